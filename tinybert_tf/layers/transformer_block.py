@@ -1,0 +1,83 @@
+"""One encoder layer of BERT."""
+
+import keras
+
+from tinybert_tf.layers.activations import bert_initializer, get_activation
+from tinybert_tf.layers.attention import MultiHeadSelfAttention
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class TransformerBlock(keras.layers.Layer):
+    """Post-layer-norm Transformer encoder layer: self-attention, then a two-layer feed-forward network.
+
+    Args:
+        num_heads: attention heads; divides the input's width.
+        intermediate_dim: width of the feed-forward network.
+        activation: a Hugging Face `hidden_act` name, see `tinybert_tf.layers.activations`.
+        layer_norm_epsilon: added to the variance.
+        dropout: rate on attention probabilities and on both sub-layers' outputs while training.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        intermediate_dim: int,
+        activation: str = "gelu",
+        layer_norm_epsilon: float = 1e-12,
+        dropout: float = 0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.dropout = dropout
+        self.activation_function = get_activation(activation)
+
+    def build(self, input_shape):
+        hidden_dim = input_shape[-1]
+        common = {"dtype": self.dtype_policy}
+        self.attention = MultiHeadSelfAttention(self.num_heads, self.dropout, name="attention", **common)
+        self.attention_norm = keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_epsilon, name="attention_norm", **common
+        )
+        self.intermediate_dense = keras.layers.Dense(
+            self.intermediate_dim, kernel_initializer=bert_initializer(), name="intermediate", **common
+        )
+        self.output_dense = keras.layers.Dense(
+            hidden_dim, kernel_initializer=bert_initializer(), name="output", **common
+        )
+        self.output_norm = keras.layers.LayerNormalization(
+            epsilon=self.layer_norm_epsilon, name="output_norm", **common
+        )
+        self.dropout_layer = keras.layers.Dropout(self.dropout, name="dropout", **common)
+        for layer in (self.attention, self.attention_norm, self.intermediate_dense, self.output_norm):
+            layer.build(input_shape)
+        self.output_dense.build((*input_shape[:-1], self.intermediate_dim))
+        self.built = True
+
+    def call(self, hidden, attention_mask=None, training=None):
+        """Args: `hidden` `[batch, length, hidden_dim]`; `attention_mask` additive, `[batch, 1, 1, key]`, or None.
+
+        Returns:
+            The layer's output `[batch, length, hidden_dim]` and its attention scores `[batch, heads, query, key]`.
+        """
+        attended, scores = self.attention(hidden, attention_mask=attention_mask, training=training)
+        hidden = self.attention_norm(hidden + self.dropout_layer(attended, training=training))
+        expanded = self.activation_function(self.intermediate_dense(hidden))
+        contracted = self.dropout_layer(self.output_dense(expanded), training=training)
+        return self.output_norm(hidden + contracted), scores
+
+    def compute_output_shape(self, input_shape, attention_mask_shape=None):
+        batch, length, _ = input_shape
+        return input_shape, (batch, self.num_heads, length, length)
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,7 @@
+"""Models: encoder, classifier and tokenizer, and the folders they live in."""
+
+from tinybert_tf.models.classifier import BertClassifier
+from tinybert_tf.models.encoder import BertEncoder
+from tinybert_tf.models.tokenizer import BertTokenizer
+
+__all__ = ["BertClassifier", "BertEncoder", "BertTokenizer"]

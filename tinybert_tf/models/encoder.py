@@ -1,0 +1,170 @@
+"""BERT's encoder, with every intermediate result within reach."""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from tinybert_tf.configs import EncoderConfig
+from tinybert_tf.errors import InputError
+from tinybert_tf.layers import BertEmbeddings, TransformerBlock
+from tinybert_tf.layers.activations import bert_initializer
+from tinybert_tf.layers.attention import additive_mask
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class BertEncoder(keras.Model):
+    """A BERT encoder that shows its pre-softmax attention scores, embedding output and every hidden state.
+
+    The arguments are those of `EncoderConfig`, in keras-hub's names.
+
+    Example:
+
+    >>> encoder = BertEncoder.from_preset("minilm_l6")
+    >>> outputs = encoder(encoder.tokenizer(["A fine film."]), return_intermediates=True)
+    >>> len(outputs["hidden_states"]), outputs["attention_scores"][0].shape
+    (7, TensorShape([1, 12, 6, 6]))
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int,
+        num_heads: int,
+        hidden_dim: int,
+        intermediate_dim: int,
+        max_sequence_length: int = 512,
+        num_segments: int = 2,
+        activation: str = "gelu",
+        layer_norm_epsilon: float = 1e-12,
+        dropout: float = 0.1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if hidden_dim % num_heads:
+            raise InputError("hidden_dim", hidden_dim, f"a multiple of num_heads={num_heads}")
+        # === Layers ===
+        common = {"layer_norm_epsilon": layer_norm_epsilon, "dropout": dropout, "dtype": self.dtype_policy}
+        self.embeddings = BertEmbeddings(
+            vocabulary_size, hidden_dim, max_sequence_length, num_segments, name="embeddings", **common
+        )
+        self.blocks = [
+            TransformerBlock(num_heads, intermediate_dim, activation, name=f"transformer_layer_{i}", **common)
+            for i in range(num_layers)
+        ]
+        self.pooler = keras.layers.Dense(
+            hidden_dim,
+            activation="tanh",
+            kernel_initializer=bert_initializer(),
+            dtype=self.dtype_policy,
+            name="pooler",
+        )
+
+        # === Config ===
+        self.config = EncoderConfig(
+            num_layers=num_layers,
+            hidden_dim=hidden_dim,
+            num_heads=num_heads,
+            intermediate_dim=intermediate_dim,
+            vocabulary_size=vocabulary_size,
+            max_sequence_length=max_sequence_length,
+            num_segments=num_segments,
+            activation=activation,
+            layer_norm_epsilon=layer_norm_epsilon,
+            dropout=dropout,
+        )
+        self.tokenizer = None
+        self.build()
+
+    @classmethod
+    def from_shape(cls, config: EncoderConfig, **kwargs) -> "BertEncoder":
+        """Returns an encoder of that shape with random weights."""
+        return cls(**dataclasses.asdict(config), **kwargs)
+
+    @classmethod
+    def from_preset(cls, preset: str, **kwargs) -> "BertEncoder":
+        """Loads an encoder and its tokenizer: see `tinybert_tf.models.presets` for what `preset` may be."""
+        from tinybert_tf.models.presets import load_encoder
+
+        return load_encoder(preset, **kwargs)
+
+    def save_to_preset(self, folder) -> None:
+        """Writes a standard Hugging Face BERT folder, which `from_preset`, transformers and keras-hub open."""
+        from tinybert_tf.models.checkpoints import save_folder
+
+        save_folder(self, folder)
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        hidden_shape = (None, None, self.config.hidden_dim)
+        self.embeddings.build()
+        for block in self.blocks:
+            block.build(hidden_shape)
+        self.pooler.build((None, self.config.hidden_dim))
+        self.built = True
+
+    def call(self, inputs, training=None, return_intermediates=False, num_layers=None):
+        """Runs the encoder.
+
+        Args:
+            inputs: dict of `token_ids`, `segment_ids` and `padding_mask`, each `[batch, length]`.
+            training: whether dropout is on.
+            return_intermediates: also return every hidden state and attention score.
+            num_layers: compute only the embeddings and this many layers, and no pooled output. All by default.
+
+        Returns:
+            A dict: `sequence_output` `[batch, length, hidden_dim]`; `pooled_output` `[batch, hidden_dim]`; with
+            `return_intermediates` also `hidden_states`, a list of the embedding output and each layer's output
+            `[batch, length, hidden_dim]`, and `attention_scores`, a list of `[batch, heads, query, key]`, scaled,
+            before mask and softmax.
+        """
+        hidden = self.embeddings(inputs["token_ids"], inputs["segment_ids"], training=training)
+        attention_mask = additive_mask(inputs["padding_mask"], hidden.dtype)
+        hidden_states, attention_scores = [hidden], []
+        for block in self.blocks[:num_layers]:
+            hidden, scores = block(hidden, attention_mask=attention_mask, training=training)
+            hidden_states.append(hidden)
+            attention_scores.append(scores)
+        outputs = {"sequence_output": hidden}
+        if num_layers is None:
+            outputs["pooled_output"] = self.pooler(hidden[:, 0])
+        if return_intermediates:
+            outputs |= {"hidden_states": hidden_states, "attention_scores": attention_scores}
+        return outputs
+
+    def compute_output_spec(self, inputs, training=None, return_intermediates=False, num_layers=None):
+        batch, length = inputs["token_ids"].shape
+        config = self.config
+        layers = config.num_layers if num_layers is None else num_layers
+
+        def spec(*shape):
+            return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+        outputs = {"sequence_output": spec(batch, length, config.hidden_dim)}
+        if num_layers is None:
+            outputs["pooled_output"] = spec(batch, config.hidden_dim)
+        if return_intermediates:
+            hidden_states = [spec(batch, length, config.hidden_dim) for _ in range(layers + 1)]
+            scores = [spec(batch, config.num_heads, length, length) for _ in range(layers)]
+            outputs |= {"hidden_states": hidden_states, "attention_scores": scores}
+        return outputs
+
+    def get_config(self):
+        base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
+        return base | dataclasses.asdict(self.config)
+
+    @property
+    def num_heads(self) -> int:
+        return self.config.num_heads
+
+
+def encoder_inputs(batch: int | None = None, length: int | None = None) -> dict:
+    """Returns symbolic `keras.Input`s for the three tensors that encoders take."""
+    names = ("token_ids", "segment_ids", "padding_mask")
+    return {name: keras.Input((length,), batch_size=batch, dtype="int32", name=name) for name in names}
+
+
+def num_tokens(padding_mask):
+    """Returns the number of tokens in each sentence, `[batch]`."""
+    return ops.sum(ops.cast(padding_mask, "int32"), axis=-1)

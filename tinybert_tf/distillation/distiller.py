@@ -8,41 +8,12 @@ import tensorflow as tf
 from keras import ops
 
 from tinybert_tf.configs import LossWeights
+from tinybert_tf.distillation.compatibility import check_models, check_settings
+from tinybert_tf.distillation.layer_map import Match, intermediate_matches
 from tinybert_tf.distillation.layer_map import layer_map as resolve_layer_map
 from tinybert_tf.distillation.losses import AttentionLoss, HiddenLoss, PredictionLoss
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
-
-PROJECTIONS = ("per_layer", "shared")
-
-
-@dataclasses.dataclass(frozen=True)
-class Match:
-    """One comparison of the two models: λ times a loss between a student layer and a teacher layer.
-
-    Args:
-        loss: name of the sum it goes into.
-        student_layer: from 1; 0 is the embedding output.
-        teacher_layer: likewise.
-        weight: λ, not 0.
-    """
-
-    loss: str
-    student_layer: int
-    teacher_layer: int
-    weight: float
-
-
-def intermediate_matches(layer_map: tuple[int, ...], weights: LossWeights) -> list[Match]:
-    """Returns what embedding, hidden and attention losses compare; weights of 0 are left out."""
-    matches = [Match("embedding_loss", 0, 0, weights.embedding)]
-    for name, given in (("hidden_loss", weights.hidden), ("attention_loss", weights.attention)):
-        by_layer = given if isinstance(given, (tuple, list)) else [given] * len(layer_map)
-        if len(by_layer) != len(layer_map):
-            argument = name.replace("loss", "weight")
-            raise InputError(argument, f"{len(by_layer)} numbers", f"one, or {len(layer_map)}: one a student layer")
-        matches += [Match(name, m, g, w) for m, (g, w) in enumerate(zip(layer_map, by_layer), start=1)]
-    return [match for match in matches if match.weight]
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -92,15 +63,19 @@ class TinyBertDistiller(keras.Model):
         projection: str = "per_layer",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": student.dtype_policy} | kwargs)
         weights = LossWeights() if loss_weights is None else loss_weights
-        _check(teacher, student, weights, temperature, projection)
+        check_settings(weights, temperature, projection)
+        layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
+        matches = intermediate_matches(layers, weights)
+        check_models(teacher, student, matches, bool(weights.prediction))
 
         # === Layers ===
         self.teacher, self.student = teacher, student
         self.teacher.trainable = False
-        layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-        self.matches = intermediate_matches(layers, weights)
+        if not student.trainable_variables:
+            raise InputError("student", "a frozen model, or the teacher itself", "a model of its own that can learn")
+        self.matches = matches
         self.attention_loss, self.hidden_loss = AttentionLoss(), HiddenLoss()
         self.prediction_loss = PredictionLoss(temperature)
         self.projections = self._make_projections(projection)
@@ -148,11 +123,17 @@ class TinyBertDistiller(keras.Model):
 
     def compile(self, optimizer="adamw", loss=None, metrics=None, **kwargs):
         """As `keras.Model.compile`. The losses are the distiller's own; `metrics` see labels and student logits."""
-        if loss is not None:
-            raise InputError("loss", repr(loss), "none: the distiller brings its own, weighed by loss_weights")
+        for name, given in (("loss", loss), ("loss_weights", kwargs.get("loss_weights"))):
+            if given is not None:
+                raise InputError(name, repr(given), "none: the distiller has its own losses and loss_weights")
         if metrics and not self.loss_weights.prediction:
             raise InputError("metrics", "metrics of the prediction", "loss_weights with a prediction weight")
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
+
+    def compile_from_config(self, config):
+        """As Keras's own, which leaves models alone that have their own `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self):
@@ -195,7 +176,8 @@ class TinyBertDistiller(keras.Model):
         with tf.GradientTape() as tape:
             losses, logits = self.compute_losses(inputs, training=True)
             totals = self._totals(losses, sample_weight)
-            scaled = self.optimizer.scale_loss(totals["loss"])
+            # Keras adds up the gradients of replicas.
+            scaled = self.optimizer.scale_loss(totals["loss"] / tf.distribute.get_strategy().num_replicas_in_sync)
         variables = self.trainable_variables
         if not self.optimizer.built:
             self.optimizer.build(variables)
@@ -239,44 +221,23 @@ class TinyBertDistiller(keras.Model):
             "teacher": keras.saving.serialize_keras_object(self.teacher),
             "student": keras.saving.serialize_keras_object(self.student),
             "layer_map": list(self.layer_map),
-            "loss_weights": dataclasses.asdict(self.loss_weights),
+            "loss_weights": {
+                name: list(weight) if isinstance(weight, tuple) else weight
+                for name, weight in dataclasses.asdict(self.loss_weights).items()
+            },
             "temperature": self.temperature,
             "projection": self.projection,
         }
 
     @classmethod
     def from_config(cls, config):
-        models = {key: keras.saving.deserialize_keras_object(config.pop(key)) for key in ("teacher", "student")}
-        weights = {key: tuple(w) if isinstance(w, list) else w for key, w in config.pop("loss_weights").items()}
-        return cls(**models, loss_weights=LossWeights(**weights), **config)
+        models = {key: keras.saving.deserialize_keras_object(config[key]) for key in ("teacher", "student")}
+        weights = {key: tuple(w) if isinstance(w, list) else w for key, w in config["loss_weights"].items()}
+        return cls(**config | models | {"loss_weights": LossWeights(**weights)})
 
 
 def _mean(loss, sample_weight):
-    return ops.mean(loss if sample_weight is None else loss * ops.cast(sample_weight, loss.dtype))
-
-
-def _check(teacher, student, weights: LossWeights, temperature: float, projection: str) -> None:
-    """Raises unless the two models can be compared in the way asked for."""
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(f"Keras runs on {keras.backend.backend()!r}; TinyBertDistiller needs 'tensorflow'")
-    if projection not in PROJECTIONS:
-        raise InputError("projection", repr(projection), f"one of {', '.join(PROJECTIONS)}")
-    if temperature <= 0:
-        raise InputError("temperature", temperature, "a number above 0")
-    numbers = [w for value in dataclasses.astuple(weights) for w in (value if isinstance(value, tuple) else [value])]
-    if any(w < 0 for w in numbers) or not any(numbers):
-        raise InputError("loss_weights", weights, "weights of 0 or more, not all 0")
-    ours, theirs = student.config, teacher.config
-    if weights.attention and ours.num_heads != theirs.num_heads:
-        raise InputError("student", f"{ours.num_heads} heads", f"{theirs.num_heads}, as the teacher: heads are paired")
-    if ours.vocabulary_size != theirs.vocabulary_size:
-        raise InputError("student", f"{ours.vocabulary_size} WordPieces", f"the teacher's {theirs.vocabulary_size}")
-    tokenizers = student.tokenizer, teacher.tokenizer
-    if None not in tokenizers and tokenizers[0].vocabulary != tokenizers[1].vocabulary:
-        raise InputError("student", "another vocabulary of the same size", "the teacher's vocabulary")
-    if weights.prediction:
-        for name, model in (("teacher", teacher), ("student", student)):
-            if not isinstance(model, BertClassifier):
-                raise InputError(name, "an encoder without logits", "a BertClassifier, to match predictions")
-        if student.labels != teacher.labels:
-            raise InputError("student", f"labels {student.labels}", f"the teacher's {teacher.labels}, in their order")
+    """Mean over sentences of `loss` `[batch]`; `sample_weight` is `[batch]` or `[batch, 1]`."""
+    if sample_weight is None:
+        return ops.mean(loss)
+    return ops.mean(loss * ops.reshape(ops.cast(sample_weight, loss.dtype), ops.shape(loss)))

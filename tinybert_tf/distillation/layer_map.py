@@ -1,10 +1,12 @@
-"""The layer map g(m): which teacher layer each student layer imitates (paper, section 3.1).
+"""The layer map g(m): which teacher layer each student layer imitates (paper, section 3.1), and what is compared.
 
 Layers are numbered as in the paper: from 1, with 0 for the embedding output.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
+from tinybert_tf.configs import LossWeights
 from tinybert_tf.errors import InputError
 
 STRATEGIES = ("uniform", "top", "bottom")
@@ -36,7 +38,7 @@ def layer_map(spec: str | Sequence[int], student_layers: int, teacher_layers: in
             raise InputError("layer_map", _text(spec), f"teacher layers from 1 to {n}")
         if list(spec) != sorted(spec):
             raise InputError("layer_map", _text(spec), "teacher layers that do not go down")
-        return tuple(spec)
+        return tuple(int(layer) for layer in spec)
     if spec == "uniform":
         return tuple(-(-i * n // m) for i in range(1, m + 1))
     if m > n:
@@ -49,3 +51,36 @@ def layer_map(spec: str | Sequence[int], student_layers: int, teacher_layers: in
 
 def _text(spec: Sequence[int]) -> str:
     return ",".join(str(layer) for layer in spec)
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """One comparison of the two models: λ times a loss between a student layer and a teacher layer.
+
+    Args:
+        loss: name of the sum it goes into.
+        student_layer: from 1; 0 is the embedding output.
+        teacher_layer: likewise.
+        weight: λ, not 0.
+    """
+
+    loss: str
+    student_layer: int
+    teacher_layer: int
+    weight: float
+
+
+def intermediate_matches(layer_map: tuple[int, ...], weights: LossWeights) -> list[Match]:
+    """Returns what embedding, hidden and attention losses compare; weights of 0 are left out.
+
+    Raises:
+        InputError: the weights by layer are not one for each student layer.
+    """
+    matches = [Match("embedding_loss", 0, 0, weights.embedding)]
+    for name, given in (("hidden_loss", weights.hidden), ("attention_loss", weights.attention)):
+        by_layer = given if isinstance(given, (tuple, list)) else [given] * len(layer_map)
+        if len(by_layer) != len(layer_map):
+            argument = name.replace("loss", "weight")
+            raise InputError(argument, f"{len(by_layer)} numbers", f"one, or {len(layer_map)}: one a student layer")
+        matches += [Match(name, m, g, w) for m, (g, w) in enumerate(zip(layer_map, by_layer), start=1)]
+    return [match for match in matches if match.weight]

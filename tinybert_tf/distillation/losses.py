@@ -1,7 +1,8 @@
 """The four losses of TinyBERT (arXiv 1909.10351, section 3.1), blind to padding.
 
 Every loss returns one number a sentence, `[batch]`: a mean over that sentence's valid positions. So neither
-padding, nor the make-up of a batch, nor gradient accumulation changes what a sentence contributes.
+padding, nor the make-up of a batch, nor gradient accumulation changes what a sentence contributes. A row that is
+all padding contributes 0.
 """
 
 import keras
@@ -15,6 +16,11 @@ class _Loss:
         """Returns the constructor's arguments."""
         return {}
 
+    @classmethod
+    def from_config(cls, config: dict):
+        """Rebuilds a loss from `get_config`."""
+        return cls(**config)
+
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class AttentionLoss(_Loss):
@@ -24,9 +30,8 @@ class AttentionLoss(_Loss):
         """Args: scores `[batch, heads, query, key]`; `padding_mask` `[batch, length]`. Returns `[batch]`."""
         student_scores, teacher_scores = _float(student_scores), _float(teacher_scores)
         mask = _float(padding_mask)
-        squares = ops.sum(ops.square(student_scores - teacher_scores), axis=1)
-        total = ops.sum(ops.squeeze(ops.matmul(squares, mask[:, :, None]), -1) * mask, axis=1)
-        return total / (student_scores.shape[1] * ops.square(ops.sum(mask, axis=1)))
+        squares = ops.mean(ops.square(student_scores - teacher_scores), axis=1)
+        return _masked_mean(squares, mask[:, :, None] * mask[:, None, :], axis=(1, 2))
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -36,9 +41,8 @@ class HiddenLoss(_Loss):
     def __call__(self, student_hidden, teacher_hidden, padding_mask):
         """Args: both hidden states `[batch, length, teacher_dim]`; `padding_mask` `[batch, length]`. `[batch]`."""
         student_hidden, teacher_hidden = _float(student_hidden), _float(teacher_hidden)
-        mask = _float(padding_mask)
         squares = ops.mean(ops.square(student_hidden - teacher_hidden), axis=-1)
-        return ops.sum(squares * mask, axis=1) / ops.sum(mask, axis=1)
+        return _masked_mean(squares, _float(padding_mask), axis=1)
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -70,3 +74,8 @@ class PredictionLoss(_Loss):
 def _float(x):
     """Losses are computed in float32 whatever the models compute in."""
     return ops.cast(x, "float32")
+
+
+def _masked_mean(values, mask, axis):
+    """Mean of `values` where `mask` is 1; 0 where it is 1 nowhere."""
+    return ops.sum(values * mask, axis=axis) / ops.maximum(ops.sum(mask, axis=axis), 1.0)

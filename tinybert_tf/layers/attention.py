@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import bert_initializer
 
 # Added to the score of a padded key. Large enough that exp() gives 0 in float32 beside any score a BERT
@@ -12,7 +13,8 @@ MASKED_SCORE = -1e4
 
 def additive_mask(padding_mask, dtype):
     """Turns `[batch, length]` (1 = token, 0 = padding) into `[batch, 1, 1, key]`, to be added to the scores."""
-    return (1.0 - ops.cast(padding_mask, dtype))[:, None, None, :] * MASKED_SCORE
+    # Not [:, None, None, :]: LiteRT's converter has no strided slice with new axes.
+    return ops.expand_dims((1.0 - ops.cast(padding_mask, dtype)) * MASKED_SCORE, (1, 2))
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -31,6 +33,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         hidden_dim = input_shape[-1]
+        if hidden_dim % self.num_heads:
+            raise InputError("num_heads", self.num_heads, f"a divisor of the width {hidden_dim}")
         self.head_dim = hidden_dim // self.num_heads
         for name in ("query", "key", "value", "output"):
             dense = keras.layers.Dense(

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import bert_initializer
 
 
@@ -88,6 +89,9 @@ class BertEmbeddings(keras.layers.Layer):
 
     def call(self, token_ids, segment_ids, training=None):
         """Args: `token_ids` and `segment_ids` `[batch, length]`. Returns `[batch, length, hidden_dim]`."""
+        length = token_ids.shape[1]
+        if length is not None and length > self.max_sequence_length:
+            raise InputError("token_ids", f"{length} tokens in a row", f"at most {self.max_sequence_length}")
         positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")
         summed = self.token_embedding(token_ids) + self.position_embedding(positions)
         summed = summed + self.segment_embedding(segment_ids)

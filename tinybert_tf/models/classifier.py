@@ -1,5 +1,7 @@
 """A text classifier: BERT's encoder, its pooled output, one dense layer."""
 
+from collections.abc import Sequence
+
 import keras
 
 from tinybert_tf.errors import InputError
@@ -15,10 +17,22 @@ class BertClassifier(keras.Model):
         encoder: the encoder; its `tokenizer` is the classifier's.
         labels: class names in the order of the logits. One label means regression.
         dropout: rate on the pooled output while training; the encoder's by default.
+
+    Raises:
+        InputError: there are no labels, or the same one twice.
+
+    Example:
+
+    >>> classifier = BertClassifier.from_preset("minilm_l6", labels=["negative", "positive"])
+    >>> classifier(classifier.tokenizer(["A fine film."])).shape
+    TensorShape([1, 2])
     """
 
-    def __init__(self, encoder: BertEncoder, labels, dropout: float | None = None, **kwargs):
+    def __init__(self, encoder: BertEncoder, labels: Sequence[str], dropout: float | None = None, **kwargs):
         super().__init__(**kwargs)
+        labels = [str(label) for label in labels]
+        if not labels or len(set(labels)) < len(labels):
+            raise InputError("labels", labels or "none", "one name a class, each once")
         # === Layers ===
         self.encoder = encoder
         rate = encoder.config.dropout if dropout is None else dropout
@@ -28,15 +42,22 @@ class BertClassifier(keras.Model):
         )
 
         # === Config ===
-        self.labels = list(labels)
+        self.labels = labels
         self.dropout = rate
-        if not self.labels:
-            raise InputError("labels", "none", "one name a class")
         self.build()
 
     @classmethod
-    def from_preset(cls, preset: str, labels=None, **kwargs) -> "BertClassifier":
-        """Loads a classifier, or puts a new head for `labels` on an encoder; sources as `BertEncoder.from_preset`."""
+    def from_preset(cls, preset: str, labels: Sequence[str] | None = None, **kwargs) -> "BertClassifier":
+        """Loads a classifier, or puts a new head for `labels` on an encoder.
+
+        Args:
+            preset: sources as `BertEncoder.from_preset`.
+            labels: names of the classes of a new, random head.
+            **kwargs: arguments of `BertEncoder`, such as `dropout` or `dtype`; `load_weights=False` for random weights.
+
+        Raises:
+            InputError: the preset cannot be read, or has no classes and `labels` are not given.
+        """
         from tinybert_tf.models.presets import load_classifier
 
         return load_classifier(preset, labels=labels, **kwargs)
@@ -61,22 +82,21 @@ class BertClassifier(keras.Model):
 
     @property
     def config(self):
+        """The encoder's shape."""
         return self.encoder.config
 
     @property
     def tokenizer(self):
+        """The encoder's tokenizer, or None."""
         return self.encoder.tokenizer
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": self.dtype_policy.name,
+        return super().get_config() | {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "labels": self.labels,
+            "labels": list(self.labels),
             "dropout": self.dropout,
         }
 
     @classmethod
     def from_config(cls, config):
-        return cls(encoder=keras.saving.deserialize_keras_object(config.pop("encoder")), **config)
+        return cls(**config | {"encoder": keras.saving.deserialize_keras_object(config["encoder"])})

@@ -3,20 +3,25 @@
 import dataclasses
 
 import keras
-from keras import ops
 
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.layers.attention import additive_mask
+from tinybert_tf.models.tokenizer import BertTokenizer
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertEncoder(keras.Model):
     """A BERT encoder that shows its pre-softmax attention scores, embedding output and every hidden state.
 
-    The arguments are those of `EncoderConfig`, in keras-hub's names.
+    Args:
+        vocabulary_size: and the following: the fields of `EncoderConfig`, in keras-hub's names.
+        tokenizer: a `BertTokenizer`, which is saved and loaded with the encoder; may also be set later.
+
+    Raises:
+        InputError: the heads do not divide the width, or the activation is unknown.
 
     Example:
 
@@ -38,11 +43,10 @@ class BertEncoder(keras.Model):
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
+        tokenizer: BertTokenizer | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if hidden_dim % num_heads:
-            raise InputError("hidden_dim", hidden_dim, f"a multiple of num_heads={num_heads}")
         # === Layers ===
         common = {"layer_norm_epsilon": layer_norm_epsilon, "dropout": dropout, "dtype": self.dtype_policy}
         self.embeddings = BertEmbeddings(
@@ -73,17 +77,27 @@ class BertEncoder(keras.Model):
             layer_norm_epsilon=layer_norm_epsilon,
             dropout=dropout,
         )
-        self.tokenizer = None
+        self.tokenizer = tokenizer
         self.build()
 
     @classmethod
     def from_shape(cls, config: EncoderConfig, **kwargs) -> "BertEncoder":
         """Returns an encoder of that shape with random weights."""
-        return cls(**dataclasses.asdict(config), **kwargs)
+        return cls(**(dataclasses.asdict(config) | kwargs))
 
     @classmethod
     def from_preset(cls, preset: str, **kwargs) -> "BertEncoder":
-        """Loads an encoder and its tokenizer: see `tinybert_tf.models.presets` for what `preset` may be."""
+        """Loads an encoder and its tokenizer.
+
+        Args:
+            preset: a run directory, a local Hugging Face or keras-hub folder, a keras-hub preset
+                ("bert_base_en_uncased", "kaggle://…"), "hf://USER/MODEL", or a packaged asset ("minilm_l6").
+            **kwargs: arguments of `BertEncoder`, such as `dropout` or `dtype`, which go before what the preset says;
+                `load_weights=False` for random weights.
+
+        Raises:
+            InputError: the name is unknown, or what it names cannot be read.
+        """
         from tinybert_tf.models.presets import load_encoder
 
         return load_encoder(preset, **kwargs)
@@ -118,7 +132,12 @@ class BertEncoder(keras.Model):
             `return_intermediates` also `hidden_states`, a list of the embedding output and each layer's output
             `[batch, length, hidden_dim]`, and `attention_scores`, a list of `[batch, heads, query, key]`, scaled,
             before mask and softmax.
+
+        Raises:
+            InputError: `num_layers` is not within the encoder, or the sequences are too long for it.
         """
+        if num_layers is not None and not 0 <= num_layers <= self.config.num_layers:
+            raise InputError("num_layers", num_layers, f"a number from 0 to {self.config.num_layers}")
         hidden = self.embeddings(inputs["token_ids"], inputs["segment_ids"], training=training)
         attention_mask = additive_mask(inputs["padding_mask"], hidden.dtype)
         hidden_states, attention_scores = [hidden], []
@@ -151,20 +170,16 @@ class BertEncoder(keras.Model):
         return outputs
 
     def get_config(self):
-        base = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy.name}
-        return base | dataclasses.asdict(self.config)
+        tokenizer = self.tokenizer and keras.saving.serialize_keras_object(self.tokenizer)
+        return super().get_config() | dataclasses.asdict(self.config) | {"tokenizer": tokenizer}
 
-    @property
-    def num_heads(self) -> int:
-        return self.config.num_heads
+    @classmethod
+    def from_config(cls, config):
+        tokenizer = config.get("tokenizer")
+        return cls(**config | {"tokenizer": tokenizer and keras.saving.deserialize_keras_object(tokenizer)})
 
 
 def encoder_inputs(batch: int | None = None, length: int | None = None) -> dict:
     """Returns symbolic `keras.Input`s for the three tensors that encoders take."""
     names = ("token_ids", "segment_ids", "padding_mask")
     return {name: keras.Input((length,), batch_size=batch, dtype="int32", name=name) for name in names}
-
-
-def num_tokens(padding_mask):
-    """Returns the number of tokens in each sentence, `[batch]`."""
-    return ops.sum(ops.cast(padding_mask, "int32"), axis=-1)

@@ -1,0 +1,149 @@
+"""Unlabelled text as full sequences: no padding, and an order that is a function of seed and step."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tinybert_tf.data.text import Corpus
+from tinybert_tf.models.tokenizer import BertTokenizer
+
+WINDOW_BYTES = 4 << 20
+PAIR_SHARE, SHORT_SHARE = 0.5, 0.1
+_SPECIAL = 2  # [CLS] and the last [SEP]; a pair has one more
+
+
+class Position(NamedTuple):
+    """Where a stream of batches stands: what the next batch is."""
+
+    epoch: int = 0
+    window: int = 0
+    batch: int = 0
+
+
+class PackedText:
+    """Batches of full sequences cut from a corpus.
+
+    The corpus is read in windows of 4 MiB. The documents of a window are shuffled, tokenized, joined and cut into
+    sequences, `[CLS] text [SEP]` or, for half of them, `[CLS] text [SEP] text that follows [SEP]`, and the sequences
+    are shuffled in turn. A tenth of the batches is short (an eighth, a quarter or a half of the length), whole
+    batches of one length, so that nothing is ever padded. The end of a window fills its last batch with sequences
+    of the same window. What comes at a `Position` depends on corpus, tokenizer, sizes and seed alone.
+
+    Args:
+        corpus: the documents.
+        tokenizer: the tokenizer of teacher and student.
+        batch_size: sequences in a batch.
+        sequence_length: tokens in a sequence, special ones included.
+        seed: of every shuffle.
+    """
+
+    def __init__(self, corpus: Corpus, tokenizer: BertTokenizer, batch_size: int, sequence_length: int, seed: int = 0):
+        self.corpus = corpus
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+        self.sequence_length = sequence_length
+        self.seed = seed
+
+    def batches(self, start: Position = Position(), epochs: int | None = None) -> Iterator[tuple[dict, Position]]:
+        """Yields (batch, the position after it), from `start` on; for ever without `epochs`.
+
+        A batch is a dict of `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
+        """
+        first_batch, first_window, epoch = start.batch, start.window, start.epoch
+        while epochs is None or epoch < epochs:
+            for window, texts in enumerate(self._windows(epoch)):
+                if window < first_window:
+                    continue
+                packed = self._pack(texts, [self.seed, epoch, window])
+                for i in range(first_batch, packed.num_batches):
+                    last = i + 1 == packed.num_batches
+                    yield packed.batch(i), Position(epoch, window + 1) if last else Position(epoch, window, i + 1)
+                first_batch = 0
+            first_window, epoch = 0, epoch + 1
+
+    def dataset(self, epochs: int | None = None) -> tf.data.Dataset:
+        """Returns the batches as a `tf.data.Dataset`, for `fit`."""
+        spec = tf.TensorSpec([self.batch_size, None], tf.int32)
+        signature = dict.fromkeys(("token_ids", "segment_ids", "padding_mask"), spec)
+        return tf.data.Dataset.from_generator(
+            lambda: (batch for batch, _ in self.batches(epochs=epochs)), output_signature=signature
+        ).prefetch(2)
+
+    def held_out(self, num_sequences: int) -> list[dict]:
+        """Returns up to that many full sequences of the corpus's held-out slice, in batches; maybe none."""
+        texts, size = [], 0
+        for text in self.corpus.documents(held_out=True):
+            texts.append(text)
+            size += len(text)
+            if size > 8 * num_sequences * self.sequence_length:
+                break
+        if not texts:
+            return []
+        packed = self._pack(texts, [self.seed], short_share=0.0)
+        return [packed.batch(i) for i in range(min(packed.num_batches, -(-num_sequences // self.batch_size)))]
+
+    def count(self, epochs: int) -> int:
+        """Returns the number of batches in that many epochs. Reads and tokenizes the corpus to tell."""
+        return sum(
+            self._pack(texts, [self.seed, epoch, window]).num_batches
+            for epoch in range(epochs)
+            for window, texts in enumerate(self._windows(epoch))
+        )
+
+    def _windows(self, epoch: int) -> Iterator[list[str]]:
+        texts, size = [], 0
+        for text in self.corpus.documents(order_seed=[self.seed, epoch]):
+            texts.append(text)
+            size += len(text.encode())
+            if size >= WINDOW_BYTES:
+                yield texts
+                texts, size = [], 0
+        if texts:
+            yield texts
+
+    def _pack(self, texts: list[str], seed: list[int], short_share: float = SHORT_SHARE) -> "_Packed":
+        rng = np.random.default_rng(seed)
+        texts = [texts[i] for i in rng.permutation(len(texts))]
+        tokens = self.tokenizer.tokenize(texts).flat_values.numpy()
+        return _Packed(tokens, self.tokenizer, self.batch_size, self.sequence_length, short_share, rng)
+
+
+class _Packed:
+    """The tokens of one window and the plan that cuts them into batches."""
+
+    def __init__(self, tokens, tokenizer, batch_size, sequence_length, short_share, rng):
+        self.tokens, self.tokenizer = tokens, tokenizer
+        fewest = _SPECIAL + 2  # a pair of one token each has five; a single one never comes that short
+        shorts = sorted({length for d in (8, 4, 2) if (length := sequence_length // d) > fewest})
+        limit = -(-len(tokens) // (batch_size * max(1, (shorts or [sequence_length])[0] - 3)))
+        short = (rng.random(limit) < short_share) & bool(shorts)
+        self.lengths = np.where(short, rng.choice(shorts or [sequence_length], limit), sequence_length)
+        pairs = rng.random((limit, batch_size)) < PAIR_SHARE
+        room = np.maximum(self.lengths[:, None] - _SPECIAL - pairs, 1)
+        self.num_batches = int(np.searchsorted(np.cumsum(room.sum(axis=1)), len(tokens)) + 1)
+        self.lengths, pairs, room = (
+            self.lengths[: self.num_batches],
+            pairs[: self.num_batches],
+            room[: self.num_batches],
+        )
+        # Where each sequence begins: laid end to end in a random order, round and round the window's tokens.
+        order = rng.permutation(room.size)
+        ends = np.cumsum(room.ravel()[order])
+        starts = np.empty(room.size, np.int64)
+        starts[order] = ends - room.ravel()[order]
+        self.starts = starts.reshape(room.shape)
+        self.cuts = np.where(pairs, rng.integers(1, np.maximum(room, 2)), 0)
+
+    def batch(self, i: int) -> dict[str, np.ndarray]:
+        """Returns batch `i`: three int32 arrays `[batch, length]`."""
+        length, start, cut = self.lengths[i], self.starts[i][:, None], self.cuts[i][:, None]
+        column = np.arange(length)[None, :]
+        second = (cut > 0) & (column > cut + 1)
+        ids = self.tokens[(start + column - 1 - second) % len(self.tokens)]
+        ids[:, 0] = self.tokenizer.cls_id
+        ids[:, -1] = self.tokenizer.sep_id
+        ids[(cut > 0) & (column == cut + 1)] = self.tokenizer.sep_id
+        ids = ids.astype(np.int32)
+        return {"token_ids": ids, "segment_ids": second.astype(np.int32), "padding_mask": np.ones_like(ids)}

@@ -1,0 +1,164 @@
+"""A corpus of unlabelled text as a stream of documents, in memory that does not grow with it."""
+
+import glob
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinybert_tf import assets
+from tinybert_tf.data.splits import bucket, split_of
+from tinybert_tf.errors import InputError
+
+MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document goes on as another one
+HELD_OUT_BUCKETS = range(2)  # of a hundred: 2 % of the documents, by their text
+
+
+class Corpus:
+    """Documents from one or more sources, read as a stream.
+
+    Args:
+        sources: each a glob of text files (plain or .gz; a document ends at an empty line) or of .jsonl files
+            (plain or .gz; one object a line), `tfds:NAME`, or the packaged `wiki_openings`.
+        field: the text's key in JSONL objects and TFDS examples.
+
+    Raises:
+        InputError: a source that does not exist or holds no text; while reading, a line that cannot be read.
+    """
+
+    def __init__(self, sources: Sequence[str], field: str = "text"):
+        self.field = field
+        self.shards = [shard for source in sources for shard in self._shards(source)]
+        if next(self._documents(self.shards), None) is None:
+            raise InputError("corpus", f"{', '.join(sources)} without any text", "text")
+
+    def documents(self, order_seed: Sequence[int] | None = None, held_out: bool = False) -> Iterator[str]:
+        """Yields the documents of the training part, or of the held-out slice (2 %, by a hash of the text).
+
+        Args:
+            order_seed: shuffles the order of the files. As they were named, without.
+            held_out: which of the two parts.
+        """
+        shards = self.shards
+        if order_seed is not None:
+            order = np.random.default_rng(order_seed).permutation(len(shards))
+            shards = [shards[i] for i in order]
+        for document in self._documents(shards):
+            if (bucket(document) in HELD_OUT_BUCKETS) == held_out:
+                yield document
+
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 over every file's name, size, and first and last mebibyte."""
+        digest = hashlib.sha256()
+        for shard in self.shards:
+            digest.update(str(shard).encode())
+            if isinstance(shard, Path):
+                digest.update(_ends_of(shard))
+        return digest.hexdigest()
+
+    def _shards(self, source: str) -> list[Path | str]:
+        if source in assets.TEXTS or source.startswith("tfds:"):
+            return [source]
+        files = sorted(Path(file) for file in glob.glob(str(Path(source).expanduser()), recursive=True))
+        files = [file for file in files if file.is_file()]
+        if not files:
+            known = ", ".join(name for name in assets.TEXTS if name in _ASSET_READERS)
+            raise InputError("corpus", f"{source!r}, which is no file", f"text or .jsonl files, tfds:NAME, or {known}")
+        return files
+
+    def _documents(self, shards) -> Iterator[str]:
+        for shard in shards:
+            if isinstance(shard, Path):
+                reader = _jsonl if ".jsonl" in shard.suffixes else _paragraphs
+                texts = reader(shard, self.field)
+            elif shard.startswith("tfds:"):
+                texts = _tfds(shard.removeprefix("tfds:"), self.field)
+            else:
+                texts = _asset(shard)
+            for text in texts:
+                text = text.strip()
+                for start in range(0, len(text), MAX_DOCUMENT_CHARACTERS):
+                    yield text[start : start + MAX_DOCUMENT_CHARACTERS]
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Yields (number, line) of a text file, plain or .gz; a line of over 2²⁰ characters comes in pieces."""
+    number = 0
+    try:
+        with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8") as stream:
+            while line := stream.readline(MAX_DOCUMENT_CHARACTERS):
+                number += 1
+                yield number, line
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "corpus", f"{file}, after line {number}, with bytes {error.object[error.start :][:4]!r}", "UTF-8"
+        ) from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise InputError("corpus", f"{file}, after line {number} ({error})", "a whole gzip file") from None
+
+
+def _paragraphs(file: Path, field: str) -> Iterator[str]:
+    parts, size = [], 0
+    for _, line in _lines(file):
+        if line.strip():
+            parts.append(line)
+            size += len(line)
+        if parts and (not line.strip() or size >= MAX_DOCUMENT_CHARACTERS):
+            yield "".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield "".join(parts)
+
+
+def _jsonl(file: Path, field: str) -> Iterator[str]:
+    for number, line in _lines(file):
+        if not line.strip():
+            continue
+        try:
+            text = json.loads(line)[field]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise InputError(
+                "corpus", f"{file}, line {number}: {line.strip()[:60]!r}", f"an object with {field!r}"
+            ) from None
+        if not isinstance(text, str):
+            raise InputError("corpus", f"{file}, line {number}: {field!r} of {type(text).__name__}", "a text")
+        yield text
+
+
+def _tfds(name: str, field: str) -> Iterator[str]:
+    import tensorflow_datasets as tfds
+
+    try:
+        dataset = tfds.load(name, split="train", shuffle_files=False)
+    except Exception as error:  # TFDS passes on what its downloaders raise
+        reason = str(error).strip().split("\n")[0][:200]
+        raise InputError("corpus", f"tfds:{name} ({reason})", "a dataset that TFDS has or can fetch") from None
+    if not isinstance(dataset.element_spec, dict) or field not in dataset.element_spec:
+        features = ", ".join(dataset.element_spec) if isinstance(dataset.element_spec, dict) else "no names"
+        raise InputError("corpus_field", repr(field), f"one of the features of tfds:{name}: {features}")
+    for example in dataset.as_numpy_iterator():
+        yield example[field].decode("utf-8")
+
+
+def _wiki_openings(folder: Path) -> Iterator[str]:
+    """The openings of Wikipedia articles but those that the task `wiki_topics` evaluates on."""
+    articles = json.loads((folder / "summaries_en-us.json").read_text(encoding="utf-8"))
+    return (article["extract"] for title, article in articles.items() if split_of(title) == "train")
+
+
+_ASSET_READERS = {"wiki_openings": _wiki_openings}
+
+
+def _asset(name: str) -> Iterator[str]:
+    return _ASSET_READERS[name](assets.fetch(name))
+
+
+def _ends_of(file: Path) -> bytes:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        first = stream.read(1 << 20)
+        stream.seek(max(0, size - (1 << 20)))
+        return str(size).encode() + first + stream.read()

@@ -1,0 +1,45 @@
+"""What a distiller refuses: settings that mean nothing, and models that cannot be compared."""
+
+import dataclasses
+import math
+
+import keras
+
+from tinybert_tf.configs import LossWeights
+from tinybert_tf.distillation.layer_map import Match
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+
+PROJECTIONS = ("per_layer", "shared")
+
+
+def check_settings(weights: LossWeights, temperature: float, projection: str) -> None:
+    """Raises InputError for settings without a meaning, RuntimeError on a backend other than TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(f"Keras runs on {keras.backend.backend()!r}; TinyBertDistiller needs 'tensorflow'")
+    if projection not in PROJECTIONS:
+        raise InputError("projection", repr(projection), f"one of {', '.join(PROJECTIONS)}")
+    if not 0 < temperature < math.inf:
+        raise InputError("temperature", temperature, "a number above 0")
+    numbers = keras.tree.flatten(dataclasses.astuple(weights))
+    if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
+        raise InputError("loss_weights", weights, "weights of 0 or more, not all 0")
+
+
+def check_models(teacher, student, matches: list[Match], prediction: bool) -> None:
+    """Raises InputError unless the two models can be compared in the way asked for."""
+    ours, theirs = student.config, teacher.config
+    if any(match.loss == "attention_loss" for match in matches) and ours.num_heads != theirs.num_heads:
+        raise InputError("student", f"{ours.num_heads} heads", f"{theirs.num_heads}, as the teacher: heads are paired")
+    if ours.vocabulary_size != theirs.vocabulary_size:
+        raise InputError("student", f"{ours.vocabulary_size} WordPieces", f"the teacher's {theirs.vocabulary_size}")
+    tokenizers = student.tokenizer, teacher.tokenizer
+    if None not in tokenizers and tokenizers[0].vocabulary != tokenizers[1].vocabulary:
+        raise InputError("student", "another vocabulary of the same size", "the teacher's vocabulary")
+    if not prediction:
+        return
+    for name, model in (("teacher", teacher), ("student", student)):
+        if not isinstance(model, BertClassifier):
+            raise InputError(name, "an encoder without logits", "a BertClassifier, to match predictions")
+    if student.labels != teacher.labels:
+        raise InputError("student", f"labels {student.labels}", f"the teacher's {teacher.labels}, in their order")

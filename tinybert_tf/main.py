@@ -1,0 +1,168 @@
+"""Command line: `python -m tinybert_tf.main --stage=STAGE [flags]`.
+
+Flags are made from the dataclasses in `configs.py`, one for each field. Help and refusals come before TensorFlow is
+imported. Exit code 0: done; 2: refused, with one line that says why.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import os
+import sys
+import tempfile
+import textwrap
+import typing
+
+from absl import flags, logging
+
+from tinybert_tf.configs import STAGES
+from tinybert_tf.errors import InputError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("stage", None, list(STAGES), "What to do.")
+flags.DEFINE_boolean("help", False, "Show the flags, with --stage those of one stage.", short_name="h")
+
+
+def _define_flags() -> None:
+    """Defines one flag for each name among the fields of all stages' configs; unset ones are None."""
+    defined = set()
+    for config in STAGES.values():
+        for field in dataclasses.fields(config):
+            if field.name in defined:
+                continue
+            defined.add(field.name)
+            kind, text = field.type, field.metadata["help"]
+            if kind is bool:
+                flags.DEFINE_boolean(field.name, None, text)
+            elif kind is int:
+                flags.DEFINE_integer(field.name, None, text)
+            elif kind is float:
+                flags.DEFINE_float(field.name, None, text)
+            elif typing.get_origin(kind) is tuple:
+                flags.DEFINE_list(field.name, None, text)
+            else:
+                flags.DEFINE_string(field.name, None, text)
+
+
+_define_flags()
+
+
+def parse(argv: list[str]):
+    """Returns (stage, its config), or (stage or None, None) where help was asked for.
+
+    Raises:
+        InputError, flags.Error: flags that do not fit.
+    """
+    rest = FLAGS(argv)[1:]
+    if FLAGS.help:
+        return FLAGS.stage, None
+    if rest:
+        raise InputError("", repr(rest[0]), "flags only, as --name=value")
+    if FLAGS.stage is None:
+        raise InputError("stage", "nothing", f"one of {', '.join(STAGES)}")
+    config = STAGES[FLAGS.stage]
+    known = {field.name: field for field in dataclasses.fields(config)}
+    given = {}
+    for name in {field.name for other in STAGES.values() for field in dataclasses.fields(other)}:
+        if FLAGS[name].value is None:
+            continue
+        if name not in known:
+            raise InputError(name, FLAGS[name].value, f"only flags that --stage={FLAGS.stage} uses (see --help)")
+        given[name] = _typed(known[name], FLAGS[name].value)
+    return FLAGS.stage, config(**given)
+
+
+def _typed(field: dataclasses.Field, value):
+    if typing.get_origin(field.type) is not tuple:
+        return value
+    item = typing.get_args(field.type)[0]
+    try:
+        return tuple(item(part) for part in value)
+    except ValueError:
+        raise InputError(field.name, ",".join(value), f"comma-separated {item.__name__}s") from None
+
+
+def usage(stage: str | None) -> str:
+    """Returns the help text, for one stage or for all."""
+    lines = ["TinyBERT in Keras and TensorFlow.", "", "  python -m tinybert_tf.main --stage=STAGE [--flag=value …]", ""]
+    for name in [stage] if stage else STAGES:
+        config = STAGES[name]
+        lines += [f"--stage={name}", *textwrap.wrap(config.__doc__.strip().split("\n")[0], 100), ""]
+        for field in dataclasses.fields(config):
+            default = field.default
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            shown = shown.lower() if isinstance(default, bool) else shown
+            lines.append(f"  --{field.name}={shown}")
+            lines += textwrap.wrap(field.metadata["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _prepare_environment() -> None:
+    """Sets what must be set before TensorFlow is imported; the user's own settings win."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # On by default only on the newest processors; a fifth faster on older ones too (docs/speed.md).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if os.environ["KERAS_BACKEND"] != "tensorflow":
+        raise InputError("", f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}", "KERAS_BACKEND=tensorflow")
+    logging.set_verbosity(logging.INFO)
+    logging.use_absl_handler()
+    logging.get_absl_handler().setFormatter(None)
+
+
+@contextlib.contextmanager
+def _native_stderr_held_back():
+    """Keeps what TensorFlow's native code says of CPUs and missing GPUs off the screen, unless the import fails."""
+    with tempfile.TemporaryFile() as held:
+        screen = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(screen, held.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def _log_devices() -> None:
+    import tensorflow as tf
+
+    devices = tf.config.list_logical_devices("GPU") or [f"{os.cpu_count()} CPU cores"]
+    logging.info("TensorFlow %s on %s.", tf.__version__, ", ".join(getattr(d, "name", d) for d in devices))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a stage; returns the exit code."""
+    try:
+        stage, config = parse(sys.argv if argv is None else argv)
+        if config is None:
+            print(usage(stage))
+            return 0
+        _prepare_environment()
+        with _native_stderr_held_back():
+            module = importlib.import_module(f"tinybert_tf.stages.{stage}")
+            _log_devices()
+        run = module.run(config)
+    except InputError as error:
+        prefix = f"--{error.argument}: " if error.argument else ""
+        print(f"error: {prefix}got {error.got}; expected {error.expected}", file=sys.stderr)
+        return 2
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    print(module.summary(run))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One module a stage; each has `run(config) -> RunDirectory`."""

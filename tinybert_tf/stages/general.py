@@ -1,0 +1,156 @@
+"""General distillation: a plain teacher, unlabelled text, a student that imitates its layers (paper, section 3.2)."""
+
+import dataclasses
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tinybert_tf.configs import STUDENT_PRESETS, GeneralConfig, LossWeights
+from tinybert_tf.data.packing import PackedText, Position
+from tinybert_tf.data.text import Corpus
+from tinybert_tf.distillation import TinyBertDistiller
+from tinybert_tf.distillation.initialization import initialize_from_teacher
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertEncoder
+from tinybert_tf.models.checkpoints import save_folder
+from tinybert_tf.stages.model_card import general_card, losses_table
+from tinybert_tf.training.loop import Schedule, train
+from tinybert_tf.training.optimizer import bert_optimizer
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
+
+INIT_BATCHES = 20
+
+
+def run(config: GeneralConfig) -> RunDirectory:
+    """Teaches a student and saves it to `output_dir/model`; goes on with an interrupted run.
+
+    Raises:
+        InputError: a setting or an input that cannot be used; nothing has been written then.
+    """
+    settings = dataclasses.asdict(config)
+    folder = RunDirectory(settings.pop("output_dir"), "general", settings)
+    if folder.finished:
+        return folder
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    corpus = Corpus(config.corpus, config.corpus_field)
+    teacher, student = _models(config)
+    text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
+    distiller = _distiller(config, teacher, student)
+    max_steps = _max_steps(config, text)
+    if config.student in STUDENT_PRESETS and config.student_init == "svd":
+        initialize_from_teacher(distiller, [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)])
+    optimizer = bert_optimizer(
+        config.learning_rate,
+        max_steps,
+        config.warmup_proportion,
+        config.weight_decay,
+        config.gradient_accumulation_steps,
+    )
+    distiller.compile(optimizer, jit_compile=config.jit_compile)
+    with folder.start({"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}):
+        _train(config, distiller, text, folder, max_steps)
+        _finish(config, student, folder)
+    return folder
+
+
+def summary(folder: RunDirectory) -> str:
+    """What a user wants to know at the end: held-out losses, where the student is, what to run next."""
+    results = folder.record["results"]
+    lines = (
+        [losses_table(results), ""] if results["student"] else ["The corpus has too few documents to hold any out.", ""]
+    )
+    lines += [
+        f"Student:  {folder.model}  (BertEncoder.from_preset({str(folder.path)!r}); transformers and keras-hub open it)",
+        f"Curves:   tensorboard --logdir {folder.tensorboard}",
+    ]
+    return "\n".join(lines)
+
+
+def _models(config: GeneralConfig) -> tuple[BertEncoder, BertEncoder]:
+    teacher = BertEncoder.from_preset(config.teacher, argument="teacher", dtype=config.dtype_policy)
+    options = {"dtype": config.dtype_policy, "dropout": config.dropout}
+    if config.student in STUDENT_PRESETS:
+        shape = STUDENT_PRESETS[config.student]
+        shape = dataclasses.replace(shape, vocabulary_size=teacher.config.vocabulary_size)
+        student = BertEncoder.from_shape(shape, **options)
+        student.tokenizer = teacher.tokenizer
+    else:
+        student = BertEncoder.from_preset(config.student, argument="student", **options)
+    longest = min(teacher.config.max_sequence_length, student.config.max_sequence_length)
+    if config.sequence_length > longest:
+        raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the models have positions")
+    logging.info(
+        "Teacher %s: %d layers, %d wide. Student %s: %d layers, %d wide, %.1f M parameters.",
+        config.teacher,
+        teacher.config.num_layers,
+        teacher.config.hidden_dim,
+        config.student,
+        student.config.num_layers,
+        student.config.hidden_dim,
+        student.count_params() / 1e6,
+    )
+    return teacher, student
+
+
+def _distiller(config: GeneralConfig, teacher: BertEncoder, student: BertEncoder) -> TinyBertDistiller:
+    def by_layer(weights):
+        return weights[0] if len(weights) == 1 else weights
+
+    weights = LossWeights(
+        embedding=config.embedding_weight,
+        hidden=by_layer(config.hidden_weight),
+        attention=by_layer(config.attention_weight),
+    )
+    return TinyBertDistiller(
+        teacher, student, config.layer_map, weights, projection=config.projection, dtype=config.dtype_policy
+    )
+
+
+def _max_steps(config: GeneralConfig, text: PackedText) -> int:
+    if not config.epochs:
+        return config.max_steps
+    logging.info("Counting the batches of %d epochs.", config.epochs)
+    steps = text.count(config.epochs)
+    return min(steps, config.max_steps) if config.max_steps else steps
+
+
+def _train(config, distiller, text: PackedText, folder: RunDirectory, max_steps: int) -> None:
+    held_out = text.held_out(config.eval_sequences)
+    if held_out:
+        held_out = {name: np.concatenate([batch[name] for batch in held_out]) for name in held_out[0]}
+    part = config.batch_size // config.gradient_accumulation_steps
+    logging.info("%d updates of %d sequences of %d tokens.", max_steps, config.batch_size, config.sequence_length)
+
+    def evaluate() -> dict[str, float]:
+        if not held_out:
+            return {}
+        return distiller.evaluate(held_out, batch_size=part, verbose=0, return_dict=True)
+
+    distiller.optimizer.build(distiller.trainable_variables)
+    teachers = {id(variable) for variable in distiller.teacher.variables}
+    learned = [variable for variable in distiller.variables if id(variable) not in teachers]
+    schedule = Schedule(
+        max_steps, config.save_steps, config.log_steps, config.eval_steps, config.gradient_accumulation_steps
+    )
+    variables = learned + distiller.optimizer.variables
+    train(distiller, variables, lambda position: text.batches(Position(*position)), folder, schedule, evaluate)
+
+
+def _finish(config: GeneralConfig, student: BertEncoder, folder: RunDirectory) -> None:
+    evaluations = [
+        {name.removeprefix("held_out/"): value for name, value in line.items() if name.startswith("held_out/")}
+        for line in folder.metrics()
+    ]
+    evaluations = [values for values in evaluations if values]
+    results = {
+        "untrained": evaluations[0] if evaluations else {},
+        "student": evaluations[-1] if evaluations else {},
+        "parameters": student.count_params(),
+    }
+    save_folder(student, folder.model, card=general_card(config, folder.record, results))
+    folder.finish(results)

@@ -1,0 +1,1 @@
+"""What training stages share: run directory, checkpoints, optimizer and the loop."""

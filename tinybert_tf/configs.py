@@ -1,6 +1,9 @@
 """Settings as frozen dataclasses: the encoder's shape and its presets, loss weights, one config a stage."""
 
 import dataclasses
+import math
+
+from tinybert_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +107,34 @@ class GeneralConfig:
     dtype_policy: str = setting("float32", "float32, mixed_bfloat16 or mixed_float16")
     jit_compile: bool = setting(False, "compile the step with XLA")
     deterministic: bool = setting(True, "same seed, same weights, bit for bit")
+
+    def __post_init__(self):
+        for name in ("batch_size", "gradient_accumulation_steps", "save_steps", "log_steps", "eval_steps"):
+            _require(self, name, getattr(self, name) >= 1, "1 or more")
+        for name in ("max_steps", "epochs", "eval_sequences", "seed", "weight_decay", "embedding_weight"):
+            _require(self, name, getattr(self, name) >= 0, "0 or more")
+        _require(self, "sequence_length", self.sequence_length >= 8, "8 or more")
+        _require(self, "learning_rate", 0 < self.learning_rate < math.inf, "a number above 0")
+        _require(self, "warmup_proportion", 0 <= self.warmup_proportion <= 1, "a number from 0 to 1")
+        _require(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
+        divides = self.batch_size % self.gradient_accumulation_steps == 0
+        _require(self, "gradient_accumulation_steps", divides, f"a divisor of batch_size={self.batch_size}")
+        if not self.max_steps and not self.epochs:
+            raise InputError("max_steps", "0, with --epochs=0", "one of the two above 0")
+        if not self.corpus:
+            raise InputError("corpus", "nothing", "at least one source")
+        _require_one_of(self, "dtype_policy", ("float32", "mixed_bfloat16", "mixed_float16"))
+        _require_one_of(self, "student_init", ("svd", "random"))
+        _require_one_of(self, "projection", ("per_layer", "shared"))
+
+
+def _require(config, name: str, fits: bool, expected: str) -> None:
+    if not fits:
+        raise InputError(name, getattr(config, name), expected)
+
+
+def _require_one_of(config, name: str, choices: tuple[str, ...]) -> None:
+    _require(config, name, getattr(config, name) in choices, f"one of {', '.join(choices)}")
 
 
 STAGES = {"general": GeneralConfig}

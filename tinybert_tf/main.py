@@ -101,7 +101,7 @@ def usage(stage: str | None) -> str:
 def _prepare_environment() -> None:
     """Sets what must be set before TensorFlow is imported; the user's own settings win."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # On by default only on the newest processors; a fifth faster on older ones too (docs/speed.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ["KERAS_BACKEND"] != "tensorflow":

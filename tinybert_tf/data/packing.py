@@ -22,6 +22,9 @@ class Position(NamedTuple):
     batch: int = 0
 
 
+START = Position()
+
+
 class PackedText:
     """Batches of full sequences cut from a corpus.
 
@@ -46,7 +49,7 @@ class PackedText:
         self.sequence_length = sequence_length
         self.seed = seed
 
-    def batches(self, start: Position = Position(), epochs: int | None = None) -> Iterator[tuple[dict, Position]]:
+    def batches(self, start: Position = START, epochs: int | None = None) -> Iterator[tuple[dict, Position]]:
         """Yields (batch, the position after it), from `start` on; for ever without `epochs`.
 
         A batch is a dict of `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.

@@ -30,7 +30,8 @@ class TinyBertDistiller(keras.Model):
     belong to the distiller, not to the student. What only a loss of weight 0 needs is not computed. The teacher
     runs in inference mode and is frozen: `teacher.trainable` becomes False.
 
-    `sample_weight` `[batch]` weighs sentences, as in any Keras loss: Σ w·l / batch.
+    `sample_weight` `[batch]` weighs sentences, as in any Keras loss: Σ w·l / batch. (Keras itself drops it where
+    arrays come without labels.)
 
     Args:
         teacher: a `BertEncoder`, or a `BertClassifier` where the prediction is matched.
@@ -72,6 +73,8 @@ class TinyBertDistiller(keras.Model):
 
         # === Layers ===
         self.teacher, self.student = teacher, student
+        # Twice: Keras skips an assignment that changes nothing, and a model rebuilt as frozen has layers that are not.
+        self.teacher.trainable = True
         self.teacher.trainable = False
         if not student.trainable_variables:
             raise InputError("student", "a frozen model, or the teacher itself", "a model of its own that can learn")
@@ -147,6 +150,8 @@ class TinyBertDistiller(keras.Model):
             student's logits, or None.
         """
         teacher = self._forward(self.teacher, inputs, [m.teacher_layer for m in self.matches], training=False)
+        # A tape watches the frozen teacher all the same, and would go back through it.
+        teacher = keras.tree.map_structure(ops.stop_gradient, teacher)
         student = self._forward(self.student, inputs, [m.student_layer for m in self.matches], training=training)
         mask = inputs["padding_mask"]
         losses = {}

@@ -29,7 +29,7 @@ def get_activation(name: str):
     Raises:
         InputError: the name is not one of `ACTIVATIONS`.
     """
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise InputError("activation", repr(name), f"one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 

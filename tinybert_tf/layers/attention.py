@@ -31,8 +31,8 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.num_heads = num_heads
         self.dropout = dropout
 
-    def build(self, input_shape):
-        hidden_dim = input_shape[-1]
+    def build(self, hidden_shape):
+        hidden_dim = hidden_shape[-1]
         if hidden_dim % self.num_heads:
             raise InputError("num_heads", self.num_heads, f"a divisor of the width {hidden_dim}")
         self.head_dim = hidden_dim // self.num_heads
@@ -40,7 +40,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             dense = keras.layers.Dense(
                 hidden_dim, kernel_initializer=bert_initializer(), dtype=self.dtype_policy, name=name
             )
-            dense.build(input_shape)
+            dense.build(hidden_shape)
             setattr(self, f"{name}_dense", dense)
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
         self.built = True
@@ -66,9 +66,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def compute_output_shape(self, input_shape, attention_mask_shape=None):
-        batch, length, _ = input_shape
-        return input_shape, (batch, self.num_heads, length, length)
+    def compute_output_shape(self, hidden_shape, attention_mask_shape=None):
+        batch, length, _ = hidden_shape
+        return hidden_shape, (batch, self.num_heads, length, length)
 
     def get_config(self):
         return super().get_config() | {"num_heads": self.num_heads, "dropout": self.dropout}

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import bert_initializer
 
 
@@ -81,7 +80,7 @@ class BertEmbeddings(keras.layers.Layer):
             rows, width, embeddings_initializer=bert_initializer(), dtype=self.dtype_policy, name=name
         )
 
-    def build(self, input_shape=None):
+    def build(self, token_ids_shape=None, segment_ids_shape=None):
         for table in (self.token_embedding, self.position_embedding, self.segment_embedding):
             table.build()
         self.layer_norm.build((None, None, self.hidden_dim))
@@ -91,7 +90,7 @@ class BertEmbeddings(keras.layers.Layer):
         """Args: `token_ids` and `segment_ids` `[batch, length]`. Returns `[batch, length, hidden_dim]`."""
         length = token_ids.shape[1]
         if length is not None and length > self.max_sequence_length:
-            raise InputError("token_ids", f"{length} tokens in a row", f"at most {self.max_sequence_length}")
+            raise ValueError(f"token_ids: got {length} tokens in a row; expected at most {self.max_sequence_length}")
         positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")
         summed = self.token_embedding(token_ids) + self.position_embedding(positions)
         summed = summed + self.segment_embedding(segment_ids)

@@ -35,8 +35,8 @@ class TransformerBlock(keras.layers.Layer):
         self.dropout = dropout
         self.activation_function = get_activation(activation)
 
-    def build(self, input_shape):
-        hidden_dim = input_shape[-1]
+    def build(self, hidden_shape):
+        hidden_dim = hidden_shape[-1]
         common = {"dtype": self.dtype_policy}
         self.attention = MultiHeadSelfAttention(self.num_heads, self.dropout, name="attention", **common)
         self.attention_norm = keras.layers.LayerNormalization(
@@ -53,8 +53,8 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.dropout_layer = keras.layers.Dropout(self.dropout, name="dropout", **common)
         for layer in (self.attention, self.attention_norm, self.intermediate_dense, self.output_norm):
-            layer.build(input_shape)
-        self.output_dense.build((*input_shape[:-1], self.intermediate_dim))
+            layer.build(hidden_shape)
+        self.output_dense.build((*hidden_shape[:-1], self.intermediate_dim))
         self.built = True
 
     def call(self, hidden, attention_mask=None, training=None):
@@ -69,9 +69,9 @@ class TransformerBlock(keras.layers.Layer):
         contracted = self.dropout_layer(self.output_dense(expanded), training=training)
         return self.output_norm(hidden + contracted), scores
 
-    def compute_output_shape(self, input_shape, attention_mask_shape=None):
-        batch, length, _ = input_shape
-        return input_shape, (batch, self.num_heads, length, length)
+    def compute_output_shape(self, hidden_shape, attention_mask_shape=None):
+        batch, length, _ = hidden_shape
+        return hidden_shape, (batch, self.num_heads, length, length)
 
     def get_config(self):
         return super().get_config() | {

@@ -14,13 +14,14 @@ from tinybert_tf.models.hf_config import CONFIG_FILE, encoder_config, hf_config,
 from tinybert_tf.models.json_files import read_json, write_json
 from tinybert_tf.models.model_card import model_card
 from tinybert_tf.models.tokenizer import BertTokenizer
-from tinybert_tf.models.weights import DENSE, SHARD_INDEX_FILE, WEIGHTS_FILE, Weights, encoder_layers, write_weights
+from tinybert_tf.models.weights import DENSE, SHARD_INDEX_FILE, Weights, encoder_layers, write_weights
 
 VOCABULARY_FILE, CARD_FILE = "vocab.txt", "README.md"
 TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 
 # What a reader would believe before, or beside, the files that we write; removed from a folder that we overwrite.
 _OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE)
+
 
 def read_tokenizer(folder: Path, argument: str = "preset", sequence_length: int = 512) -> BertTokenizer:
     """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, and the casing (uncased where nothing is said).
@@ -38,24 +39,18 @@ def read_tokenizer(folder: Path, argument: str = "preset", sequence_length: int 
         settings = read_json(folder / TOKENIZER_CONFIG_FILE, argument)
     limit = settings.get("model_max_length")
     limit = min(limit, sequence_length) if isinstance(limit, int) and limit > 2 else sequence_length
-    path = folder / VOCABULARY_FILE
-    if not path.is_file() and (folder / TOKENIZER_FILE).is_file():
+    path, pieces = folder / VOCABULARY_FILE, None
+    if not path.is_file():
         path = folder / TOKENIZER_FILE
-    try:
-        if path.name == VOCABULARY_FILE:
-            return BertTokenizer.from_file(
-                path, lowercase=settings.get("do_lower_case", lowercase), sequence_length=limit
-            )
+        if not path.is_file():
+            raise InputError(argument, f"{folder} without {VOCABULARY_FILE}", "a WordPiece vocabulary")
         pieces, lowercase = _read_wordpieces(path, argument)
-        return BertTokenizer(pieces, lowercase=settings.get("do_lower_case", lowercase), sequence_length=limit)
-    except FileNotFoundError:
-        raise InputError(argument, f"no file {path}", "a WordPiece vocabulary") from None
-    except UnicodeDecodeError as error:
-        raise InputError(argument, f"{path}, which is no text ({error})", "a WordPiece vocabulary") from None
+    common = {"lowercase": settings.get("do_lower_case", lowercase), "sequence_length": limit}
+    try:
+        return BertTokenizer.from_file(path, **common) if pieces is None else BertTokenizer(pieces, **common)
     except InputError as error:
-        if error.argument == argument:
-            raise
-        raise InputError(argument, f"{path} with {error.got}", error.expected) from None
+        got = error.got if str(path) in str(error.got) else f"{path} with {error.got}"
+        raise InputError(argument, got, error.expected) from None
 
 
 def _read_wordpieces(path: Path, argument: str) -> tuple[list[str], bool]:
@@ -90,7 +85,9 @@ def load_folder(folder: str | Path, argument: str = "preset", load_weights: bool
     try:
         encoder = BertEncoder.from_shape(config, tokenizer=tokenizer, **kwargs)
     except InputError as error:
-        raise InputError(argument, f"{folder / CONFIG_FILE} with {error.argument} {error.got}", error.expected) from None
+        raise InputError(
+            argument, f"{folder / CONFIG_FILE} with {error.argument} {error.got}", error.expected
+        ) from None
     if weights:
         weights.assign(encoder_layers(encoder), optional=("pooler.dense",))
     return encoder

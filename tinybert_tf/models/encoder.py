@@ -5,7 +5,6 @@ import dataclasses
 import keras
 
 from tinybert_tf.configs import EncoderConfig
-from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.layers.attention import additive_mask
@@ -112,7 +111,7 @@ class BertEncoder(keras.Model):
         if self.built:
             return
         hidden_shape = (None, None, self.config.hidden_dim)
-        self.embeddings.build()
+        self.embeddings.build((None, None), (None, None))
         for block in self.blocks:
             block.build(hidden_shape)
         self.pooler.build((None, self.config.hidden_dim))
@@ -134,10 +133,10 @@ class BertEncoder(keras.Model):
             before mask and softmax.
 
         Raises:
-            InputError: `num_layers` is not within the encoder, or the sequences are too long for it.
+            ValueError: `num_layers` is not within the encoder, or the sequences are too long for it.
         """
         if num_layers is not None and not 0 <= num_layers <= self.config.num_layers:
-            raise InputError("num_layers", num_layers, f"a number from 0 to {self.config.num_layers}")
+            raise ValueError(f"num_layers: got {num_layers}; expected a number from 0 to {self.config.num_layers}")
         hidden = self.embeddings(inputs["token_ids"], inputs["segment_ids"], training=training)
         attention_mask = additive_mask(inputs["padding_mask"], hidden.dtype)
         hidden_states, attention_scores = [hidden], []

@@ -13,7 +13,7 @@ CONFIG_FILE = "config.json"
 # What makes a folder another model than a plain BERT encoder, though its weights bear the same names.
 _PLAIN = {"model_type": "bert", "position_embedding_type": "absolute", "is_decoder": False}
 
-# Our names of the sizes, beside Hugging Face's and its default where it has one.
+# Our names beside Hugging Face's, and a default for what may be missing.
 _SIZES = {
     "num_layers": ("num_hidden_layers", None),
     "hidden_dim": ("hidden_size", None),
@@ -23,6 +23,7 @@ _SIZES = {
     "max_sequence_length": ("max_position_embeddings", 512),
     "num_segments": ("type_vocab_size", 2),
 }
+_RATES = {"layer_norm_epsilon": ("layer_norm_eps", 1e-12), "dropout": ("hidden_dropout_prob", 0.1)}
 
 
 def read_config(folder: Path, argument: str = "preset") -> dict:
@@ -49,34 +50,34 @@ def encoder_config(config: dict, argument: str = "preset", source: str | Path = 
     if sizes["hidden_dim"] % sizes["num_heads"]:
         got = f"{source} with hidden_size {sizes['hidden_dim']}"
         raise InputError(argument, got, f"a multiple of num_attention_heads {sizes['num_heads']}")
-    rates = {
-        "layer_norm_epsilon": config.get("layer_norm_eps", 1e-12),
-        "dropout": config.get("hidden_dropout_prob", 0.1),
-    }
-    for name, rate in rates.items():
-        if not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise InputError(argument, f"{source} with {name} {rate!r}", "a number from 0 to below 1")
+    rates = {}
+    for ours, (theirs, default) in _RATES.items():
+        rates[ours] = config.get(theirs, default)
+        if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
+            raise InputError(argument, f"{source} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
     return EncoderConfig(activation=config.get("hidden_act", "gelu"), **sizes, **rates)
 
 
 def read_labels(config: dict, count: int, source: Path, argument: str) -> list[str]:
-    """`id2label`; transformers leaves it out where the labels are LABEL_0, LABEL_1 and so on."""
+    """Returns `id2label` as a list; transformers leaves it out where the labels are LABEL_0, LABEL_1 and so on."""
     names = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(count)}
-    if not isinstance(names, dict) or set(names) != {str(i) for i in range(count)}:
-        raise InputError(argument, f"{source} with id2label {names}", f"{count} labels, as classifier.weight has rows")
-    return [str(names[str(i)]) for i in range(count)]
+    numbers = [str(i) for i in range(count)]
+    if not isinstance(names, dict) or set(names) != set(numbers) or len({str(n) for n in names.values()}) < count:
+        expected = f"{count} labels from 0, each once: classifier.weight has as many rows"
+        raise InputError(argument, f"{source} with id2label {names}", expected)
+    return [str(names[number]) for number in numbers]
 
 
 def hf_config(model: BertEncoder | BertClassifier) -> dict:
+    """Returns the content of the `config.json` that describes a model."""
     config = model.config
     content = {
         "architectures": ["BertModel"],
         "model_type": "bert",
         **{theirs: getattr(config, ours) for ours, (theirs, _) in _SIZES.items()},
+        **{theirs: getattr(config, ours) for ours, (theirs, _) in _RATES.items()},
         "hidden_act": config.activation,
-        "hidden_dropout_prob": config.dropout,
         "attention_probs_dropout_prob": config.dropout,
-        "layer_norm_eps": config.layer_norm_epsilon,
         "initializer_range": 0.02,
         "pad_token_id": model.tokenizer.pad_id,
         "position_embedding_type": "absolute",

@@ -4,123 +4,112 @@ A name may be a run directory, a local Hugging Face or keras-hub folder, a keras
 (`bert_base_en_uncased`, `kaggle://…`), `hf://user/model`, or a packaged asset (`minilm_l6`).
 """
 
+import difflib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
-from tinybert_tf.models.checkpoints import load_classifier_folder, load_folder, read_json
+from tinybert_tf.models import keras_hub_presets
+from tinybert_tf.models.checkpoints import load_classifier_folder, load_folder
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
-from tinybert_tf.models.tokenizer import BertTokenizer
+from tinybert_tf.models.json_files import read_json
 
-_HF_FILES = ("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json")
+# All that is ever fetched from a hub: data, no pickle and no code.
+HUB_FILES = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*-of-*.safetensors",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
-def resolve_folder(preset: str, argument: str = "preset") -> Path | None:
-    """Returns the local Hugging Face folder behind a name, fetching it if need be; None for a keras-hub preset."""
+def resolve_folder(preset: str | os.PathLike, argument: str = "preset") -> Path | None:
+    """Returns the local Hugging Face folder behind a name, fetching it if need be; None for a keras-hub preset.
+
+    Args:
+        preset: the name.
+        argument: what errors call it.
+
+    Raises:
+        InputError: the name is unknown, or what it names cannot be had.
+    """
+    preset = os.fspath(preset)
     if preset in assets.MODELS:
         return assets.fetch(preset)
-    if preset.startswith("hf://"):
-        return _download(preset.removeprefix("hf://"), argument)
-    folder = Path(preset)
-    if (folder / "model" / "config.json").is_file():
-        folder = folder / "model"
-    if (folder / "config.json").is_file():
-        return None if "registered_name" in read_json(folder / "config.json", argument) else folder
-    if folder.exists() or preset.startswith((".", "/", "~")) or preset.count("/") > 1:
-        raise InputError(argument, preset, "a folder with config.json and model.safetensors, or a run directory")
-    return None
+    if "://" in preset:
+        folder = _download(preset, argument) if preset.startswith("hf://") else None
+    else:
+        folder = _local_folder(preset, argument)
+    if folder is None or "registered_name" in read_json(folder / "config.json", argument):
+        return None
+    return folder
 
 
-def _download(repository: str, argument: str) -> Path:
+def _local_folder(preset: str, argument: str) -> Path | None:
+    """The folder of that name, with its config.json; None where keras-hub knows the name."""
+    folder = Path(preset).expanduser()
+    for place in (folder / "model", folder):
+        if (place / "config.json").is_file():
+            return place
+    if (folder / "run.json").is_file():
+        raise InputError(argument, f"{folder}, a run without a model yet", "a run that has written its model/")
+    if folder.is_dir():
+        raise InputError(argument, f"{folder}, a folder without config.json", "a model folder or a run directory")
+    if folder.exists():
+        raise InputError(argument, f"{folder}, a file", "a model folder or a run directory")
+    names = keras_hub_presets.preset_names()
+    if preset in names:
+        return None
+    alike = difflib.get_close_matches(preset, [*assets.MODELS, *names]) or [*assets.MODELS, "bert_base_en_uncased"]
+    expected = f"a model folder, a run directory, hf://USER/MODEL, or a name such as {', '.join(alike)}"
+    raise InputError(argument, f"{preset!r}, neither a folder nor a known name", expected)
+
+
+def _download(preset: str, argument: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=_HF_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(argument, f"hf://{repository} ({reason})", "a repository that can be reached") from None
+        folder = Path(snapshot_download(preset.removeprefix("hf://"), allow_patterns=HUB_FILES))
+    except Exception as error:  # the hub's, the HTTP client's and the file system's
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(argument, f"{preset} ({reason})", "a repository that can be reached") from None
+    return folder
 
 
-def load_encoder(preset: str, argument: str = "preset", **kwargs) -> BertEncoder:
+def load_encoder(preset: str | os.PathLike, argument: str = "preset", **kwargs) -> BertEncoder:
     """Loads an encoder and its tokenizer from any kind of name.
+
+    Args:
+        preset: the name.
+        argument: what errors call it.
+        **kwargs: arguments of `BertEncoder`, and `load_weights`.
 
     Raises:
         InputError: the name is unknown, or what it names cannot be read.
     """
-    folder = resolve_folder(str(preset), argument)
+    folder = resolve_folder(preset, argument)
     if folder is not None:
         return load_folder(folder, argument, **kwargs)
-    return _from_keras_hub(str(preset), argument, **kwargs)
+    return keras_hub_presets.load_encoder(_keras_hub_name(preset), argument, **kwargs)
 
 
-def load_classifier(preset: str, labels=None, argument: str = "preset", **kwargs) -> BertClassifier:
-    """Loads a classifier; with `labels`, an encoder under a new head."""
+def load_classifier(
+    preset: str | os.PathLike, labels: Sequence[str] | None = None, argument: str = "preset", **kwargs
+) -> BertClassifier:
+    """Loads a classifier; with `labels`, an encoder under a new head. Arguments and errors as `load_encoder`."""
     if labels is not None:
         return BertClassifier(load_encoder(preset, argument, **kwargs), labels)
-    folder = resolve_folder(str(preset), argument)
-    if folder is None or "id2label" not in read_json(folder / "config.json", argument):
-        raise InputError(
-            argument, f"{preset}, which has no classes", "a fine-tuned classifier, or labels for a new one"
-        )
-    return load_classifier_folder(folder, argument, **kwargs)
+    folder = resolve_folder(preset, argument)
+    if folder is not None:
+        return load_classifier_folder(folder, argument, **kwargs)
+    return keras_hub_presets.load_classifier(_keras_hub_name(preset), argument, **kwargs)
 
 
-def _from_keras_hub(preset: str, argument: str, **kwargs) -> BertEncoder:
-    """Copies the weights of a keras-hub `BertBackbone`, which computes GELU in its tanh form."""
-    import keras_hub
-
-    try:
-        backbone = keras_hub.models.BertBackbone.from_preset(preset)
-        tokenizer = keras_hub.models.BertTokenizer.from_preset(preset)
-    except Exception as error:  # kagglehub, keras-hub and requests each raise their own kinds
-        reason = str(error).strip().split("\n")[0][:200]
-        known = ", ".join(assets.MODELS)
-        raise InputError(
-            argument,
-            f"{preset} ({reason})",
-            f"a run directory, a model folder, a keras-hub preset, hf://USER/MODEL, or one of: {known}",
-        ) from None
-    encoder = BertEncoder(
-        vocabulary_size=backbone.vocabulary_size,
-        num_layers=backbone.num_layers,
-        num_heads=backbone.num_heads,
-        hidden_dim=backbone.hidden_dim,
-        intermediate_dim=backbone.intermediate_dim,
-        max_sequence_length=backbone.max_sequence_length,
-        num_segments=backbone.num_segments,
-        activation="gelu_new",
-        dropout=backbone.dropout,
-        **kwargs,
-    )
-    for ours, theirs in _keras_hub_variables(encoder, backbone):
-        ours.assign(theirs.numpy().reshape(ours.shape))
-    encoder.tokenizer = BertTokenizer(
-        tokenizer.get_vocabulary(), lowercase=tokenizer.lowercase, sequence_length=backbone.max_sequence_length
-    )
-    return encoder
-
-
-def _keras_hub_variables(encoder: BertEncoder, backbone):
-    """Yields (our variable, keras-hub's) for every weight; keras-hub's per-head kernels only differ in shape."""
-    tables = encoder.embeddings
-    yield tables.token_embedding.embeddings, backbone.token_embedding.embeddings
-    yield tables.position_embedding.embeddings, backbone.position_embedding.position_embeddings
-    yield tables.segment_embedding.embeddings, backbone.segment_embedding.embeddings
-    pairs = [(tables.layer_norm, backbone.embeddings_layer_norm), (encoder.pooler, backbone.pooled_dense)]
-    for block, theirs in zip(encoder.blocks, backbone.transformer_layers):
-        attention = theirs._self_attention_layer
-        pairs += [
-            (block.attention.query_dense, attention.query_dense),
-            (block.attention.key_dense, attention.key_dense),
-            (block.attention.value_dense, attention.value_dense),
-            (block.attention.output_dense, attention.output_dense),
-            (block.attention_norm, theirs._self_attention_layer_norm),
-            (block.intermediate_dense, theirs._feedforward_intermediate_dense),
-            (block.output_dense, theirs._feedforward_output_dense),
-            (block.output_norm, theirs._feedforward_layer_norm),
-        ]
-    for ours, theirs in pairs:
-        # A layer's weights come in one order, kernel and bias or gamma and beta, here as there.
-        yield from zip(ours.weights, theirs.weights, strict=True)
+def _keras_hub_name(preset: str | os.PathLike) -> str:
+    return os.fspath(preset) if "://" in os.fspath(preset) else os.path.expanduser(preset)

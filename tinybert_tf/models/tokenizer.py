@@ -17,14 +17,13 @@ from tinybert_tf.errors import InputError
 CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 
 # BERT gives up on words of more than 100 characters; tf-text counts bytes, of which a character has at most 4.
-_MAX_CHARACTERS = 100
-_WORD_CHARACTER = (
-    r"[^ !-/:-@\[-`{-~\p{P}"
-    r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2CEAF}\x{2F800}-\x{2FA1F}]"
+_MAX_BYTES_PER_WORD = 400
+# Found wherever a long word is, and hardly elsewhere; a fuller set of characters would make it tens of times slower.
+_MAYBE_LONG_WORD = r"(?s).*[^ !-/:-@\x{3001}\x{3002}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{101}.*"
+_SEPARATOR = (  # punctuation and ideographs, words by themselves
+    r"([!-/:-@\[-`{-~\p{P}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}"
+    r"\x{20000}-\x{2A6DF}\x{2A700}-\x{2CEAF}\x{2F800}-\x{2FA1F}])"
 )
-_LONG_WORD = f"{_WORD_CHARACTER}{{{_MAX_CHARACTERS + 1},}}"
-_LONG_RUN = f"(?s).*[^ ]{{{_MAX_CHARACTERS + 1}}}.*"  # quick to find, and there wherever a long word is
-_UNKNOWN_WORD = "\x01"  # a control character: neither normalised text nor a piece has one
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -44,8 +43,7 @@ class BertTokenizer:
 
     def __init__(self, vocabulary: Sequence[str], lowercase: bool = True, sequence_length: int = 128):
         self.vocabulary = list(vocabulary)
-        self.lowercase = lowercase
-        self.sequence_length = sequence_length
+        self.lowercase, self.sequence_length = lowercase, sequence_length
         ids = {piece: i for i, piece in enumerate(self.vocabulary)}
         missing = [token for token in (PAD, UNK, CLS, SEP) if token not in ids]
         if missing:
@@ -60,7 +58,7 @@ class BertTokenizer:
             self._wordpiece = tf_text.FastWordpieceTokenizer(
                 self.vocabulary,
                 suffix_indicator="##",
-                max_bytes_per_word=4 * _MAX_CHARACTERS,
+                max_bytes_per_word=_MAX_BYTES_PER_WORD,
                 token_out_type=tf.int32,
                 unknown_token=UNK,
             )
@@ -80,8 +78,7 @@ class BertTokenizer:
             raise InputError("vocabulary", f"{path} ({error.strerror})", "a vocab.txt") from None
         except UnicodeDecodeError as error:
             raise InputError("vocabulary", f"{path}, not UTF-8 at byte {error.start}", "a vocab.txt in UTF-8") from None
-        lines = text.removesuffix("\n").split("\n")
-        return cls([line.rstrip() for line in lines], **kwargs)
+        return cls([line.rstrip() for line in text.removesuffix("\n").split("\n")], **kwargs)
 
     def save(self, path: str | Path) -> None:
         """Writes the `vocab.txt`."""
@@ -99,12 +96,8 @@ class BertTokenizer:
         if texts.shape.rank not in (1, None):
             raise InputError("texts", f"strings of shape {texts.shape}", "strings [batch]")
         texts = self._normalizer.normalize(texts)
-        texts = tf.cond(
-            tf.reduce_any(tf.strings.regex_full_match(texts, _LONG_RUN)),
-            lambda: tf.strings.regex_replace(texts, _LONG_WORD, _UNKNOWN_WORD),
-            lambda: texts,
-        )
-        return self._wordpiece.tokenize(texts)
+        maybe_long = tf.reduce_any(tf.strings.regex_full_match(texts, _MAYBE_LONG_WORD))
+        return self._wordpiece.tokenize(tf.cond(maybe_long, lambda: _blot_long_words(texts), lambda: texts))
 
     def __call__(self, texts, text_pairs=None, sequence_length: int | None = None) -> dict[str, tf.Tensor]:
         """Tokenizes, truncates the longer text first, adds special tokens and pads to the longest row.
@@ -118,59 +111,69 @@ class BertTokenizer:
             `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
 
         Raises:
-            InputError: no room for the special tokens, or `texts` is not `[batch]`.
+            InputError: no room for the special tokens, or the texts are not `[batch]`.
         """
         limit = self.sequence_length if sequence_length is None else sequence_length
         specials = 2 if text_pairs is None else 3
         if limit < specials:
-            raise InputError("sequence_length", limit, f"at least {specials}, the special tokens")
+            raise InputError("sequence_length", limit, f"at least {specials}, the special tokens alone")
         first = self.tokenize(texts)
-        cls, sep = (tf.fill([first.nrows(), 1], token) for token in (self.cls_id, self.sep_id))
-        if text_pairs is None:
-            first = first[:, : limit - specials]
-            rows = tf.concat([cls, first, sep], axis=1)
+        second = None if text_pairs is None else self.tokenize(text_pairs)
+        if second is not None and not first.shape[:1].is_compatible_with(second.shape[:1]):
+            raise InputError("text_pairs", f"{second.shape[0]} texts", f"{first.shape[0]}, as many as texts")
+        return self._pack(first, second, limit - specials)
+
+    def _pack(self, first: tf.RaggedTensor, second: tf.RaggedTensor | None, room: int) -> dict[str, tf.Tensor]:
+        """Gathers each row's tokens from a list of all: far quicker than joining ragged tensors."""
+        tokens = [[self.pad_id, self.cls_id, self.sep_id], first.values]
+        start, n1 = 3 + _column(first.row_starts()), _column(first.row_lengths())
+        if second is None:
+            end = last = tf.minimum(n1, room) + 1  # places of the first [SEP] and of the last
         else:
-            first, second = truncate_pair(first, self.tokenize(text_pairs), limit - specials)
-            rows = tf.concat([cls, first, sep, second, sep], axis=1)
-        token_ids = rows.to_tensor(self.pad_id)
-        width = tf.shape(token_ids)[1]
-        padding_mask = tf.sequence_mask(rows.row_lengths(), width, tf.int32)
-        in_first = tf.sequence_mask(first.row_lengths() + 2, width, tf.int32)
-        segment_ids = tf.zeros_like(token_ids) if text_pairs is None else padding_mask - in_first
-        return {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
+            second_start, n2 = 3 + tf.size(first.values) + _column(second.row_starts()), _column(second.row_lengths())
+            n1, n2 = truncate_pair(n1, n2, room)
+            end, last = n1 + 1, n1 + n2 + 2
+            tokens.append(second.values)
+        place = tf.expand_dims(tf.range(tf.maximum(tf.reduce_max(last), 1) + 1), 0)
+        source = start + place - 1
+        if second is not None:
+            source = tf.where(place > end, second_start + place - end - 1, source)
+        source = tf.where((place == end) | (place == last), 2, tf.where(place == 0, 1, source))
+        padding_mask = place <= last
+        return {
+            "token_ids": tf.gather(tf.concat(tokens, axis=0), tf.where(padding_mask, source, 0)),
+            "segment_ids": tf.cast(padding_mask & (place > end), tf.int32),
+            "padding_mask": tf.cast(padding_mask, tf.int32),
+        }
 
     def get_config(self) -> dict:
-        return {
-            "vocabulary": self.vocabulary,
-            "lowercase": self.lowercase,
-            "sequence_length": self.sequence_length,
-        }
+        return {"vocabulary": self.vocabulary, "lowercase": self.lowercase, "sequence_length": self.sequence_length}
 
     @classmethod
     def from_config(cls, config: dict) -> "BertTokenizer":
         return cls(**config)
 
 
-def truncate_pair(first: tf.RaggedTensor, second: tf.RaggedTensor, limit: int):
-    """Cuts two ragged rows to `limit` pieces together, the longer one first (Hugging Face's `longest_first`).
+def truncate_pair(n1: tf.Tensor, n2: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cuts two texts' lengths to `room` pieces together, the longer one first (Hugging Face's `longest_first`).
 
     The shorter text keeps up to half of the room; where both are longer, an odd piece goes to the longer text,
     or to the second one if they are equally long.
     """
-    n1, n2 = first.row_lengths(), second.row_lengths()
-    first_longer = n1 > n2
     short, long = tf.minimum(n1, n2), tf.maximum(n1, n2)
-    keep_short = tf.where(short + long <= limit, short, tf.minimum(short, limit // 2))
-    keep_long = tf.minimum(long, limit - keep_short)
-    keep1 = tf.where(first_longer, keep_long, keep_short)
-    keep2 = tf.where(first_longer, keep_short, keep_long)
-    return _cut(first, keep1), _cut(second, keep2)
+    short = tf.where(short + long <= room, short, tf.minimum(short, room // 2))
+    long = tf.minimum(long, room - short)
+    return tf.where(n1 > n2, long, short), tf.where(n1 > n2, short, long)
 
 
-def _cut(rows: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    positions = tf.ragged.range(rows.row_lengths())
-    keep = positions < tf.expand_dims(lengths, 1)
-    return tf.ragged.boolean_mask(rows, keep)
+def _column(values: tf.Tensor) -> tf.Tensor:
+    return tf.expand_dims(tf.cast(values, tf.int32), 1)
+
+
+def _blot_long_words(texts: tf.Tensor) -> tf.Tensor:
+    """Makes words of more than 100 characters unknown."""
+    texts = tf.strings.regex_replace(texts, _SEPARATOR, r" \1 ")
+    return tf.strings.regex_replace(texts, "[^ ]{101,}", "\x01")  # neither normalised text nor a piece has a \x01
 
 
 def _normalize(character: str, lowercase: bool) -> str:
@@ -180,7 +183,7 @@ def _normalize(character: str, lowercase: bool) -> str:
         return " "
     if category in ("Cc", "Cf", "Co") or character == "\ufffd":
         return ""
-    if not lowercase:
+    if not lowercase or category == "Cn":  # not assigned
         return character
     decomposed = unicodedata.normalize("NFD", character)
     return "".join(c.lower() for c in decomposed if unicodedata.category(c) != "Mn")
@@ -194,27 +197,26 @@ def _normalizer_model(lowercase: bool) -> np.ndarray:
     part words where BERT drops a character. The model holds a tree from the UTF-8 bytes of each changed
     character to a number, `1 << 30 | offset << 6 | length`, that finds its replacement in a pool of bytes.
     """
-    pool, numbers, values = bytearray(), {}, {bytes([byte]): "" for byte in range(0x80, 0x100)}
-    for code in (*range(0xD800), *range(0xE000, 0x110000)):
+    values = {bytes([byte]): "" for byte in range(0x80, 0x100)}  # stray bytes are dropped
+    for code in (*range(1, 0x40000), *range(0x40000, 0xE0000, 64), *range(0xE0000, 0x110000)):  # planes 4-13 are empty
         character = chr(code)
-        key = character.encode()
-        if code % 64 == 0:  # what is left of a character cut short is dropped, as are stray bytes
-            values |= {key[:n]: "" for n in range(1, len(key))}
+        key = character.encode(errors="ignore")  # nothing for surrogates, which UTF-8 does not have
+        if code % 64 == 0:
+            values |= {key[:n]: "" for n in range(1, len(key))}  # so is what is left of a character cut short
         if (new := _normalize(character, lowercase)) != character:
             values[key] = new
-    for new in values.values():
-        if new not in numbers:
-            encoded = new.encode()
-            numbers[new] = 1 << 30 | len(pool) << 6 | len(encoded)
-            pool += encoded
-    zero = numbers[values.pop(b"\0")]
+    pool, numbers = bytearray(), {}
+    for new in dict.fromkeys(values.values()):
+        encoded = new.encode()
+        numbers[new] = 1 << 30 | len(pool) << 6 | len(encoded)
+        pool += encoded
     builder = flatbuffers.Builder()
     strings = builder.CreateByteVector(bytes(pool))
-    tree = builder.CreateNumpyVector(_double_array({key: numbers[new] for key, new in values.items()}))
+    tree = builder.CreateNumpyVector(_double_array({b"": 0} | {key: numbers[new] for key, new in values.items()}))
     builder.StartObject(4)
     builder.PrependBoolSlot(0, lowercase, False)
     builder.PrependUOffsetTRelativeSlot(1, tree, 0)
-    builder.PrependInt32Slot(2, zero, 0)
+    builder.PrependInt32Slot(2, numbers[""], 0)  # what NUL becomes: no key can hold it
     builder.PrependUOffsetTRelativeSlot(3, strings, 0)
     builder.Finish(builder.EndObject())
     return np.frombuffer(bytes(builder.Output()), np.uint8)
@@ -223,20 +225,25 @@ def _normalizer_model(lowercase: bool) -> np.ndarray:
 def _double_array(values: dict[bytes, int]) -> np.ndarray:
     """Packs a prefix tree as a double array, uint32 `[units]`, in darts-clone's format; equal subtrees only once.
 
+    A node has a base of its own: its value stands there, and its child by `byte` at `base ^ byte`.
+
     Args:
         values: the value of each key; every beginning of a key is a key itself.
     """
-    numbers, branches = {}, collections.defaultdict(list)
-    for key in sorted(values, key=len, reverse=True):  # a stable sort: siblings stay in order
-        node = (values[key], tuple(branches.pop(key, ())))
-        branches[key[:-1]].append((key[-1], numbers.setdefault(node, len(numbers))))
-    nodes = [*numbers, (None, tuple(branches[b""]))]
-    units, bases, last = collections.defaultdict(int, {0: 0}), {}, collections.defaultdict(int)
-    for number in sorted(range(len(nodes)), key=lambda n: -len(nodes[n][1])):
-        value, children = nodes[number]
-        labels = (*(byte for byte, _ in children), *([] if value is None else [0]))
-        base = last[labels] + 1
-        while base in bases.values() or any(base ^ label in units for label in labels):
+    units, bases, branches, base = {0: 0}, {}, collections.defaultdict(list), 0
+    for key in sorted(values, key=len, reverse=True):  # children first, and siblings still in order
+        node = values[key], tuple(branches.pop(key, ()))
+        if node not in bases:
+            value, children = node
             base += 1
-        bases[number] = last[labels] = base
-    return units
+            while not units.keys().isdisjoint([base, *(base ^ byte for byte, _ in children)]):
+                base += 1
+            bases[node] = base
+            units[base] = 1 << 31 | value
+            for byte, child in children:
+                units[base ^ byte] = (base ^ byte ^ child) << 10 | 1 << 8 | byte
+        branches[key[:-1]].append((key[-1] if key else 0, bases[node]))
+    units[0] = base << 10  # the root, b"", came last
+    array = np.zeros((max(units) | 0xFF) + 1, np.uint32)
+    array[list(units)] = list(units.values())
+    return array

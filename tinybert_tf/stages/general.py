@@ -65,8 +65,10 @@ def summary(folder: RunDirectory) -> str:
         [losses_table(results), ""] if results["student"] else ["The corpus has too few documents to hold any out.", ""]
     )
     lines += [
-        f"Student:  {folder.model}  (BertEncoder.from_preset({str(folder.path)!r}); transformers and keras-hub open it)",
-        f"Curves:   tensorboard --logdir {folder.tensorboard}",
+        f"Student  {folder.model}",
+        f"Curves   tensorboard --logdir {folder.tensorboard}",
+        f"Next     BertEncoder.from_preset({str(folder.path)!r}) in Python, or open the student's folder with",
+        "         transformers or keras-hub.",
     ]
     return "\n".join(lines)
 

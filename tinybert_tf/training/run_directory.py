@@ -25,6 +25,9 @@ class RunDirectory:
         stage: name of the stage.
         settings: everything that shapes the result. A folder that holds a run of other settings is refused.
 
+    Attributes:
+        was_finished: whether the run was over when this object was made.
+
     Raises:
         InputError: the folder holds another run, or something else.
     """
@@ -34,6 +37,7 @@ class RunDirectory:
         self.stage = stage
         self.settings = json.loads(json.dumps(settings))  # as they will be read back
         self.record = self._read()
+        self.was_finished = self.finished
 
     @property
     def finished(self) -> bool:

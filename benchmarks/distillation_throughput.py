@@ -1,0 +1,153 @@
+"""How fast is a distillation step, and what share of this machine's matrix peak does it reach?
+
+The real step (MiniLM-L6 teacher, 4 x 312 student, all of phase 1: embedding, hidden, attention) through Keras
+`train_on_batch`, on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same
+reviews padded to 64 and to 128. Rounds go through all variants in turn, so that a drifting machine hurts all alike.
+
+    python benchmarks/distillation_throughput.py
+    python benchmarks/distillation_throughput.py --jit_compile --dtype_policy=mixed_bfloat16
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinybert_tf import assets
+from tinybert_tf.configs import STUDENT_PRESETS
+from tinybert_tf.distillation import TinyBertDistiller
+from tinybert_tf.models import BertEncoder
+from tinybert_tf.training.optimizer import bert_optimizer
+
+BATCH = 32
+
+
+def matrix_peak_gflops() -> float:
+    """The best float32 product of a few sizes that BERTs use: what the same library can do at most."""
+    best = 0.0
+    for rows, inner, columns in ((2048, 2048, 2048), (2048, 384, 1536), (4096, 312, 1200), (4096, 1024, 4096)):
+        a, b = tf.random.normal([rows, inner]), tf.random.normal([inner, columns])
+        product = tf.function(lambda a=a, b=b: tf.matmul(a, b))
+        product()
+        for _ in range(8):
+            start = time.perf_counter()
+            product()
+            best = max(best, 2 * rows * inner * columns / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def forward_flops(config, tokens: int, length: int, layers: int | None = None) -> float:
+    """Multiply-adds, twice counted, of the matrix products of an encoder's forward pass."""
+    d, f = config.hidden_dim, config.intermediate_dim
+    per_token = 2 * (4 * d * d + 2 * d * f) + 4 * length * d
+    return (layers or config.num_layers) * per_token * tokens
+
+
+def step_flops(distiller, batch) -> float:
+    """Teacher once forward; student and projections forward and twice backward."""
+    tokens, length = batch["token_ids"].size, batch["token_ids"].shape[1]
+    teacher, student = distiller.teacher.config, distiller.student.config
+    projections = len(distiller.projections) * 2 * student.hidden_dim * teacher.hidden_dim * tokens
+    depth = max(match.teacher_layer for match in distiller.matches)
+    return forward_flops(teacher, tokens, length, depth) + 3 * (forward_flops(student, tokens, length) + projections)
+
+
+def full_batches(vocabulary_size: int, length: int, number: int) -> list[dict]:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(1000, vocabulary_size, (number, BATCH, length)).astype("int32")
+    return [{"token_ids": i, "segment_ids": np.zeros_like(i), "padding_mask": np.ones_like(i)} for i in ids]
+
+
+def review_batches(tokenizer, number: int, pad_to: int | None = None, multiple: int = 8) -> list[dict]:
+    """Reviews sorted by length, cut into batches and drawn at random; or the same batches padded to one length."""
+    file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
+    texts = [line.split("\t", 2)[2] for line in file.read_text(encoding="utf-8").splitlines()]
+    order = np.argsort([int(n) for n in tokenizer.tokenize(texts).row_lengths()], kind="stable")
+    starts = np.random.default_rng(0).choice(len(texts) // BATCH, number, replace=False) * BATCH
+    batches = []
+    for start in starts:
+        batch = tokenizer([texts[i] for i in order[start : start + BATCH]], sequence_length=pad_to or 128)
+        width = pad_to or -(-batch["token_ids"].shape[1] // multiple) * multiple
+        batches.append({k: np.pad(v, ((0, 0), (0, width - v.shape[1]))) for k, v in batch.items()})
+    return batches
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of each variant in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--jit_compile", action="store_true")
+    parser.add_argument("--dtype_policy", default="float32")
+    parser.add_argument("--not_deterministic", action="store_true")
+    parser.add_argument("--output", type=Path, help="also write the figures there, as JSON")
+    options = parser.parse_args()
+    keras.utils.set_random_seed(0)
+    if not options.not_deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+    teacher = BertEncoder.from_preset("minilm_l6", dtype=options.dtype_policy)
+    student = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"], dropout=0.0, dtype=options.dtype_policy)
+    distiller = TinyBertDistiller(teacher, student, dtype=options.dtype_policy)
+    distiller.compile(bert_optimizer(1e-4, 10_000), jit_compile=options.jit_compile)
+
+    tokenizer, size = teacher.tokenizer, teacher.config.vocabulary_size
+    variants = {
+        "full, 64": full_batches(size, 64, options.steps),
+        "full, 128": full_batches(size, 128, options.steps),
+        "reviews, bucketed": review_batches(tokenizer, options.steps),
+        "reviews, padded to 64": review_batches(tokenizer, options.steps, 64),
+        "reviews, padded to 128": review_batches(tokenizer, options.steps, 128),
+    }
+    for batches in variants.values():  # trace, and compile every shape
+        for batch in batches if options.jit_compile else batches[:3]:
+            distiller.train_on_batch(batch)
+    peaks, times = [], {name: [] for name in variants}
+    for _ in range(options.rounds):
+        peaks.append(matrix_peak_gflops())
+        for name, batches in variants.items():
+            start = time.perf_counter()
+            for batch in batches:
+                distiller.train_on_batch(batch)
+            times[name].append(time.perf_counter() - start)
+
+    peak = statistics.median(peaks)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}, Keras {keras.__version__}, ",
+        end="",
+    )
+    print(f"{options.dtype_policy}, XLA {options.jit_compile}, float32 matrix peak {peak:.0f} GFLOP/s, batch {BATCH}")
+    print(f"\n{'':24}{'sequences/s':>12}{'tokens/s':>10}{'MFLOP/token':>13}{'of peak':>9}{'spread':>8}")
+    rows = {}
+    for name, batches in variants.items():
+        seconds = statistics.median(times[name])
+        tokens = sum(int(batch["padding_mask"].sum()) for batch in batches)
+        computed = sum(batch["token_ids"].size for batch in batches)
+        flops = sum(step_flops(distiller, batch) for batch in batches)
+        rows[name] = {
+            "sequences_per_second": len(batches) * BATCH / seconds,
+            "tokens_per_second": tokens / seconds,
+            "share_of_peak": flops / seconds / 1e9 / peak,
+        }
+        spread = (max(times[name]) - min(times[name])) / seconds
+        print(f"{name:24}{len(batches) * BATCH / seconds:12.1f}{tokens / seconds:10.0f}", end="")
+        print(f"{flops / computed / 1e6:13.1f}{rows[name]['share_of_peak']:9.1%}{spread:8.1%}")
+    ours = rows["reviews, bucketed"]["sequences_per_second"]
+    for name in ("reviews, padded to 64", "reviews, padded to 128"):
+        print(f"bucketed against {name}: {ours / rows[name]['sequences_per_second']:.2f} x")
+    if options.output:
+        options.output.write_text(json.dumps({"peak_gflops": peak, "rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

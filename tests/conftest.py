@@ -1,0 +1,101 @@
+"""Tiny models with real WordPieces: seconds, not minutes."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = ["a", "the", "fine", "dull", "film", "story", "and", "of", "is", "it", "play", "un", "good", "bad"]
+PIECES = [*SPECIAL_TOKENS, *WORDS, "##s", "##ed", "##ing", "##er", "##ly", "##a", "##n", ".", ",", "!", "'"]
+
+
+@pytest.fixture(scope="session")
+def vocabulary():
+    """Thirty WordPieces that real BERT vocabularies have."""
+    return list(PIECES)
+
+
+@pytest.fixture
+def tokenizer(vocabulary):
+    from tinybert_tf.models import BertTokenizer
+
+    return BertTokenizer(vocabulary, sequence_length=16)
+
+
+@pytest.fixture
+def make_encoder(tokenizer):
+    """A function that makes a tiny encoder. All its weights are random and large, so that none goes unnoticed."""
+    from tinybert_tf.models import BertEncoder
+
+    def make(seed=0, **kwargs):
+        shape = {
+            "vocabulary_size": len(PIECES),
+            "num_layers": 2,
+            "num_heads": 3,
+            "hidden_dim": 12,
+            "intermediate_dim": 20,
+            "max_sequence_length": 24,
+            "activation": "gelu_new",
+            "tokenizer": tokenizer,
+        }
+        encoder = BertEncoder(**(shape | kwargs))
+        randomize(encoder, seed)
+        return encoder
+
+    return make
+
+
+@pytest.fixture
+def make_classifier(make_encoder):
+    """A function that makes a tiny classifier of two classes on a `make_encoder`."""
+    from tinybert_tf.models import BertClassifier
+
+    def make(labels=("negative", "positive"), head_dropout=None, seed=0, **kwargs):
+        classifier = BertClassifier(make_encoder(seed=seed, **kwargs), labels, dropout=head_dropout)
+        randomize(classifier.classifier, seed)
+        return classifier
+
+    return make
+
+
+@pytest.fixture
+def encoder(make_encoder):
+    return make_encoder()
+
+
+@pytest.fixture
+def folder(encoder, tmp_path):
+    """The folder that `encoder` is saved in."""
+    encoder.save_to_preset(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def classifier_folder(make_classifier, tmp_path):
+    """The folder of a classifier of three classes, with the same encoder."""
+    make_classifier(labels=["bad", "good", "neither"], head_dropout=0.4).save_to_preset(tmp_path / "classifier")
+    return tmp_path / "classifier"
+
+
+@pytest.fixture
+def batch():
+    """Three sentences: one text, two texts with padding after them, a single token."""
+    lengths, first = np.array([[9], [6], [3]]), np.array([[9], [4], [3]])
+    positions = np.arange(9)[None]
+    mask = (positions < lengths).astype("int32")
+    tokens = np.random.default_rng(0).integers(5, len(PIECES), mask.shape).astype("int32") * mask
+    tokens[:, 0] = 2
+    return {"token_ids": tokens, "segment_ids": ((positions >= first) * mask).astype("int32"), "padding_mask": mask}
+
+
+def randomize(model, seed=0):
+    """Gives every weight a value that no initializer gives: also biases, and scales other than 1."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if isinstance(variable, keras.Variable) and variable.dtype != "string" and "seed" not in variable.path:
+            shift = 1.0 if variable.path.endswith("gamma") else 0.0
+            variable.assign(rng.normal(shift, 0.3, variable.shape))

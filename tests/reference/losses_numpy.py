@@ -1,0 +1,105 @@
+"""TinyBERT's losses as plain loops in float64, written from the paper (arXiv 1909.10351v5, section 3.1).
+
+It shares nothing with the package. Sentences are averaged over their own tokens first; `padding_mask` holds 1 for a
+token and 0 for padding. Every function returns one number a sentence.
+"""
+
+import math
+
+import numpy as np
+
+
+def attention_loss(student, teacher, padding_mask):
+    """Equation 7: the mean over heads of MSE(A_S, A_T). Scores `[batch][heads][query][key]`."""
+    losses = []
+    for ours, theirs, mask in zip(student, teacher, padding_mask):
+        length, total, count = len(mask), 0.0, 0
+        for head in range(len(ours)):
+            for query in range(length):
+                for key in range(length):
+                    if mask[query] and mask[key]:
+                        total += (float(ours[head][query][key]) - float(theirs[head][query][key])) ** 2
+                        count += 1
+        losses.append(total / count)
+    return losses
+
+
+def hidden_loss(student, teacher, padding_mask, projection):
+    """Equations 8 and 9: MSE(H_S W, H_T). States `[batch][length][width]`, W `[student width][teacher width]`."""
+    losses = []
+    for ours, theirs, mask in zip(student, teacher, padding_mask):
+        total, count = 0.0, 0
+        for position, is_token in enumerate(mask):
+            if not is_token:
+                continue
+            for feature in range(len(theirs[position])):
+                projected = 0.0
+                for i in range(len(projection)):
+                    projected += float(ours[position][i]) * float(projection[i][feature])
+                total += (projected - float(theirs[position][feature])) ** 2
+                count += 1
+        losses.append(total / count)
+    return losses
+
+
+def prediction_loss(student, teacher, temperature=1.0):
+    """Equation 10: CE(z_T / t, z_S / t). Logits `[batch][classes]`; with one class, which is regression, a square."""
+    losses = []
+    for ours, theirs in zip(student, teacher):
+        if len(ours) == 1:
+            losses.append((float(ours[0]) - float(theirs[0])) ** 2)
+            continue
+        log_q = _log_softmax([float(z) / temperature for z in ours])
+        log_p = _log_softmax([float(z) / temperature for z in theirs])
+        losses.append(-sum(math.exp(p) * q for p, q in zip(log_p, log_q)))
+    return losses
+
+
+def total_loss(student, teacher, padding_mask, projections, layer_map, weights, temperature=1.0):
+    """Equation 11: the weighted sum of every loss, and its parts.
+
+    Args:
+        student, teacher: dicts of `hidden_states` (embedding output first), `attention_scores` and `logits`.
+        projections: W for the embedding output and each student layer: M + 1 matrices.
+        layer_map: g(1) … g(M).
+        weights: dict of `embedding`, `prediction` (numbers), `hidden`, `attention` (M numbers each).
+
+    Returns: a dict of numbers: each loss averaged over sentences, weighted as it goes into `loss`.
+    """
+    parts = {"embedding_loss": 0.0, "hidden_loss": 0.0, "attention_loss": 0.0, "prediction_loss": 0.0}
+    states, targets = student["hidden_states"], teacher["hidden_states"]
+    parts["embedding_loss"] = weights["embedding"] * _mean(
+        hidden_loss(states[0], targets[0], padding_mask, projections[0])
+    )
+    for m, g in enumerate(layer_map, start=1):
+        hidden = hidden_loss(states[m], targets[g], padding_mask, projections[m])
+        scores = student["attention_scores"][m - 1], teacher["attention_scores"][g - 1]
+        parts["hidden_loss"] += weights["hidden"][m - 1] * _mean(hidden)
+        parts["attention_loss"] += weights["attention"][m - 1] * _mean(attention_loss(*scores, padding_mask))
+    prediction = prediction_loss(student["logits"], teacher["logits"], temperature)
+    parts["prediction_loss"] = weights["prediction"] * _mean(prediction)
+    return parts | {"loss": sum(parts.values())}
+
+
+def slope(loss, argument, step=1e-4):
+    """The gradient of a loss, summed over sentences, by central differences: same shape as `argument`."""
+    argument = np.array(argument, np.float64)
+    gradient = np.zeros_like(argument)
+    for index in np.ndindex(argument.shape):
+        kept = argument[index]
+        argument[index] = kept + step
+        above = sum(loss(argument))
+        argument[index] = kept - step
+        gradient[index] = (above - sum(loss(argument))) / (2 * step)
+        argument[index] = kept
+    return gradient
+
+
+def _log_softmax(logits):
+    largest = max(logits)
+    log_sum = math.log(sum(math.exp(z - largest) for z in logits))
+    return [z - largest - log_sum for z in logits]
+
+
+def _mean(numbers):
+    return sum(numbers) / len(numbers)

@@ -1,0 +1,160 @@
+"""General distillation from the command line: whole, resumable to the bit, and refused where it must be."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests.conftest import PIECES, WORDS
+
+FLAGS = [
+    "--student=tinybert_4l_312",
+    "--max_steps=12",
+    "--batch_size=8",
+    "--sequence_length=16",
+    "--save_steps=3",
+    "--log_steps=2",
+    "--eval_steps=6",
+    "--eval_sequences=8",
+    "--dropout=0.1",
+]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A tiny teacher of 12 heads, and text to go with it."""
+    from tinybert_tf.models import BertEncoder, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("inputs")
+    teacher = BertEncoder(len(PIECES), 3, 12, 24, 48, max_sequence_length=64)
+    teacher.tokenizer = BertTokenizer(PIECES, sequence_length=64)
+    teacher.save_to_preset(folder / "teacher")
+    rng = np.random.default_rng(0)
+    documents = [" ".join(rng.choice(WORDS, rng.integers(5, 40))) for _ in range(400)]
+    (folder / "text.txt").write_text("\n\n".join(documents))
+    return folder
+
+
+def command(inputs, output, *flags):
+    arguments = [f"--teacher={inputs}/teacher", f"--corpus={inputs}/text.txt", f"--output_dir={output}", *FLAGS, *flags]
+    return [sys.executable, "-m", "tinybert_tf.main", "--stage=general", *arguments]
+
+
+def run(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=300)
+
+
+def refused(result, output):
+    """The one line of a refusal, after which nothing is there."""
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert not output.exists()
+    return result.stderr.splitlines()[-1].removeprefix("error: ")
+
+
+@pytest.fixture(scope="module")
+def whole(inputs, tmp_path_factory):
+    """A run that was never stopped."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    result = run(inputs, output)
+    assert result.returncode == 0, result.stderr
+    return output, result
+
+
+def test_a_run_leaves_a_student_that_loads(whole):
+    from tinybert_tf.models import BertEncoder
+
+    output, result = whole
+    student = BertEncoder.from_preset(str(output))
+    assert (student.config.num_layers, student.config.hidden_dim) == (4, 312)
+    assert "| held-out" in (output / "model" / "README.md").read_text()
+    assert str(output / "model") in result.stdout
+    assert "untrained" in result.stdout and "attention_loss_4" in result.stdout
+
+
+def test_losses_fall_and_are_on_record(whole):
+    output, _ = whole
+    record = json.loads((output / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["results"]["student"]["loss"] < record["results"]["untrained"]["loss"]
+    lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [2, 4, 6, 8, 10, 12]
+    assert [line["step"] for line in lines if "held_out/loss" in line] == [0, 6, 12]
+    assert list((output / "tensorboard").glob("events.*"))
+
+
+def test_a_finished_run_says_so_and_changes_nothing(inputs, whole):
+    output, first = whole
+    before = {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.is_file()}
+    result = run(inputs, output)
+    assert result.returncode == 0
+    assert result.stdout == "This run was already finished; nothing was done.\n\n" + first.stdout
+    assert before == {file: file.stat().st_mtime_ns for file in output.rglob("*") if file.is_file()}
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(inputs, whole, tmp_path):
+    output = tmp_path / "run"
+    for until in ("step-000000003", "step-000000009"):
+        process = subprocess.Popen(
+            command(inputs, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 240
+        while process.poll() is None and time.monotonic() < deadline:
+            if (output / "checkpoints" / f"{until}.safetensors").exists():
+                break
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (output / "model").exists()
+    assert run(inputs, output).returncode == 0
+    ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in (output, whole[0]))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+    def losses(folder):
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
+
+    assert losses(output) == losses(whole[0])
+
+
+def test_other_settings_are_refused(inputs, whole):
+    output, _ = whole
+    result = run(inputs, output, "--learning_rate=0.5")
+    assert result.returncode == 2
+    assert "a run with learning_rate=" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--teacher=nowhere/nothing/at/all"], ["--teacher:", "nowhere/nothing/at/all"]),
+        (["--corpus={inputs}/none.txt"], ["--corpus:", "none.txt", "which is no file"]),
+        (["--layer_map=1,2,3,9"], ["--layer_map:", "1,2,3,9", "from 1 to 3"]),
+        (["--layer_map=middle"], ["--layer_map:", "'middle'", "uniform, top, bottom"]),
+        (["--layer_map=1,2"], ["--layer_map:", "1,2", "4 teacher layers"]),
+        (["--student=tinybert_4l_320_16h"], ["--student:", "16 heads", "12"]),
+        (["--hidden_weight=1,2"], ["--hidden_weight:", "2 numbers", "4"]),
+        (["--sequence_length=128"], ["--sequence_length:", "128", "at most 64"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_nothing(inputs, tmp_path, flags, words):
+    output = tmp_path / "run"
+    line = refused(run(inputs, output, *(flag.format(inputs=inputs) for flag in flags)), output)
+    assert all(word in line for word in words), line
+
+
+def test_a_corrupt_teacher_is_refused(inputs, tmp_path):
+    import shutil
+
+    shutil.copytree(inputs / "teacher", tmp_path / "teacher")
+    weights = tmp_path / "teacher" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    output = tmp_path / "run"
+    line = refused(run(inputs, output, f"--teacher={tmp_path}/teacher"), output)
+    assert line.startswith("--teacher: got ") and "model.safetensors" in line

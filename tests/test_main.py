@@ -1,0 +1,96 @@
+"""The command line: help and refusals, at once and in one line."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tinybert_tf import configs
+
+
+def command(*flags, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "tinybert_tf.main", *flags],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+        timeout=120,
+    )
+
+
+def refused(result):
+    """The one line of a refusal."""
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
+    return lines[0].removeprefix("error: ")
+
+
+def test_help_names_every_flag_with_its_default():
+    result = command("--stage=general", "--help")
+    assert result.returncode == 0
+    for name in configs.GeneralConfig.__dataclass_fields__:
+        assert f"  --{name}=" in result.stdout
+    assert "--batch_size=32\n      sequences in an update\n" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 110
+
+
+def test_help_answers_without_tensorflow():
+    code = (
+        "import sys; from tinybert_tf import main; main.main(['x', '--help']);"
+        "print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
+    start = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("False False\n")
+    assert time.monotonic() - start < 5  # 0.2 s on a quiet machine
+
+
+@pytest.mark.parametrize(
+    "flags, line",
+    [
+        ([], "--stage: got nothing; expected one of general"),
+        (["--stage=fly"], "flag --stage=fly: value should be one of <general>"),
+        (["--stage=general", "--max_step=3"], "Unknown command line flag 'max_step'. Did you mean: max_steps ?"),
+        (
+            ["--stage=general", "--max_steps=many"],
+            "flag --max_steps=many: invalid literal for int() with base 10: 'many'",
+        ),
+        (["--stage=general", "now"], "got 'now'; expected flags only, as --name=value"),
+        (["--stage=general", "--hidden_weight=1,x"], "--hidden_weight: got 1,x; expected comma-separated floats"),
+        (["--stage=general", "--batch_size=0"], "--batch_size: got 0; expected 1 or more"),
+        (["--stage=general", "--max_steps=-1"], "--max_steps: got -1; expected 0 or more"),
+        (["--stage=general", "--max_steps=0"], "--max_steps: got 0, with --epochs=0; expected one of the two above 0"),
+        (["--stage=general", "--learning_rate=-1"], "--learning_rate: got -1.0; expected a number above 0"),
+        (["--stage=general", "--learning_rate=nan"], "--learning_rate: got nan; expected a number above 0"),
+        (["--stage=general", "--warmup_proportion=2"], "--warmup_proportion: got 2.0; expected a number from 0 to 1"),
+        (["--stage=general", "--sequence_length=4"], "--sequence_length: got 4; expected 8 or more"),
+        (
+            ["--stage=general", "--gradient_accumulation_steps=3"],
+            "--gradient_accumulation_steps: got 3; expected a divisor of batch_size=32",
+        ),
+        (
+            ["--stage=general", "--dtype_policy=int8"],
+            "--dtype_policy: got int8; expected one of float32, mixed_bfloat16, mixed_float16",
+        ),
+        (["--stage=general", "--student_init=zeros"], "--student_init: got zeros; expected one of svd, random"),
+        (["--stage=general", "--projection=none"], "--projection: got none; expected one of per_layer, shared"),
+    ],
+)
+def test_a_flag_that_does_not_fit_is_refused_before_tensorflow(flags, line):
+    assert refused(command(*flags)) == line
+
+
+def test_another_backend_is_refused():
+    line = refused(command("--stage=general", KERAS_BACKEND="jax"))
+    assert line == "got KERAS_BACKEND=jax; expected KERAS_BACKEND=tensorflow"
+
+
+def test_legacy_keras_does_not_leak_in():
+    code = "import os, tinybert_tf.stages.general; print(os.environ.get('TF_USE_LEGACY_KERAS'))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "None\n"

@@ -1,0 +1,95 @@
+"""Run directories: made late, locked, gone on with, or refused in one line."""
+
+import json
+
+import pytest
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.training.run_directory import RunDirectory
+
+SETTINGS = {"batch_size": 32, "hidden_weight": (1.0,)}
+
+
+def started(path, settings=SETTINGS):
+    run = RunDirectory(path, "general", settings)
+    run.start({"teacher": "abc"}).release()
+    return run
+
+
+def test_looking_at_a_run_creates_nothing(tmp_path):
+    RunDirectory(tmp_path / "runs" / "new", "general", SETTINGS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_record_names_settings_inputs_and_versions(tmp_path):
+    started(tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["settings"] == {"batch_size": 32, "hidden_weight": [1.0]}
+    assert record["inputs"] == {"teacher": "abc"}
+    assert record["status"] == "running"
+    assert record["versions"]["tensorflow"].startswith("2.")
+
+
+def test_the_same_settings_go_on(tmp_path):
+    started(tmp_path / "run")
+    assert not started(tmp_path / "run").finished
+
+
+def test_a_finished_run_says_so(tmp_path):
+    started(tmp_path / "run").finish({"loss": 1.0})
+    again = RunDirectory(tmp_path / "run", "general", SETTINGS)
+    assert again.finished and again.record["results"] == {"loss": 1.0}
+
+
+@pytest.mark.parametrize(
+    "stage, settings, message",
+    [
+        ("general", SETTINGS | {"batch_size": 64}, r"a run with batch_size=32; expected batch_size=64 as now asked"),
+        ("task", SETTINGS, r"a run with stage='general'; expected stage='task'"),
+    ],
+)
+def test_other_settings_are_refused(tmp_path, stage, settings, message):
+    started(tmp_path / "run")
+    with pytest.raises(InputError, match=message):
+        RunDirectory(tmp_path / "run", stage, settings)
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="which holds other files"):
+        RunDirectory(tmp_path, "general", SETTINGS)
+
+
+def test_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="which is a file; expected a folder"):
+        RunDirectory(tmp_path / "file", "general", SETTINGS)
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    started(tmp_path)
+
+
+def test_a_changed_input_is_refused(tmp_path):
+    started(tmp_path / "run")
+    with pytest.raises(InputError, match=r"teacher: got content other than when .* began"):
+        RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "xyz"})
+
+
+def test_a_second_process_is_refused(tmp_path):
+    first, second = (RunDirectory(tmp_path / "run", "general", SETTINGS) for _ in range(2))
+    with (
+        first.start({}),
+        pytest.raises(InputError, match="another process is at work"),
+    ):
+        second.start({})
+
+
+def test_rewinding_drops_later_lines_and_one_that_was_cut_off(tmp_path):
+    run = started(tmp_path / "run")
+    for step in (0, 10, 20, 30):
+        run.log(step, {"loss": 1.0})
+    with (run.path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"step": 40, "lo')
+    run.rewind(20)
+    assert [line["step"] for line in run.metrics()] == [0, 10, 20]

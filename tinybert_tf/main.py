@@ -57,7 +57,7 @@ def parse(argv: list[str]):
     if FLAGS.help:
         return FLAGS.stage, None
     if rest:
-        raise InputError("", repr(rest[0]), "flags only, as --name=value")
+        raise InputError("command line", repr(rest[0]), "flags only, as --name=value")
     if FLAGS.stage is None:
         raise InputError("stage", "nothing", f"one of {', '.join(STAGES)}")
     config = STAGES[FLAGS.stage]
@@ -105,7 +105,7 @@ def _prepare_environment() -> None:
     # On by default only on the newest processors; a fifth faster on older ones too (docs/speed.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ["KERAS_BACKEND"] != "tensorflow":
-        raise InputError("", f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}", "KERAS_BACKEND=tensorflow")
+        raise InputError("KERAS_BACKEND", os.environ["KERAS_BACKEND"], "tensorflow")
     logging.set_verbosity(logging.INFO)
     logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(None)
@@ -148,8 +148,7 @@ def main(argv: list[str] | None = None) -> int:
             _log_devices()
         run = module.run(config)
     except InputError as error:
-        prefix = f"--{error.argument}: " if error.argument else ""
-        print(f"error: {prefix}got {error.got}; expected {error.expected}", file=sys.stderr)
+        print(f"error: {'--' if error.argument in FLAGS else ''}{error}", file=sys.stderr)
         return 2
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -1,3 +1,5 @@
+import operator
+
 import keras
 import numpy as np
 import pytest
@@ -91,10 +93,29 @@ def test_embeddings_are_a_sum_of_three():
     np.testing.assert_allclose(layer(tokens, segments), expected, atol=1e-5)
 
 
-def test_block_drops_out_only_while_training():
+@pytest.mark.parametrize("silent", [("attention.output_dense",), ("attention.value_dense", "output_dense")])
+def test_block_drops_out_both_sublayers_only_while_training(silent):
+    """With one sub-layer silenced, what changes while training is the other's dropout."""
     layer = built(TransformerBlock(3, 20, dropout=0.5), HIDDEN)
+    for path in silent:
+        dense = operator.attrgetter(path)(layer)
+        for variable in (dense.kernel, dense.bias):
+            variable.assign(0.0 * variable)
     np.testing.assert_array_equal(layer(HIDDEN)[0], layer(HIDDEN, training=False)[0])
     assert np.abs(layer(HIDDEN)[0] - layer(HIDDEN, training=True)[0]).max() > 0.01
+
+
+def test_attention_drops_out_probabilities_but_not_scores():
+    layer = built(MultiHeadSelfAttention(3, dropout=0.5), HIDDEN)
+    (still, scores), (trained, trained_scores) = layer(HIDDEN), layer(HIDDEN, training=True)
+    np.testing.assert_array_equal(scores, trained_scores)
+    assert np.abs(still - trained).max() > 0.01
+
+
+def test_embeddings_drop_out_only_while_training():
+    layer, ids = BertEmbeddings(10, 12, dropout=0.5), np.array([[1, 2, 3]])
+    np.testing.assert_array_equal(layer(ids, 0 * ids), layer(ids, 0 * ids, training=False))
+    assert (np.asarray(layer(ids, 0 * ids, training=True)) == 0).any()
 
 
 LAYERS = [

@@ -36,3 +36,9 @@ def same(model, other, batch):
     """Whether two models answer alike, bit for bit."""
     ours, theirs = model(batch), other(batch)
     return all(np.array_equal(a, b) for a, b in zip(keras.tree.flatten(ours), keras.tree.flatten(theirs), strict=True))
+
+
+def equal_outputs(encoder, backbone, batch):
+    """Whether our encoder and a keras-hub backbone answer alike."""
+    ours, theirs = encoder(batch), backbone(batch)
+    return all(np.abs(ours[name] - theirs[name]).max() < 1e-5 for name in ("sequence_output", "pooled_output"))

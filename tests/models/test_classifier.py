@@ -15,9 +15,16 @@ from tinybert_tf.models.encoder import encoder_inputs
 LABELS = np.array([0, 1, 1])
 
 
-def compiled(classifier, learning_rate=0.01):
+def compiled(classifier, learning_rate=0.01, run_eagerly=True):
+    """Eagerly, because a few steps are then done sooner than a graph is traced."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile(keras.optimizers.Adam(learning_rate), loss=loss, metrics=["accuracy"], jit_compile=False)
+    classifier.compile(
+        keras.optimizers.Adam(learning_rate),
+        loss=loss,
+        metrics=["accuracy"],
+        run_eagerly=run_eagerly,
+        jit_compile=False,
+    )
     return classifier
 
 
@@ -68,7 +75,7 @@ def test_tokenizer_is_the_encoders(make_classifier):
 
 
 def test_fit_trains_every_weight(make_classifier, batch):
-    classifier = compiled(make_classifier(dropout=0.0))
+    classifier = compiled(make_classifier(dropout=0.0), run_eagerly=False)
     before = [w.numpy() for w in classifier.trainable_variables]
     history = classifier.fit(batch, LABELS, epochs=15, verbose=0).history
     assert history["loss"][-1] < 0.5 * history["loss"][0] and history["accuracy"][-1] == 1.0
@@ -76,9 +83,9 @@ def test_fit_trains_every_weight(make_classifier, batch):
         assert (old != weight.numpy()).any(), weight.path
 
 
-def test_every_weight_has_a_true_gradient(make_classifier, batch):
+def test_every_weight_has_a_true_gradient(make_encoder, batch):
     """Against finite differences, for the steepest entry of every weight."""
-    classifier = make_classifier(dtype="float64")
+    classifier = BertClassifier(make_encoder(dtype="float64"), ["a", "b"], dtype="float64")
     direction = np.random.default_rng(0).normal(size=(3, 2))
 
     def loss():
@@ -104,7 +111,7 @@ def test_every_weight_has_a_true_gradient(make_classifier, batch):
 
 def test_regression_fits(make_classifier, batch):
     classifier = make_classifier(labels=["score"], dropout=0.0)
-    classifier.compile(keras.optimizers.Adam(0.01), loss="mse", jit_compile=False)
+    classifier.compile(keras.optimizers.Adam(0.01), loss="mse", run_eagerly=True)
     history = classifier.fit(batch, np.array([0.3, -1.0, 2.0]), epochs=15, verbose=0).history
     assert history["loss"][-1] < 0.5 * history["loss"][0]
 
@@ -161,7 +168,7 @@ def test_distiller_keras_file(make_classifier, batch, tmp_path):
     teacher = make_classifier(num_layers=3)
     student = make_classifier(seed=1, num_layers=2, hidden_dim=6, intermediate_dim=8)
     distiller = TinyBertDistiller(teacher, student, [1, 3], LossWeights.joint(), temperature=2.0, projection="shared")
-    distiller.compile("adam", jit_compile=False)
+    distiller.compile("adam", run_eagerly=True)
     distiller.fit(batch, verbose=0)
     before = distiller.evaluate(batch, verbose=0, return_dict=True)
     distiller.save(tmp_path / "distiller.keras")
@@ -171,6 +178,12 @@ def test_distiller_keras_file(make_classifier, batch, tmp_path):
     assert not loaded.teacher.trainable_variables
     after = loaded.evaluate(batch, verbose=0, return_dict=True)
     assert after.keys() == before.keys() and after == pytest.approx(before, rel=1e-6)
+
+
+def test_head_drops_out_only_while_training(make_classifier, batch):
+    classifier = make_classifier(dropout=0.0, head_dropout=0.5)
+    np.testing.assert_array_equal(classifier(batch), classifier(batch, training=False))
+    assert np.abs(classifier(batch) - classifier(batch, training=True)).max() > 0.01
 
 
 def test_functional_model(make_classifier, batch):
@@ -197,7 +210,7 @@ def test_config_mirrors_the_constructor(make_classifier):
 @pytest.mark.assets
 def test_real_weights_learn_from_text():
     texts = ["a fine film", "a dull story", "a wonderful play", "an awful movie", "great fun", "a boring mess"]
-    classifier = compiled(BertClassifier.from_preset("minilm_l6", labels=["bad", "good"]), 1e-4)
+    classifier = compiled(BertClassifier.from_preset("minilm_l6", labels=["bad", "good"]), 1e-4, run_eagerly=False)
     tokens = {name: value.numpy() for name, value in classifier.tokenizer(texts).items()}
     classifier.fit(tokens, np.array([1, 0, 1, 0, 1, 0]), epochs=8, verbose=0)
     unseen = classifier.tokenizer(["a great story", "an awful mess"])

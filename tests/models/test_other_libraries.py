@@ -1,5 +1,6 @@
 """The saved folder in keras-hub and in Hugging Face transformers."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import PIECES
+from tests.models.folders import same
+from tinybert_tf.models import BertClassifier, BertTokenizer
 
 
 def test_keras_hub_opens_it(make_encoder, tmp_path, batch):
@@ -26,17 +29,23 @@ def test_keras_hub_opens_it(make_encoder, tmp_path, batch):
     assert [list(row) for row in tokenizer(texts)] == encoder.tokenizer.tokenize(texts).to_list()
 
 
-TRANSFORMERS_CHECK = """
-import json, sys, warnings
-import numpy as np, torch
+needs_transformers = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
+    reason="torch and transformers are not installed: they come with the extra `bench`",
+)
+
+RUN_TRANSFORMERS = """
+import json, sys, torch
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-folder, text = sys.argv[1:]
+folder, again, texts, pairs = sys.argv[1], sys.argv[2], *map(json.loads, sys.argv[3:])
 tokenizer = AutoTokenizer.from_pretrained(folder)
-tokens = tokenizer([text, "a film"], ["the story", "it"], padding=True, return_tensors="pt")
+tokens = tokenizer(texts, pairs, padding=True, return_tensors="pt")
+classifier = AutoModelForSequenceClassification.from_pretrained(folder).eval()
 with torch.no_grad():
     encoder = AutoModel.from_pretrained(folder).eval()(**tokens, output_hidden_states=True)
-    classifier = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     logits = classifier(**tokens).logits
+tokenizer.save_pretrained(again)
+classifier.save_pretrained(again)
 print(json.dumps({
     "token_ids": tokens["input_ids"].tolist(),
     "pooled_output": encoder.pooler_output.tolist(),
@@ -48,26 +57,35 @@ print(json.dumps({
 """
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_transformers_opens_it(make_classifier, vocabulary, tmp_path, lowercase):
-    """In its own process: torch and TensorFlow in one process have quarrelled before."""
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
-    from tinybert_tf.models import BertTokenizer
-
-    tokenizer = BertTokenizer(vocabulary, lowercase=lowercase, sequence_length=20)
-    classifier = make_classifier(tokenizer=tokenizer)
-    classifier.save_to_preset(tmp_path / "model")
-    text = "A fine film, unplayed!"
-    command = [sys.executable, "-c", TRANSFORMERS_CHECK, str(tmp_path / "model"), text]
+def run_transformers(folder, again, texts, pairs):
+    """Outputs of transformers, in a process of its own: torch and TensorFlow do not always bear each other."""
+    command = [sys.executable, "-c", RUN_TRANSFORMERS, str(folder), str(again), json.dumps(texts), json.dumps(pairs)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "USE_TF": "0"}
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    theirs = json.loads(result.stdout.splitlines()[-1])
-    tokens = tokenizer([text, "a film"], ["the story", "it"])
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@needs_transformers
+@pytest.mark.parametrize(
+    ("lowercase", "labels"),
+    [(True, ["bad", "good", "neither"]), (False, ["LABEL_0", "LABEL_1"])],
+    ids=["own", "default"],
+)
+def test_transformers_opens_it_and_we_open_what_it_writes(make_classifier, vocabulary, tmp_path, lowercase, labels):
+    tokenizer = BertTokenizer(vocabulary, lowercase=lowercase, sequence_length=20)
+    classifier = make_classifier(labels=labels, tokenizer=tokenizer)
+    classifier.save_to_preset(tmp_path / "model")
+    texts, pairs = ["A fine film, unplayed!", "a film"], ["the story", "it"]
+    theirs = run_transformers(tmp_path / "model", tmp_path / "again", texts, pairs)
+    tokens = tokenizer(texts, pairs)
     ours = classifier(tokens, return_intermediates=True)
     assert theirs["token_ids"] == tokens["token_ids"].numpy().tolist()
-    assert theirs["labels"] == classifier.labels and theirs["limit"] == 20
-    np.testing.assert_allclose(theirs["logits"], ours["logits"], atol=1e-5)
-    np.testing.assert_allclose(theirs["pooled_output"], ours["pooled_output"], atol=1e-5)
+    assert theirs["labels"] == labels and theirs["limit"] == 20
+    for name in ("logits", "pooled_output"):
+        np.testing.assert_allclose(theirs[name], ours[name], atol=1e-5)
     for a, b in zip(theirs["hidden_states"], ours["hidden_states"], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+    again = BertClassifier.from_preset(tmp_path / "again")
+    assert again.labels == labels and again.config == classifier.config
+    assert again.tokenizer.get_config() == tokenizer.get_config()
+    assert same(again, classifier, tokens)

@@ -17,35 +17,18 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 PIECES = [*SPECIAL, "a", "b", "##a", "##b", "caf", "cafe", "##e", "...", ".", "[", "]", "mask", "#", "##", "s", "ss"]
 
 # What random text is drawn from: scripts, marks, symbols, compatibility forms, emoji, anything.
-RANGES = [(0x20, 0x7F)] * 5 + [
-    *[(0x00, 0x20), (0x7F, 0x180), (0x180, 0x250), (0x300, 0x370), (0x370, 0x530), (0x590, 0x700), (0x900, 0xA00)],
-    *[(0xE00, 0xE80), (0x1100, 0x1200), (0x1E00, 0x2000), (0x2000, 0x2070), (0x2070, 0x2300), (0x3000, 0x3400)],
-    *[(0x4E00, 0xA000), (0xAC00, 0xD7A4), (0xE000, 0xE010), (0xF900, 0xFE00), (0xFE00, 0x10000), (0x1D400, 0x1D800)],
-    *[(0x1F300, 0x1F700), (0x20000, 0x2A6E0), (0x00, 0xD800), (0x10000, 0x110000)],
-]
-HOSTILE = [
-    *["", "   ", "\n\t\r", "\0", "a\0b", "\x01", "\x11", "\x7f\x85", "a\x1fb", "\ufeffbom", "\ufffd", "\ufffe\uffff"],
-    *["##ing", "##", "a ## b", "#", "un##a", "[MASK] [CLS] x [SEP] [UNK]", "don't", "U.S.A.", "a_b", "$5 + 3 = `8`"],
-    *["İstanbul", "ISTANBUL ı", "straße ẞ", "ﬁne ﬂow ﬃ", "ΟΔΟΣ οδος", "Ǆ ǅ ǆ", "Å \u212b A\u030a", "K \u212a"],
-    *[
-        "e\u0301\u0323 \u0301",
-        "\u0344",
-        "naïve Zoë",
-        "ё й",
-        "한국어 각",
-        "か\u3099が",
-        "日本語テキスト",
-        "中文，没有空格。",
-        "㐀𠀀豈",
-    ],
-    *["👨‍👩‍👧‍👦 family", "👍🏽", "🇫🇷", "שָׁלוֹם עולם", "مُحَمَّد \u200fx\u200e", "𝓗𝓮𝓵𝓵𝓸 ℌ ﾊﾛｰ ＡＢＣ", "™ ½ ² … ﷺ ①"],
-    *[
-        "co\u00adop",
-        "x\u200dy\u200bz\u2060w",
-        "a\u00a0b\u1680c\u2003d\u2028e\u2029f\u202fg\u3000h\u205fi",
-        "\ue000\U000f0000",
-    ],
-]
+RANGES = (
+    "20-7F 20-7F 20-7F 20-7F 00-20 7F-180 180-250 300-370 370-530 590-700 900-A00 E00-E80 1100-1200 1E00-2000 "
+    "2000-2070 2070-2300 3000-3400 4E00-A000 AC00-D7A4 E000-E010 F900-FE00 FE00-10000 1D400-1D800 1F300-1F700 "
+    "20000-2A6E0 00-D800 10000-110000"
+)
+HOSTILE = (
+    "|   |\n\t\r|\0|a\0b|\x01|\x11|\x7f\x85|a\x1fb|\ufeffbom|\ufffd|\ufffe\uffff|\ue000\U000f0000|co\u00adop"
+    "|x\u200dy\u200bz\u2060w|a\u00a0b\u1680c\u2003d\u2028e\u2029f\u202fg\u3000h\u205fi|e\u0301\u0323 \u0301|\u0344"
+    "|##ing|##|a ## b|#|un##a|[MASK] [CLS] x [SEP] [UNK]|don't|U.S.A.|a_b|$5 + 3 = `8`|naïve Zoë|ё й|™ ½ ² … ﷺ ①"
+    "|İstanbul|ISTANBUL ı|straße ẞ|ﬁne ﬂow ﬃ|ΟΔΟΣ οδος|Ǆ ǅ ǆ|Å \u212b A\u030a|K \u212a|𝓗𝓮𝓵𝓵𝓸 ℌ ﾊﾛｰ ＡＢＣ"
+    "|한국어 각|か\u3099が|日本語テキスト|中文，没有空格。|㐀𠀀豈|👨‍👩‍👧‍👦 family|👍🏽|🇫🇷|שָׁלוֹם עולם|مُحَمَّد \u200fx\u200e"
+)
 
 
 def hugging_face(vocabulary, lowercase=True):
@@ -85,9 +68,9 @@ def without_listed(texts):
 
 
 def random_texts(count, seed):
-    rng = random.Random(seed)
+    rng, all_ranges = random.Random(seed), [[int(end, 16) for end in r.split("-")] for r in RANGES.split()]
     for _ in range(count):
-        ranges = rng.sample(RANGES, rng.randint(1, 5))
+        ranges = rng.sample(all_ranges, rng.randint(1, 5))
         codes = [rng.randrange(*rng.choice(ranges)) for _ in range(rng.randint(0, 40))]
         yield "".join(chr(c) + " " * (rng.random() < 0.1) for c in codes if not 0xD800 <= c < 0xE000)
 
@@ -108,11 +91,8 @@ def test_three_tensors_of_one_text(tokenizer):
     assert batch["token_ids"].numpy().tolist() == expected
     np.testing.assert_array_equal(batch["padding_mask"], np.arange(8) < [[4], [6], [8]])
     assert not batch["segment_ids"].numpy().any()
-
-
-def test_pads_with_the_pad_token_wherever_it_is():
-    tokenizer = BertTokenizer(["a", "[UNK]", "[SEP]", "[PAD]", "[CLS]"])
-    assert tokenizer(["a", ""])["token_ids"].numpy().tolist() == [[4, 0, 2], [4, 2, 3]]
+    other_ids = BertTokenizer(["a", "[UNK]", "[SEP]", "[PAD]", "[CLS]"])
+    assert other_ids(["a", ""])["token_ids"].numpy().tolist() == [[4, 0, 2], [4, 2, 3]]
 
 
 def test_normalises_as_bert_does_and_not_by_compatibility(tokenizer):
@@ -124,18 +104,19 @@ def test_normalises_as_bert_does_and_not_by_compatibility(tokenizer):
 
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_hostile_strings_agree_with_hugging_face(lowercase):
-    assert differing(HOSTILE, *both(HOSTILE, lowercase)) == []
+    texts = HOSTILE.split("|")
+    assert differing(texts, *both(texts, lowercase)) == []
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_random_strings_differ_only_by_listed_characters(lowercase):
-    texts = list(random_texts(20_000, seed=0))
+@pytest.mark.parametrize(("lowercase", "count", "most"), [(True, 20_000, 180), (False, 5_000, 30)])
+def test_random_strings_differ_only_by_listed_characters(lowercase, count, most):
+    texts = list(random_texts(count, seed=0))
     tokenizers = both(texts, lowercase)
-    assert len(differing(texts, *tokenizers)) < 200
+    assert len(differing(texts, *tokenizers)) <= most
     assert differing(without_listed(texts), *tokenizers) == []
 
 
-@pytest.mark.parametrize(("lowercase", "most"), [(True, 507), (False, 122)])
+@pytest.mark.parametrize(("lowercase", "most"), [(True, 560), (False, 170)])
 def test_every_character_of_unicode_but_the_listed_ones_agrees(lowercase, most):
     """All that are assigned, in the middle of a word; of the ideographs, syllables and private ones each 97th."""
     bulk = [(0x3400, 0xA000), (0xAC00, 0xD7A4), (0xE000, 0xF900), (0x17000, 0x18D00), (0x20000, 0xE0000)]
@@ -143,7 +124,7 @@ def test_every_character_of_unicode_but_the_listed_ones_agrees(lowercase, most):
     texts = [f"a{chr(c)}b" for c in codes if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
     tokenizers = both(texts, lowercase)
     assert differing([text for text in texts if not is_listed(text[1])], *tokenizers) == []
-    assert len(differing(texts, *tokenizers)) <= most
+    assert len(differing(texts, *tokenizers)) <= most  # 506 and 121 with the Unicode 14 of Python 3.11
 
 
 @pytest.mark.parametrize("character", ["a", "é", "я", "の", "ก", "𝒳"])
@@ -166,9 +147,8 @@ def test_bytes_that_are_not_utf8_are_left_out(tokenizer):
         texts.append(bytes(damaged))
     decoded = [text.decode("utf-8", "replace") for text in texts]
     ours, theirs = both(decoded)
-    rows = ours.tokenize(texts)
-    assert 0 <= rows.values.numpy().min() and rows.values.numpy().max() < len(ours.vocabulary)
-    assert rows.to_list() == ours.tokenize(decoded).to_list()
+    assert set(ours.tokenize(texts).values.numpy()) <= set(range(len(ours.vocabulary)))
+    assert ours.tokenize(texts).to_list() == ours.tokenize(decoded).to_list()
     assert differing(without_listed(decoded), ours, theirs) == []
 
 
@@ -188,20 +168,17 @@ def assert_same_batch(batch, theirs, texts):
         np.testing.assert_array_equal(batch[key], [getattr(row, name) for row in expected])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"texts": ["a"], "sequence_length": 1}, "sequence_length: got 1; expected at least 2"),
-        ({"texts": ["a"], "text_pairs": ["a"], "sequence_length": 2}, "sequence_length: got 2; expected at least 3"),
-        ({"texts": "a"}, r"texts: got strings of shape \(\); expected strings \[batch\]"),
-        ({"texts": [["a", "b"]]}, r"texts: got strings of shape \(1, 2\)"),
-        ({"texts": ["a"], "text_pairs": ["a", "b"]}, "text_pairs: got 2 texts; expected 1"),
-    ],
-)
-def test_arguments_that_cannot_be_used(tokenizer, arguments, message):
-    with pytest.raises(InputError, match=message) as error:
-        tokenizer(**arguments)
-    assert "\n" not in str(error.value)
+def test_arguments_that_cannot_be_used(tokenizer):
+    for texts, pairs, limit, message in (
+        (["a"], None, 1, "sequence_length: got 1; expected at least 2"),
+        (["a"], ["a"], 2, "sequence_length: got 2; expected at least 3"),
+        ("a", None, None, r"texts: got strings of shape \(\); expected strings \[batch\]"),
+        ([["a", "b"]], None, None, r"texts: got strings of shape \(1, 2\)"),
+        (["a"], ["a", "b"], None, "text_pairs: got 2 texts; expected 1"),
+    ):
+        with pytest.raises(InputError, match=message) as error:
+            tokenizer(texts, pairs, limit)
+        assert "\n" not in str(error.value)
 
 
 def test_vocabularies_that_cannot_be_used(tmp_path):
@@ -243,9 +220,8 @@ def test_runs_in_the_graph_of_tf_data_and_of_a_saved_model(tokenizer, tmp_path):
         np.testing.assert_array_equal(next(iter(data))[key], value)
 
 
-@pytest.mark.parametrize("pair", [(), ([],)])
-def test_empty_batch(tokenizer, pair):
-    for value in tokenizer([], *pair).values():
+def test_empty_batch(tokenizer):
+    for value in (*tokenizer([]).values(), *tokenizer([], []).values()):
         assert value.shape[0] == 0 and len(value.shape) == 2 and value.dtype == tf.int32
 
 
@@ -264,10 +240,9 @@ def test_real_sentences_agree_with_hugging_face_to_the_last_id(lowercase):
     sentences = [s for a in articles.values() for s in re.split(r"(?<=[.!?])\s+", a["extract"]) if s]
     reviews = (assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8")
     sentences += [line.split("\t", 2)[2] for line in reviews.splitlines()]
-    ours = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt", lowercase)
+    ours = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt", lowercase=lowercase)
     theirs = hugging_face(ours.vocabulary, lowercase)
-    assert len(sentences) == 47_566
-    assert differing(sentences, ours, theirs) == []
+    assert len(sentences) == 47_566 and differing(sentences, ours, theirs) == []
     pairs = list(zip(sentences[:4000:2], sentences[1:4000:2]))
     theirs.enable_truncation(48, strategy="longest_first")
     theirs.enable_padding()

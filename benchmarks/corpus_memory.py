@@ -1,0 +1,73 @@
+"""Does memory stay flat as the corpus grows? One whole pass over 5 MB and over 500 MB of text, peak memory of each.
+
+The text is the packaged Wikipedia openings over and over, every time in another order. Each size has a process of its own.
+
+    python benchmarks/corpus_memory.py
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tinybert_tf import assets
+
+MEGABYTES = (5, 50, 500)
+
+
+def write_corpus(path: Path, size_bytes: int) -> None:
+    articles = json.loads((assets.fetch("wiki_openings") / "summaries_en-us.json").read_text(encoding="utf-8"))
+    texts = [article["extract"] for article in articles.values()]
+    rng, written = random.Random(0), 0
+    with path.open("w", encoding="utf-8") as stream:
+        while written < size_bytes:
+            rng.shuffle(texts)
+            for text in texts:
+                written += stream.write(f"{written} {text}\n\n")
+                if written >= size_bytes:
+                    break
+
+
+def read(path: str) -> None:
+    """One pass; prints what it took as JSON."""
+    from tinybert_tf.data.packing import PackedText
+    from tinybert_tf.data.text import Corpus
+    from tinybert_tf.models import BertTokenizer
+
+    tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
+    text = PackedText(Corpus([path]), tokenizer, batch_size=32, sequence_length=128)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    tokens = sum(batch["token_ids"].size for batch, _ in text.batches(epochs=1))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"tokens": tokens, "seconds": seconds, "before_mib": before / 1024, "peak_mib": peak / 1024}))
+
+
+def main():
+    print(
+        f"{'corpus':>8}{'tokens':>14}{'tokens/s':>12}{'MB/s':>8}{'before':>10}{'peak':>10}   peak resident memory, MiB"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for megabytes in MEGABYTES:
+            path = Path(folder) / f"{megabytes}.txt"
+            write_corpus(path, megabytes * 1_000_000)
+            result = subprocess.run([sys.executable, __file__, str(path)], capture_output=True, text=True, check=True)
+            row = json.loads(result.stdout.splitlines()[-1])
+            path.unlink()
+            print(f"{megabytes:5} MB{row['tokens']:14,}{row['tokens'] / row['seconds']:12,.0f}", end="")
+            print(f"{megabytes / row['seconds']:8.1f}{row['before_mib']:10.0f}{row['peak_mib']:10.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        read(sys.argv[1])
+    else:
+        main()

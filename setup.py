@@ -20,6 +20,7 @@ setup(
     install_requires=[
         "absl-py>=1.4",
         "filelock>=3.12",
+        "flatbuffers>=24",
         "huggingface-hub>=0.30",
         "importlib-resources>=6",  # tensorflow-datasets imports it to write data sets, without requiring it
         "keras>=3.15",

@@ -1,6 +1,7 @@
 """Does memory stay flat as the corpus grows? One whole pass over 5 MB and over 500 MB of text, peak memory of each.
 
-The text is the packaged Wikipedia openings over and over, every time in another order. Each size has a process of its own.
+The text is the packaged Wikipedia openings over and over, every time in another order. Each size has a process of
+its own.
 
     python benchmarks/corpus_memory.py
 """

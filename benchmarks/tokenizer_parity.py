@@ -2,7 +2,8 @@
 
 Agreement: real sentences, pairs of them cut to 48 tokens, 20,000 random strings over mixed ranges of Unicode, and
 every character of Unicode in the middle of a word, with a vocabulary that has each of them. Speed: batches of 256
-real sentences through a sequential `tf.data` map; rounds go through all variants in turn, the best one counts.
+real sentences through a sequential `tf.data` map, in CPU seconds, which other work on the machine changes less than
+the clock's; rounds go through all variants in turn, and the best one counts.
 
     python benchmarks/tokenizer_parity.py
 """
@@ -163,7 +164,7 @@ def print_speed(vocabulary, real):
             theirs.encode_batch(real[i : i + BATCH])
         seconds["tokenizers (Rust), one thread"].append((time.process_time() - start) * len(real) / 1024)
     base = min(seconds["FastBertTokenizer, packed with ragged ops"])
-    print("\n| tokenizer | rows/s | beside packed FastBertTokenizer |\n|---|---|---|")
+    print("\n| tokenizer | rows per CPU second | beside packed FastBertTokenizer |\n|---|---|---|")
     for name, rounds in seconds.items():
         print(f"| {name} | {len(real) / min(rounds):,.0f} | {base / min(rounds):.2f} x |")
 

@@ -105,7 +105,7 @@ class GeneralConfig:
     eval_sequences: int = setting(256, "held-out sequences")
     seed: int = setting(42, "of weights, order and dropout")
     dtype_policy: str = setting("float32", "float32, mixed_bfloat16 or mixed_float16")
-    jit_compile: bool = setting(False, "compile the step with XLA")
+    jit_compile: bool = setting(True, "compile the step with XLA, once for each of three lengths")
     deterministic: bool = setting(True, "same seed, same weights, bit for bit")
 
     def __post_init__(self):

@@ -135,8 +135,14 @@ def _log_devices() -> None:
     logging.info("TensorFlow %s on %s.", tf.__version__, ", ".join(getattr(d, "name", d) for d in devices))
 
 
+def _what_is_left(config) -> str:
+    resumable = config and os.path.exists(os.path.join(config.output_dir, "run.json"))
+    return f"; the same command goes on with the run in {config.output_dir}" if resumable else ""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs a stage; returns the exit code."""
+    config = None
     try:
         stage, config = parse(sys.argv if argv is None else argv)
         if config is None:
@@ -154,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_what_is_left(config)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)

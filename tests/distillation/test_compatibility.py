@@ -16,31 +16,47 @@ from tinybert_tf.models import BertClassifier, BertTokenizer
 JOINT = LossWeights.joint()
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"projection": "per_head"}, "projection: got 'per_head'; expected one of per_layer, shared"),
-        ({"temperature": 0.0}, "temperature: got 0.0; expected a number above 0"),
-        ({"temperature": -1.0}, "temperature: got -1.0; expected a number above 0"),
-        ({"temperature": math.nan}, "temperature: got nan; expected a number above 0"),
-        ({"weights": LossWeights(0, 0, 0, 0)}, "expected weights of 0 or more, not all 0"),
-        ({"weights": LossWeights(0, (0, 0), [0, 0], 0)}, "expected weights of 0 or more, not all 0"),
-        ({"weights": LossWeights(embedding=-1.0)}, "expected weights of 0 or more, not all 0"),
-        ({"weights": LossWeights(hidden=(1.0, -0.5))}, "expected weights of 0 or more, not all 0"),
-        ({"weights": LossWeights(attention=[1.0, math.nan])}, "expected weights of 0 or more, not all 0"),
-        ({"weights": LossWeights(prediction=math.inf)}, "expected weights of 0 or more, not all 0"),
-        ({"weights": LossWeights(hidden=(1.0,))}, "hidden_weight: got 1 numbers; expected one, or 2"),
-        ({"weights": LossWeights(attention=(1.0, 1.0, 1.0))}, "attention_weight: got 3 numbers; expected one, or 2"),
-        ({"layer_map": "2,3"}, "layer_map: got 2,3; expected teacher layers from 1 to 2"),
-        ({"student": {"num_heads": 2}}, "student: got 2 heads; expected 3, as the teacher"),
-        ({"student": {"vocabulary_size": 40}}, "student: got 40 WordPieces; expected the teacher's 30"),
-        ({"weights": JOINT, "labels": None}, "teacher: got an encoder without logits; expected a BertClassifier"),
-    ],
-)
-def test_one_clear_error(make_distiller, settings, message):
-    with pytest.raises(InputError) as raised:
-        make_distiller(**settings)
-    assert message in str(raised.value)
+def test_settings_without_a_meaning(make_encoder):
+    teacher, student = make_encoder(), make_encoder()
+    for settings, argument, message in (
+        ({"projection": "per_head"}, "projection", "got 'per_head'; expected one of per_layer, shared"),
+        ({"temperature": 0.0}, "temperature", "got 0.0; expected a number above 0"),
+        ({"temperature": -1.0}, "temperature", "got -1.0; expected a number above 0"),
+        ({"temperature": math.nan}, "temperature", "got nan; expected a number above 0"),
+        ({"layer_map": "2,3"}, "layer_map", "got 2,3; expected teacher layers from 1 to 2"),
+    ):
+        with pytest.raises(InputError, match=f"^{argument}: {message}"):
+            TinyBertDistiller(teacher, student, **settings)
+
+
+def test_weights_without_a_meaning(make_encoder):
+    teacher, student = make_encoder(), make_encoder()
+    for weights in (
+        LossWeights(0, 0, 0, 0),
+        LossWeights(0, (0, 0), [0, 0], 0),
+        LossWeights(embedding=-1.0),
+        LossWeights(hidden=(1.0, -0.5)),
+        LossWeights(attention=[1.0, math.nan]),
+        LossWeights(prediction=math.inf),
+    ):
+        with pytest.raises(InputError, match=r"^loss_weights: got .*; expected weights of 0 or more, not all 0"):
+            TinyBertDistiller(teacher, student, loss_weights=weights)
+    for argument, weights in (
+        ("hidden_weight: got 1 numbers", LossWeights(hidden=(1.0,))),
+        ("attention_weight: got 3 numbers", LossWeights(attention=(1.0, 1.0, 1.0))),
+    ):
+        with pytest.raises(InputError, match=f"^{argument}; expected one, or 2"):
+            TinyBertDistiller(teacher, student, loss_weights=weights)
+
+
+def test_models_that_do_not_fit(make_encoder):
+    teacher = make_encoder()
+    for shape, message in (
+        ({"num_heads": 2}, "got 2 heads; expected 3, as the teacher"),
+        ({"vocabulary_size": 40}, "got 40 WordPieces; expected the teacher's 30"),
+    ):
+        with pytest.raises(InputError, match=f"^student: {message}"):
+            TinyBertDistiller(teacher, make_encoder(**shape))
 
 
 def test_another_vocabulary(make_encoder):
@@ -54,6 +70,8 @@ def test_another_vocabulary(make_encoder):
 
 def test_predictions_need_classifiers_with_the_same_labels(make_encoder, make_classifier):
     teacher = make_classifier(["negative", "positive"])
+    with pytest.raises(InputError, match=r"^teacher: got an encoder without logits; expected a BertClassifier"):
+        TinyBertDistiller(make_encoder(), teacher, loss_weights=JOINT)
     with pytest.raises(InputError, match=r"^student: got an encoder without logits"):
         TinyBertDistiller(teacher, make_encoder(), loss_weights=JOINT)
     for labels in (["positive", "negative"], ["negative"], ["negative", "positive", "neutral"]):

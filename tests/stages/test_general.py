@@ -123,6 +123,21 @@ def test_a_killed_run_goes_on_to_the_same_weights(inputs, whole, tmp_path):
     assert losses(output) == losses(whole[0])
 
 
+def test_a_full_disk_is_one_line_and_the_run_goes_on(inputs, whole, tmp_path):
+    """A limit on file sizes stands in for the full disk: checkpoints do not fit, all that is smaller does."""
+    output = tmp_path / "run"
+    limited = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *command(inputs, output)]
+    result = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 2
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("error: [Errno") and line.endswith(f"the same command goes on with the run in {output}")
+    assert "Traceback" not in result.stderr
+    assert not list((output / "checkpoints").iterdir())
+    assert run(inputs, output).returncode == 0
+    ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in (output, whole[0]))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
 def test_other_settings_are_refused(inputs, whole):
     output, _ = whole
     result = run(inputs, output, "--learning_rate=0.5")

@@ -30,7 +30,7 @@ class PackedText:
 
     The corpus is read in windows of 4 MiB. The documents of a window are shuffled, tokenized, joined and cut into
     sequences, `[CLS] text [SEP]` or, for half of them, `[CLS] text [SEP] text that follows [SEP]`, and the sequences
-    are shuffled in turn. A tenth of the batches is short (an eighth, a quarter or a half of the length), whole
+    are shuffled in turn. A tenth of the batches is short (a quarter or a half of the length), whole
     batches of one length, so that nothing is ever padded. The end of a window fills its last batch with sequences
     of the same window. What comes at a `Position` depends on corpus, tokenizer, sizes and seed alone.
 
@@ -119,7 +119,7 @@ class _Packed:
     def __init__(self, tokens, tokenizer, batch_size, sequence_length, short_share, rng):
         self.tokens, self.tokenizer = tokens, tokenizer
         fewest = _SPECIAL + 2  # a pair of one token each has five; a single one never comes that short
-        shorts = sorted({length for d in (8, 4, 2) if (length := sequence_length // d) > fewest})
+        shorts = sorted({length for d in (4, 2) if (length := sequence_length // d) > fewest})
         limit = -(-len(tokens) // (batch_size * max(1, (shorts or [sequence_length])[0] - 3)))
         short = (rng.random(limit) < short_share) & bool(shorts)
         self.lengths = np.where(short, rng.choice(shorts or [sequence_length], limit), sequence_length)

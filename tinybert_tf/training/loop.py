@@ -54,8 +54,9 @@ def train(
         evaluate: returns held-out metrics; called with the model as it is.
     """
     checkpoints = Checkpoints(run.checkpoints, variables)
-    step, state = checkpoints.restore() or (0, {"position": []})
-    run.rewind(step)
+    restored = checkpoints.restore()
+    step, state = restored or (0, {"position": []})
+    run.rewind(step if restored else -1)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     position = state["position"]
 
@@ -68,7 +69,6 @@ def train(
 
     if step == 0:
         report(0, _named("held_out", evaluate()))
-        checkpoints.save(0, state)
     meter = _Meter()
     batches = iter(stream(position))
     with tqdm(total=schedule.max_steps, initial=step, desc=run.stage, unit="step", dynamic_ncols=True) as bar:

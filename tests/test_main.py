@@ -77,6 +77,10 @@ def test_help_answers_without_tensorflow():
             ["--stage=general", "--dtype_policy=int8"],
             "--dtype_policy: got int8; expected one of float32, mixed_bfloat16, mixed_float16",
         ),
+        (
+            ["--stage=general", "--jit_compile"],
+            "--jit_compile: got true, with --deterministic=true; expected --deterministic=false: Keras has no both",
+        ),
         (["--stage=general", "--student_init=zeros"], "--student_init: got zeros; expected one of svd, random"),
         (["--stage=general", "--projection=none"], "--projection: got none; expected one of per_layer, shared"),
     ],

@@ -88,7 +88,7 @@ class GeneralConfig:
     epochs: int = setting(0, "stop after so many passes over the corpus, should that come first; 0 for no limit")
     batch_size: int = setting(32, "sequences in an update")
     sequence_length: int = setting(64, "tokens in a sequence")
-    learning_rate: float = setting(1e-3, "at the peak of a linear warm-up and decay")
+    learning_rate: float = setting(3e-3, "at the peak of a linear warm-up and decay")
     warmup_proportion: float = setting(0.1, "share of the updates that warms up")
     weight_decay: float = setting(0.01, "AdamW's, not on biases and layer norms")
     gradient_accumulation_steps: int = setting(1, "parts of a batch that are computed one after another")
@@ -105,7 +105,7 @@ class GeneralConfig:
     eval_sequences: int = setting(256, "held-out sequences")
     seed: int = setting(42, "of weights, order and dropout")
     dtype_policy: str = setting("float32", "float32, mixed_bfloat16 or mixed_float16")
-    jit_compile: bool = setting(True, "compile the step with XLA, once for each of three lengths")
+    jit_compile: bool = setting(False, "compile the whole step with XLA; needs --deterministic=false")
     deterministic: bool = setting(True, "same seed, same weights, bit for bit")
 
     def __post_init__(self):
@@ -121,6 +121,10 @@ class GeneralConfig:
         _require(self, "gradient_accumulation_steps", divides, f"a divisor of batch_size={self.batch_size}")
         if not self.max_steps and not self.epochs:
             raise InputError("max_steps", "0, with --epochs=0", "one of the two above 0")
+        if self.jit_compile and self.deterministic:
+            raise InputError(
+                "jit_compile", "true, with --deterministic=true", "--deterministic=false: Keras has no both"
+            )
         if not self.corpus:
             raise InputError("corpus", "nothing", "at least one source")
         _require_one_of(self, "dtype_policy", ("float32", "mixed_bfloat16", "mixed_float16"))

@@ -26,7 +26,6 @@ def assert_same_weights(ours, theirs, **tolerance):
     ("weights", "labels", "names", "by_layer"),
     [
         (None, None, INTERMEDIATE, BY_LAYER),
-        (JOINT, ("no", "yes"), [*INTERMEDIATE, "prediction_loss"], BY_LAYER),
         (PREDICTION, ("no", "yes"), ["loss", "prediction_loss"], []),
         (LossWeights(embedding=0.0, attention=0.0), None, ["loss", "hidden_loss"], ["hidden_loss_1"]),
     ],

@@ -70,11 +70,12 @@ def full_batches(vocabulary_size: int, length: int, number: int) -> list[dict]:
 
 
 def review_batches(tokenizer, number: int, pad_to: int | None = None, multiple: int = 8) -> list[dict]:
-    """Reviews sorted by length, cut into batches and drawn at random; or the same batches padded to one length."""
+    """Batches of reviews of like length, from all lengths alike; or the same batches padded to one length."""
     file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
     texts = [line.split("\t", 2)[2] for line in file.read_text(encoding="utf-8").splitlines()]
     order = np.argsort([int(n) for n in tokenizer.tokenize(texts).row_lengths()], kind="stable")
-    starts = np.random.default_rng(0).choice(len(texts) // BATCH, number, replace=False) * BATCH
+    starts = np.linspace(0, len(texts) - BATCH, 2 * number + 1, dtype=int)[1::2]  # every length has its share
+    np.random.default_rng(0).shuffle(starts)
     batches = []
     for start in starts:
         batch = tokenizer([texts[i] for i in order[start : start + BATCH]], sequence_length=pad_to or 128)

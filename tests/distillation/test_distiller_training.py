@@ -69,22 +69,20 @@ def test_evaluation_averages_over_sentences(make_distiller, batch):
         assert whole == pytest.approx(evaluate(distiller, batch, *rest), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        lambda **steps: keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0, **steps),
-        lambda **steps: keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-3, **steps),
-    ],
-)
-def test_accumulation_equals_the_whole_batch(make_distiller, batch, optimizer):
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_accumulation_equals_the_whole_batch(make_distiller, batch, eagerly):
+    def optimizer(**steps):
+        if eagerly:
+            return keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0, **steps)
+        return keras.optimizers.AdamW(0.01, weight_decay=0.1, epsilon=1e-3, **steps)
+
     whole, parts = make_distiller(JOINT, **SMALL), make_distiller(JOINT, **SMALL)
     whole.compile(optimizer())
-    parts.compile(optimizer(gradient_accumulation_steps=3))
+    parts.compile(optimizer(gradient_accumulation_steps=3), run_eagerly=eagerly)
     before = weights_of(whole)
     for _ in range(2):
         train(whole, batch)
-        for i in range(3):
-            train(parts, {name: value[i : i + 1] for name, value in batch.items()})
+    parts.fit(tf.data.Dataset.from_tensor_slices(batch).batch(1), epochs=2, shuffle=False, verbose=0)
     assert max(np.abs(now - then).max() for now, then in zip(weights_of(whole), before)) > 1e-2
     assert_same_weights(whole, parts, rtol=1e-5, atol=2e-6)
 
@@ -115,7 +113,7 @@ def test_mixed_float16(make_distiller, batch):
     distiller = make_distiller(teacher=half, student=half)
     assert {layer.dtype_policy.name for layer in distiller.projections.values()} == {"mixed_float16"}
     assert evaluate(distiller, batch) == pytest.approx(evaluate(make_distiller(**SMALL), batch), rel=0.02)
-    distiller.compile(keras.optimizers.AdamW(0.01))
+    distiller.compile(keras.optimizers.SGD(0.01))
     assert isinstance(distiller.optimizer, keras.optimizers.LossScaleOptimizer)
     before = weights_of(distiller)
     data = tf.data.Dataset.from_tensors(batch).repeat(10)
@@ -181,14 +179,13 @@ def test_rebuilt_from_its_configuration(make_distiller):
 def test_overfits_one_batch(make_distiller, batch):
     student = {"num_layers": 1, "hidden_dim": 12, "intermediate_dim": 20}
     losses = []
-    for epochs in (6, 1):
-        keras.utils.set_random_seed(0)
+    for epochs in (18, 1):
         distiller = make_distiller(teacher={"num_layers": 1}, student=student)
-        distiller.compile(keras.optimizers.Adam(0.03))
-        data = tf.data.Dataset.from_tensors(batch).repeat(20)
+        distiller.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+        data = tf.data.Dataset.from_tensors(batch).repeat(10)
         losses.append(distiller.fit(data, epochs=epochs, shuffle=False, verbose=0).history["loss"])
     assert losses[0][0] > 10 * losses[0][-1], losses
-    assert losses[0][0] == losses[1][0]
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-5)
 
 
 REPLICAS = """

@@ -23,6 +23,8 @@ FLAGS = [
     "--eval_steps=6",
     "--eval_sequences=8",
     "--dropout=0.1",
+    "--learning_rate=1e-3",
+    "--student_init=random",
 ]
 
 

@@ -61,9 +61,8 @@ def run(config: GeneralConfig) -> RunDirectory:
 def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end: held-out losses, where the student is, what to run next."""
     results = folder.record["results"]
-    lines = (
-        [losses_table(results), ""] if results["student"] else ["The corpus has too few documents to hold any out.", ""]
-    )
+    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines += [losses_table(results) if results["student"] else "The corpus is too small to hold anything out.", ""]
     lines += [
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {folder.tensorboard}",

@@ -55,7 +55,7 @@ def train(
     """
     checkpoints = Checkpoints(run.checkpoints, variables)
     restored = checkpoints.restore()
-    step, state = restored or (0, {"position": []})
+    step, state = restored or (0, {"position": [], "logs": []})
     run.rewind(step if restored else -1)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     position = state["position"]
@@ -69,7 +69,7 @@ def train(
 
     if step == 0:
         report(0, _named("held_out", evaluate()))
-    meter = _Meter()
+    meter = _Meter(state["logs"])
     batches = iter(stream(position))
     with tqdm(total=schedule.max_steps, initial=step, desc=run.stage, unit="step", dynamic_ncols=True) as bar:
         while step < schedule.max_steps:
@@ -86,7 +86,7 @@ def train(
             if last or step % schedule.eval_steps == 0:
                 report(step, _named("held_out", evaluate()))
             if last or step % schedule.save_steps == 0:
-                checkpoints.save(step, {"position": list(position)})
+                checkpoints.save(step, {"position": list(position), "logs": meter.logs})
     writer.close()
 
 
@@ -111,20 +111,18 @@ def _named(prefix: str, values: dict) -> dict:
 
 
 class _Meter:
-    """Means since the last line of metrics."""
+    """Means since the last line of metrics; `logs` are those of the updates since then."""
 
-    def __init__(self):
-        self.flush()
+    def __init__(self, logs: list[dict[str, float]]):
+        self.logs, self._tokens, self._since = logs, 0, time.perf_counter()
 
     def add(self, logs: dict, batch: dict) -> None:
-        self._logs.append(logs)
+        self.logs.append({name: float(value) for name, value in logs.items()})
         self._tokens += int(batch["padding_mask"].sum())
 
     def flush(self) -> dict[str, float]:
         now = time.perf_counter()
-        values = {}
-        if getattr(self, "_logs", None):
-            values = {name: float(np.mean([log[name] for log in self._logs])) for name in self._logs[0]}
-            values["tokens_per_second"] = round(self._tokens / (now - self._since), 1)
-        self._logs, self._tokens, self._since = [], 0, now
+        values = {name: float(np.mean([log[name] for log in self.logs])) for name in self.logs[0]}
+        values["tokens_per_second"] = round(self._tokens / (now - self._since), 1)
+        self.logs, self._tokens, self._since = [], 0, now
         return values

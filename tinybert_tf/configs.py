@@ -84,7 +84,7 @@ class GeneralConfig:
         "tfds:NAME, or the packaged wiki_openings",
     )
     corpus_field: str = setting("text", "the text's name in JSONL objects and TFDS examples")
-    max_steps: int = setting(250, "optimizer updates; 0 for as many as --epochs says")
+    max_steps: int = setting(300, "optimizer updates; 0 for as many as --epochs says")
     epochs: int = setting(0, "stop after so many passes over the corpus, should that come first; 0 for no limit")
     batch_size: int = setting(32, "sequences in an update")
     sequence_length: int = setting(64, "tokens in a sequence")

@@ -31,7 +31,7 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
     basis = np.linalg.eigh(second_moment)[1][:, ::-1][:, : distiller.student.config.hidden_dim]
     for name, table in tables.items():
         target = getattr(ours, name).embeddings
-        values = np.array(target)
+        values = np.asarray(target).copy()
         rows = min(len(values), len(table))
         values[:rows, : basis.shape[1]] = table[:rows] @ basis
         target.assign(values)

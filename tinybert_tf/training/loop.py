@@ -46,7 +46,7 @@ def train(
     one that never died, where the device computes deterministically.
 
     Args:
-        model: compiled; each update is one `train_on_batch` (or several, accumulated).
+        model: compiled, and built; each update is one `train_step` (or several, accumulated).
         variables: what a checkpoint holds, see `Checkpoints`.
         stream: from a position (a list of integers, [] for the start) to (batch, position after it).
         run: where checkpoints, metrics and TensorBoard's events go.
@@ -71,10 +71,11 @@ def train(
         report(0, _named("held_out", evaluate()))
     meter = _Meter(state["logs"])
     batches = iter(stream(position))
+    update = _updater(model, schedule.gradient_accumulation_steps)
     with tqdm(total=schedule.max_steps, initial=step, desc=run.stage, unit="step", dynamic_ncols=True) as bar:
         while step < schedule.max_steps:
             batch, position = next(batches)
-            logs = _update(model, batch, schedule.gradient_accumulation_steps)
+            logs = update(batch)
             meter.add(logs, batch)
             step += 1
             bar.update()
@@ -90,15 +91,23 @@ def train(
     writer.close()
 
 
-def _update(model, batch, parts: int) -> dict[str, float]:
-    """One optimizer update, on the whole batch or on its parts one after another; the mean of their logs."""
-    if parts == 1:
-        return model.train_on_batch(batch, return_dict=True)
-    logs = [
-        model.train_on_batch({name: value[i::parts] for name, value in batch.items()}, return_dict=True)
-        for i in range(parts)
-    ]
-    return {name: float(np.mean([log[name] for log in logs])) for name in logs[0]}
+def _updater(model: keras.Model, parts: int) -> Callable[[dict], dict[str, float]]:
+    """Returns the function that does one optimizer update and returns its logs.
+
+    The whole batch goes in, or its parts one after another. One graph serves every shape: were each length
+    traced as it first comes, a run that goes on from a checkpoint would round otherwise than one never stopped.
+    """
+    spec = tf.TensorSpec([None, None], tf.int32)
+    signature = dict.fromkeys(("token_ids", "segment_ids", "padding_mask"), spec)
+    step = tf.function(model.train_step, input_signature=[signature], jit_compile=model.jit_compile)
+
+    def update(batch: dict) -> dict[str, float]:
+        model.reset_metrics()  # they are means over what has come since: here over the parts of one batch
+        for i in range(parts):
+            logs = step({name: tf.constant(value[i::parts]) for name, value in batch.items()})
+        return {name: float(value) for name, value in logs.items()}
+
+    return update
 
 
 def _learning_rate(model, step: int) -> float:
@@ -117,7 +126,7 @@ class _Meter:
         self.logs, self._tokens, self._since = logs, 0, time.perf_counter()
 
     def add(self, logs: dict, batch: dict) -> None:
-        self.logs.append({name: float(value) for name, value in logs.items()})
+        self.logs.append(logs)
         self._tokens += int(batch["padding_mask"].sum())
 
     def flush(self) -> dict[str, float]:

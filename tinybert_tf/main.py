@@ -1,12 +1,13 @@
 """Command line: `python -m tinybert_tf.main --stage=STAGE [flags]`.
 
-Flags are made from the dataclasses in `configs.py`, one for each field. Help and refusals come before TensorFlow is
-imported. Exit code 0: done; 2: refused, with one line that says why.
+Flags are made from the dataclasses in `stage_configs.py`, one for each field. Help and refusals come before
+TensorFlow is imported. Exit code 0: done; 2: refused, with one line that says why.
 """
 
 import contextlib
 import dataclasses
 import importlib
+import inspect
 import os
 import sys
 import tempfile
@@ -15,8 +16,8 @@ import typing
 
 from absl import flags, logging
 
-from tinybert_tf.configs import STAGES
 from tinybert_tf.errors import InputError
+from tinybert_tf.stage_configs import STAGES
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("stage", None, list(STAGES), "What to do.")
@@ -88,7 +89,7 @@ def usage(stage: str | None) -> str:
     for name in [stage] if stage else STAGES:
         config = STAGES[name]
         lines += [f"--stage={name}", *textwrap.wrap(config.__doc__.strip().split("\n")[0], 100), ""]
-        for field in dataclasses.fields(config):
+        for field in _own_first(config):
             default = field.default
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
             shown = shown.lower() if isinstance(default, bool) else shown
@@ -96,6 +97,12 @@ def usage(stage: str | None) -> str:
             lines += textwrap.wrap(field.metadata["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
         lines.append("")
     return "\n".join(lines)
+
+
+def _own_first(config) -> list[dataclasses.Field]:
+    """A config's fields, its own before those that stages share."""
+    own = inspect.get_annotations(config)
+    return sorted(dataclasses.fields(config), key=lambda field: field.name not in own)
 
 
 def _prepare_environment() -> None:
@@ -136,7 +143,7 @@ def _log_devices() -> None:
 
 
 def _what_is_left(config) -> str:
-    resumable = config and os.path.exists(os.path.join(config.output_dir, "run.json"))
+    resumable = hasattr(config, "output_dir") and os.path.exists(os.path.join(config.output_dir, "run.json"))
     return f"; the same command goes on with the run in {config.output_dir}" if resumable else ""
 
 

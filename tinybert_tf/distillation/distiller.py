@@ -142,16 +142,29 @@ class TinyBertDistiller(keras.Model):
     def metrics(self):
         return [*self._trackers.values(), *(m for m in super().metrics if m.name not in self._trackers)]
 
+    @property
+    def learned_variables(self) -> list:
+        """All state that training changes, the optimizer's apart: weights, projections and random seeds."""
+        teachers = {id(variable) for variable in self.teacher.variables}
+        return [variable for variable in self.variables if id(variable) not in teachers]
+
     def compute_losses(self, inputs, training=False) -> tuple[dict[Match | str, tf.Tensor], tf.Tensor | None]:
-        """Runs both models once.
+        """Runs both models once; the teacher not at all where only its logits are wanted and `inputs` has them.
+
+        Args:
+            inputs: the three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`.
+            training: whether the student learns.
 
         Returns:
             The loss of every `Match` (and of "prediction_loss", where it is weighed), each `[batch]`; and the
             student's logits, or None.
         """
-        teacher = self._forward(self.teacher, inputs, [m.teacher_layer for m in self.matches], training=False)
-        # A tape watches the frozen teacher all the same, and would go back through it.
-        teacher = keras.tree.map_structure(ops.stop_gradient, teacher)
+        inputs = dict(inputs)
+        teacher = {"logits": inputs.pop("teacher_logits", None)}
+        if self.matches or teacher["logits"] is None:
+            teacher = self._forward(self.teacher, inputs, [m.teacher_layer for m in self.matches], training=False)
+            # A tape watches the frozen teacher all the same, and would go back through it.
+            teacher = keras.tree.map_structure(ops.stop_gradient, teacher)
         student = self._forward(self.student, inputs, [m.student_layer for m in self.matches], training=training)
         mask = inputs["padding_mask"]
         losses = {}
@@ -188,18 +201,8 @@ class TinyBertDistiller(keras.Model):
             self.optimizer.build(variables)
         # The pooler has no gradient while no prediction is matched: that is meant, and no reason to warn.
         pairs = [(g, v) for g, v in zip(tape.gradient(scaled, variables), variables) if g is not None]
-        self._apply(*zip(*pairs))
+        self.optimizer.apply_gradients(pairs)
         return self._log(totals, inputs, labels, logits, sample_weight)
-
-    def _apply(self, gradients, variables) -> None:
-        """One update. On a CPU as one XLA program: AdamW is some fourteen passes over every weight otherwise."""
-
-        def apply(*gradients):
-            self.optimizer.apply_gradients(zip(gradients, variables))
-
-        if tf.inside_function() and not tf.distribute.has_strategy() and not tf.config.list_physical_devices("GPU"):
-            apply = tf.function(apply, jit_compile=True)
-        apply(*gradients)
 
     def test_step(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

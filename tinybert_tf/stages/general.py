@@ -3,12 +3,10 @@
 import dataclasses
 import itertools
 
-import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
-from tinybert_tf.configs import STUDENT_PRESETS, GeneralConfig, LossWeights
+from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.packing import PackedText, Position
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
@@ -16,8 +14,10 @@ from tinybert_tf.distillation.initialization import initialize_from_teacher
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
+from tinybert_tf.stage_configs import GeneralConfig
+from tinybert_tf.stages.common import schedule_of, seed_everything
 from tinybert_tf.stages.model_card import general_card, losses_table
-from tinybert_tf.training.loop import Schedule, train
+from tinybert_tf.training.loop import train
 from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -34,9 +34,7 @@ def run(config: GeneralConfig) -> RunDirectory:
     folder = RunDirectory(settings.pop("output_dir"), "general", settings)
     if folder.finished:
         return folder
-    keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    seed_everything(config)
     corpus = Corpus(config.corpus, config.corpus_field)
     teacher, student = _models(config)
     text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
@@ -99,16 +97,13 @@ def _models(config: GeneralConfig) -> tuple[BertEncoder, BertEncoder]:
 
 
 def _distiller(config: GeneralConfig, teacher: BertEncoder, student: BertEncoder) -> TinyBertDistiller:
-    def by_layer(weights):
-        return weights[0] if len(weights) == 1 else weights
-
-    weights = LossWeights(
-        embedding=config.embedding_weight,
-        hidden=by_layer(config.hidden_weight),
-        attention=by_layer(config.attention_weight),
-    )
     return TinyBertDistiller(
-        teacher, student, config.layer_map, weights, projection=config.projection, dtype=config.dtype_policy
+        teacher,
+        student,
+        config.layer_map,
+        config.loss_weights,
+        projection=config.projection,
+        dtype=config.dtype_policy,
     )
 
 
@@ -132,14 +127,12 @@ def _train(config, distiller, text: PackedText, folder: RunDirectory, max_steps:
             return {}
         return distiller.evaluate(held_out, batch_size=part, verbose=0, return_dict=True)
 
-    distiller.optimizer.build(distiller.trainable_variables)
-    teachers = {id(variable) for variable in distiller.teacher.variables}
-    learned = [variable for variable in distiller.variables if id(variable) not in teachers]
-    schedule = Schedule(
-        max_steps, config.save_steps, config.log_steps, config.eval_steps, config.gradient_accumulation_steps
-    )
-    variables = learned + distiller.optimizer.variables
-    train(distiller, variables, lambda position: text.batches(Position(*position)), folder, schedule, evaluate)
+    schedule = schedule_of(config, max_steps)
+
+    def stream(position):
+        return text.batches(Position(*position))
+
+    train(distiller, distiller.learned_variables, stream, folder, schedule, evaluate)
 
 
 def _finish(config: GeneralConfig, student: BertEncoder, folder: RunDirectory) -> None:

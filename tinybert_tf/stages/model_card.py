@@ -1,7 +1,7 @@
 """Model cards: the README.md in a student's folder."""
 
 from tinybert_tf import assets
-from tinybert_tf.configs import GeneralConfig
+from tinybert_tf.stage_configs import GeneralConfig
 
 _GENERAL = """---
 library_name: transformers
@@ -85,4 +85,69 @@ def general_card(config: GeneralConfig, record: dict, results: dict) -> str:
         layer_map=config.layer_map,
         seed=config.seed,
         losses=losses_table(results, markdown=True) if results["student"] else "(the corpus was too small for any)",
+    )
+
+
+_CLASSIFIER = """---
+library_name: transformers
+pipeline_tag: text-classification
+tags: [{tags}]
+---
+
+# A text classifier for {task}
+
+{what} Made with tinybert_tf {version}; {parameters:,} parameters.
+
+Labels, in the order of the logits: {labels}.
+
+| | |
+| --- | --- |
+| task | `{task}`{task_licence} |
+{rows}
+| updates | {updates} |
+| seed | {seed} |
+
+On the dev examples, on which checkpoints were chosen: {dev}. `--stage=evaluate` gives the test results. All settings,
+versions and input hashes are in `run.json` of the run that made it.
+
+## Use
+
+```python
+from tinybert_tf.models import BertClassifier        # or transformers' BertForSequenceClassification
+
+classifier = BertClassifier.from_preset("this/folder")
+logits = classifier(classifier.tokenizer(["A fine film."]))
+```
+"""
+
+
+def classifier_card(config, record: dict, task, results: dict, teacher: str = "") -> str:
+    """Returns the card of a classifier.
+
+    Args:
+        config: the run's settings.
+        record: the content of `run.json`.
+        task: the `Task`.
+        results: `dev` metrics by name, `parameters` and `updates`.
+        teacher: the fine-tuned model that it was distilled from, or nothing where it learned from labels.
+    """
+    if teacher:
+        what = f"A BERT student distilled from `{teacher}`, as in TinyBERT (arXiv 1909.10351)."
+        rows = f"| teacher | `{teacher}` |\n| started from | `{config.student}` |"
+    else:
+        what, rows = "A BERT fine-tuned on labels.", f"| started from | `{config.teacher}` |"
+    licence = {"movie_reviews": "movie_reviews", "wiki_topics": "wiki_openings"}.get(task.name)
+    dev = {name: value for name, value in results["dev"].items() if name != "score"}
+    return _CLASSIFIER.format(
+        tags="tinybert, distillation, bert" if teacher else "bert",
+        task=task.name,
+        what=what,
+        version=record["versions"]["tinybert-tf"],
+        parameters=results["parameters"],
+        labels=", ".join(task.labels),
+        task_licence=f" ({assets.ASSETS[licence].licence})" if licence else "",
+        rows=rows,
+        updates=results["updates"],
+        seed=config.seed,
+        dev=", ".join(f"{name} {value:.4f}" for name, value in dev.items()) or "not measured",
     )

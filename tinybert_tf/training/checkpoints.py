@@ -26,17 +26,18 @@ class Checkpoints:
         # Paths are not unique in Keras; the place in the list makes them so.
         self.variables = {f"{i:04d}/{variable.path}": variable for i, variable in enumerate(variables)}
 
-    def save(self, step: int, state: dict) -> None:
+    def save(self, step: int, state: dict, keep: int | None = None) -> None:
         """Writes a checkpoint and drops old ones.
 
         Args:
             step: optimizer updates so far.
             state: what else the run needs to go on, as JSON.
+            keep: step of an older checkpoint that stays.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: np.asarray(variable) for name, variable in self.variables.items()}
         content = save(tensors, metadata={"step": str(step), "state": json.dumps(state)})
-        target = self.folder / f"step-{step:09d}.safetensors"
+        target = self._file(step)
         partial = target.with_suffix(".partial")
         try:
             with partial.open("wb") as stream:
@@ -47,15 +48,19 @@ class Checkpoints:
         finally:
             partial.unlink(missing_ok=True)
         for old in self._files()[:-KEEP]:
-            old.unlink()
+            if keep is None or old != self._file(keep):
+                old.unlink()
 
-    def restore(self) -> tuple[int, dict] | None:
-        """Puts the newest checkpoint into the variables; returns its step and state, or None without one.
+    def restore(self, step: int | None = None) -> tuple[int, dict] | None:
+        """Puts a checkpoint into the variables; returns its step and state, or None without one.
+
+        Args:
+            step: which one; the newest by default.
 
         Raises:
             InputError: the file does not hold these variables.
         """
-        files = self._files()
+        files = self._files() if step is None else [self._file(step)]
         if not files:
             return None
         try:
@@ -69,6 +74,9 @@ class Checkpoints:
             expected = "a whole checkpoint (remove it to go on from the one before)"
             raise InputError("output_dir", f"{files[-1]} ({error})", expected) from None
         return int(metadata["step"]), json.loads(metadata["state"])
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"step-{step:09d}.safetensors"
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"))

@@ -35,10 +35,11 @@ class Schedule:
 def train(
     model: keras.Model,
     variables: list,
-    stream: Callable[[list], Iterable[tuple[dict, list]]],
+    stream: Callable[[list], Iterable[tuple]],
     run: RunDirectory,
     schedule: Schedule,
     evaluate: Callable[[], dict[str, float]],
+    best_by: str | None = None,
 ) -> None:
     """Trains a compiled model from its last checkpoint, or from the start, to `max_steps`.
 
@@ -47,18 +48,22 @@ def train(
 
     Args:
         model: compiled, and built; each update is one `train_step` (or several, accumulated).
-        variables: what a checkpoint holds, see `Checkpoints`.
-        stream: from a position (a list of integers, [] for the start) to (batch, position after it).
+        variables: what a checkpoint holds beside the optimizer's: every weight and random seed that training changes.
+        stream: from a position (a list of integers, [] for the start) to (batch, position after it); a batch is what
+            `train_step` takes, in NumPy.
         run: where checkpoints, metrics and TensorBoard's events go.
         schedule: see there.
         evaluate: returns held-out metrics; called with the model as it is.
+        best_by: name of a held-out metric; the model ends with the weights that had the highest one, the first of
+            equals, and not with the last ones.
     """
-    checkpoints = Checkpoints(run.checkpoints, variables)
+    model.optimizer.build(model.trainable_variables)
+    checkpoints = Checkpoints(run.checkpoints, variables + model.optimizer.variables)
     restored = checkpoints.restore()
-    step, state = restored or (0, {"position": [], "logs": []})
+    step, state = restored or (0, {"position": [], "logs": [], "best": None})
     run.rewind(step if restored else -1)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
-    position = state["position"]
+    position, best = state["position"], state["best"]
 
     def report(step, values):
         run.log(step, values)
@@ -84,27 +89,36 @@ def train(
                 values = meter.flush() | {"learning_rate": _learning_rate(model, step)}
                 bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
                 report(step, values)
+            improved = False
             if last or step % schedule.eval_steps == 0:
-                report(step, _named("held_out", evaluate()))
-            if last or step % schedule.save_steps == 0:
-                checkpoints.save(step, {"position": list(position), "logs": meter.logs})
+                values = evaluate()
+                report(step, _named("held_out", values))
+                improved = bool(best_by) and best_by in values and (best is None or values[best_by] > best[1])
+                best = [step, float(values[best_by])] if improved else best
+            if last or improved or step % schedule.save_steps == 0:
+                state = {"position": list(position), "logs": meter.logs, "best": best}
+                checkpoints.save(step, state, keep=best and best[0])
     writer.close()
+    if best:
+        checkpoints.restore(best[0])
 
 
-def _updater(model: keras.Model, parts: int) -> Callable[[dict], dict[str, float]]:
+def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[str, float]]:
     """Returns the function that does one optimizer update and returns its logs.
 
     The whole batch goes in, or its parts one after another. One graph serves every shape: were each length
     traced as it first comes, a run that goes on from a checkpoint would round otherwise than one never stopped.
     """
-    spec = tf.TensorSpec([None, None], tf.int32)
-    signature = dict.fromkeys(("token_ids", "segment_ids", "padding_mask"), spec)
-    step = tf.function(model.train_step, input_signature=[signature], jit_compile=model.jit_compile)
+    step = None
 
-    def update(batch: dict) -> dict[str, float]:
+    def update(batch: tuple | dict) -> dict[str, float]:
+        nonlocal step
+        if step is None:
+            spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batch)
+            step = tf.function(model.train_step, input_signature=[spec], jit_compile=model.jit_compile)
         model.reset_metrics()  # they are means over what has come since: here over the parts of one batch
         for i in range(parts):
-            logs = step({name: tf.constant(value[i::parts]) for name, value in batch.items()})
+            logs = step(keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::parts]), batch))
         return {name: float(value) for name, value in logs.items()}
 
     return update
@@ -125,7 +139,8 @@ class _Meter:
     def __init__(self, logs: list[dict[str, float]]):
         self.logs, self._tokens, self._since = logs, 0, time.perf_counter()
 
-    def add(self, logs: dict, batch: dict) -> None:
+    def add(self, logs: dict, batch: tuple | dict) -> None:
+        batch = batch[0] if isinstance(batch, tuple) else batch
         self.logs.append(logs)
         self._tokens += int(batch["padding_mask"].sum())
 

@@ -1,6 +1,7 @@
 """BERT's optimizer: AdamW, linear warm-up and decay, global clipping."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -28,6 +29,25 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "total_steps": self.total_steps, "warmup_steps": self.warmup_steps}
 
 
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class FusedAdamW(keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` whose update runs as one XLA program on CPUs.
+
+    AdamW is some fourteen passes over every weight otherwise: half the time, measured (docs/results.md).
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        """As Keras's own, with the same result."""
+        variables = trainable_variables or self._trainable_variables
+        if not tf.inside_function() or tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU"):
+            return super().apply(grads, trainable_variables)
+        if not self.built:
+            with tf.init_scope():
+                self.build(variables)
+        update = super().apply
+        return tf.function(lambda *grads: update(list(grads), variables), jit_compile=True)(*grads)
+
+
 def bert_optimizer(
     learning_rate: float,
     total_steps: int,
@@ -44,7 +64,7 @@ def bert_optimizer(
         weight_decay: decoupled from the gradient.
         gradient_accumulation_steps: batches whose gradients are averaged for one update.
     """
-    optimizer = keras.optimizers.AdamW(
+    optimizer = FusedAdamW(
         LinearWarmupDecay(learning_rate, total_steps, round(warmup_proportion * total_steps)),
         weight_decay=weight_decay,
         epsilon=1e-6,

@@ -1,0 +1,127 @@
+"""Labelled examples as batches of like length, in an order that is a function of seed and step."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.models.tokenizer import BertTokenizer, truncate_pair
+
+POOL_BATCHES = 50  # shuffled batches that are sorted by length together
+_CHUNK = 4096  # texts that are tokenized at a time
+
+
+class LengthBuckets:
+    """Batches of examples of like length: little is padded, and nothing is dropped.
+
+    One shuffle follows another, endlessly; pools of 50 batches are cut from that stream, sorted by length and cut
+    into batches, which are shuffled in turn. So every batch is full, whatever the number of examples, a set smaller
+    than a batch included, and after n·examples of them each has been seen n times.
+
+    Args:
+        examples: with labels, or without.
+        tokenizer: of the model.
+        sequence_length: most tokens in a row.
+        batch_size: rows in a batch.
+        seed: of every shuffle.
+        extras: more arrays `[examples, …]` that go into the inputs by name, such as `teacher_logits`.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        tokenizer: BertTokenizer,
+        sequence_length: int,
+        batch_size: int,
+        seed: int = 0,
+        extras: dict[str, np.ndarray] | None = None,
+    ):
+        self.examples, self.batch_size, self.seed = examples, batch_size, seed
+        self.tokens = TokenizedExamples(examples, tokenizer, sequence_length)
+        self.extras = extras or {}
+
+    def batches(self, start: Sequence[int] = ()) -> Iterator[tuple]:
+        """Yields (batch, the position after it) for ever; a batch is `inputs`, or `(inputs, labels)`."""
+        pool, first = start or (0, 0)
+        while True:
+            cut = self._pool(pool)
+            for i in range(first, POOL_BATCHES):
+                last = i + 1 == POOL_BATCHES
+                yield self._batch(cut[i]), (pool + 1, 0) if last else (pool, i + 1)
+            pool, first = pool + 1, 0
+
+    def steps(self, epochs: int) -> int:
+        """Returns the number of batches that show every example so many times."""
+        return -(-epochs * len(self.examples) // self.batch_size)
+
+    def _pool(self, number: int) -> np.ndarray:
+        """Places of the examples of a pool's batches, `[POOL_BATCHES, batch_size]`."""
+        size, count = POOL_BATCHES * self.batch_size, len(self.examples)
+        begin, end = number * size, (number + 1) * size
+        epochs = range(begin // count, -(-end // count))
+        stream = np.concatenate([np.random.default_rng([self.seed, epoch]).permutation(count) for epoch in epochs])
+        places = stream[begin - epochs[0] * count :][:size]
+        rng = np.random.default_rng([self.seed, number, 1])
+        # Texts of one length come in a random order.
+        places = places[np.lexsort((rng.random(size), self.tokens.lengths[places]))]
+        return rng.permutation(places.reshape(POOL_BATCHES, self.batch_size))
+
+    def _batch(self, places: np.ndarray):
+        inputs = self.tokens.rows(places) | {name: values[places] for name, values in self.extras.items()}
+        return inputs if self.examples.labels is None else (inputs, self.examples.labels[places])
+
+
+class TokenizedExamples:
+    """The tokens of examples, without padding.
+
+    Args:
+        examples: texts, or pairs.
+        tokenizer: of the model.
+        sequence_length: most tokens in a row; longer ones are cut, the longer text of a pair first.
+
+    Attributes:
+        lengths: tokens in each row, `[examples]`.
+        num_truncated: rows that were cut.
+    """
+
+    def __init__(self, examples: Examples, tokenizer: BertTokenizer, sequence_length: int):
+        self.tokenizer = tokenizer
+        columns = [examples.texts] + ([examples.text_pairs] if examples.text_pairs is not None else [])
+        read = [_tokenize(texts, tokenizer) for texts in columns]
+        self._values = [values for values, _ in read]
+        sizes = [np.diff(starts) for _, starts in read]
+        self._starts = [starts[:-1] for _, starts in read]
+        room = sequence_length - 1 - len(columns)
+        if len(columns) == 2:
+            self._sizes = [size.numpy() for size in truncate_pair(*map(tf.constant, sizes), room)]
+        else:
+            self._sizes = [np.minimum(sizes[0], room)]
+        self.lengths = sum(self._sizes) + 1 + len(columns)
+        self.num_truncated = int(sum(sizes).sum() and np.sum(sum(sizes) > room))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns `token_ids`, `segment_ids` and `padding_mask` `[places, length]` of the longest of them, int32."""
+        shape = (len(places), int(self.lengths[places].max(initial=1)))
+        ids = np.full(shape, self.tokenizer.pad_id, np.int32)
+        segments, mask = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+        for row, place in enumerate(places):
+            end = 1
+            ids[row, 0] = self.tokenizer.cls_id
+            for segment, (values, starts, sizes) in enumerate(zip(self._values, self._starts, self._sizes)):
+                begin, end = end, end + sizes[place] + 1
+                ids[row, begin : end - 1] = values[starts[place] : starts[place] + sizes[place]]
+                ids[row, end - 1] = self.tokenizer.sep_id
+                segments[row, begin:end] = segment
+            mask[row, :end] = 1
+        return {"token_ids": ids, "segment_ids": segments, "padding_mask": mask}
+
+
+def _tokenize(texts: list[str], tokenizer: BertTokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Ids of all texts in a row, and where each begins (and the last one ends)."""
+    parts = [tokenizer.tokenize(texts[i : i + _CHUNK]) for i in range(0, len(texts), _CHUNK)]
+    sizes = np.concatenate([[0], *(part.row_lengths().numpy() for part in parts)])
+    return np.concatenate([[], *(part.flat_values.numpy() for part in parts)]).astype(np.int32), np.cumsum(sizes)

@@ -1,0 +1,188 @@
+"""Labelled data: GLUE through TFDS, the packaged tasks, and a user's own files, all in one form."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tinybert_tf import assets
+from tinybert_tf.data import files, glue
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.splits import split_of
+from tinybert_tf.errors import InputError
+from tinybert_tf.recipes import TASK_NAMES
+
+DEV_SHARE = 0.1  # of a user's training file, where no dev file is given
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A task and its examples.
+
+    Args:
+        name: as `--task` has it; a user's own files are called "files".
+        labels: class names in the order of the numbers in the examples; `("score",)` for regression.
+        metrics: what the field reports, see `tinybert_tf.metrics`.
+        splits: "train", "dev", "test" and maybe more ("dev_mismatched"), each an `Examples`.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    splits: dict[str, Examples]
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the labels are numbers."""
+        return len(self.labels) == 1
+
+    @property
+    def report_split(self) -> str:
+        """Where results are reported: "test" if its labels are known, else "dev" (GLUE keeps its test labels)."""
+        test = self.splits.get("test")
+        return "test" if test is not None and test.labels is not None else "dev"
+
+    def split(self, name: str, argument: str = "task") -> Examples:
+        """Returns a split.
+
+        Raises:
+            InputError: the task has none of that name.
+        """
+        if name not in self.splits:
+            raise InputError(argument, f"{self.name} without {name} examples", f"one of {', '.join(self.splits)}")
+        return self.splits[name]
+
+    def with_label_order(self, labels: Sequence[str], argument: str = "teacher") -> "Task":
+        """Returns the task with its labels numbered as a model does, whose order of the same names may be another.
+
+        Raises:
+            InputError: the model has other labels.
+        """
+        if self.is_regression and len(labels) == 1:
+            return dataclasses.replace(self, labels=tuple(labels))
+        ours, theirs = [label.lower() for label in self.labels], [label.lower() for label in labels]
+        if sorted(ours) != sorted(theirs):
+            got = f"{len(labels)} labels, {_shown(labels)}"
+            raise InputError(argument, got, f"the {len(ours)} of {self.name}: {_shown(self.labels)}")
+        if self.is_regression or list(self.labels) == list(labels):
+            return dataclasses.replace(self, labels=tuple(labels))
+        number = np.array([theirs.index(label) for label in ours])
+        splits = {
+            name: part if part.labels is None else dataclasses.replace(part, labels=number[part.labels])
+            for name, part in self.splits.items()
+        }
+        return dataclasses.replace(self, labels=tuple(labels), splits=splits)
+
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 of all texts and labels."""
+        digest = hashlib.sha256(json.dumps([self.name, self.labels]).encode())
+        for name in sorted(self.splits):
+            digest.update(name.encode() + self.splits[name].fingerprint().encode())
+        return digest.hexdigest()
+
+
+def load_task(name: str = "", **options) -> Task:
+    """Loads a task.
+
+    Args:
+        name: a GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; nothing with a `train_file`.
+        **options: `train_file`, `dev_file`, `test_file`, `text_column`, `text_pair_column`, `label_column`,
+            `regression` and `seed`, for a user's own files: see `tinybert_tf.data.files`.
+
+    Raises:
+        InputError: no such task, or data that cannot be used.
+
+    Example:
+
+    >>> reviews = load_task("movie_reviews")
+    >>> reviews.labels, len(reviews.splits["train"])
+    (('negative', 'positive'), 7441)
+    """
+    has_files = any(options.get(key) for key in ("train_file", "dev_file", "test_file"))
+    if bool(name) == has_files:
+        got = f"{name!r} and files" if name else "neither a task nor files"
+        raise InputError("task", got, "one of the two: --task, or --train_file with --dev_file and --test_file")
+    if has_files:
+        return _from_files(**options)
+    if name not in TASK_NAMES:
+        raise InputError("task", repr(name), f"one of {', '.join(TASK_NAMES)}")
+    if name in _PACKAGED:
+        return _PACKAGED[name]()
+    labels, metrics, splits = glue.load(name)
+    return Task(name, labels, metrics, splits)
+
+
+def _movie_reviews() -> Task:
+    """10,568 snippets of film reviews; the sign of a mean of some twenty ratings, zeros dropped."""
+    file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
+    rows = [line.split("\t", 2) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [(key, text, int(float(rating) > 0)) for key, rating, text in rows if float(rating) != 0]
+    return _by_hash("movie_reviews", ("negative", "positive"), rows)
+
+
+def _wiki_topics() -> Task:
+    """9,033 openings of Wikipedia articles, one of 11 topics."""
+    file = assets.fetch("wiki_openings") / "summaries_en-us.json"
+    articles = json.loads(file.read_text(encoding="utf-8"))
+    known = {title: a for title, a in articles.items() if a["topic"] not in (None, "", "Uncategorized")}
+    topics = tuple(sorted({article["topic"] for article in known.values()}))
+    rows = [(title, article["extract"], topics.index(article["topic"])) for title, article in known.items()]
+    return _by_hash("wiki_topics", topics, rows)
+
+
+def _by_hash(name: str, labels: tuple[str, ...], rows: list[tuple[str, str, int]]) -> Task:
+    """Splits rows of (key, text, label) by a hash of the key; a text that stands twice stays on one side."""
+    seen, parts = set(), {"train": [], "dev": [], "test": []}
+    for key, text, label in rows:
+        if text in seen:
+            continue
+        seen.add(text)
+        parts[split_of(key)].append((text, label))
+    splits = {
+        split: Examples([text for text, _ in part], None, np.array([label for _, label in part]))
+        for split, part in parts.items()
+    }
+    return Task(name, labels, ("accuracy",), splits)
+
+
+_PACKAGED: dict[str, Callable[[], Task]] = {"movie_reviews": _movie_reviews, "wiki_topics": _wiki_topics}
+
+
+def _from_files(
+    train_file="",
+    dev_file="",
+    test_file="",
+    text_column="text",
+    text_pair_column="",
+    label_column="label",
+    regression=False,
+    seed=0,
+) -> Task:
+    """A task of the user's own files; without a dev file, a seeded tenth of the training file."""
+    tables = {}
+    for split, path in (("train", train_file), ("dev", dev_file), ("test", test_file)):
+        if path:
+            may_lack = split == "test"
+            columns = files.Columns(text_column, text_pair_column, label_column, labels_may_lack=may_lack)
+            tables[split] = files.read_table(path, columns, argument=f"{split}_file")
+    first = next(iter(tables.values()))
+    labels = ("score",) if regression else files.label_names(tables.get("train", first))
+    splits = {split: files.to_examples(table, None if regression else labels) for split, table in tables.items()}
+    if "train" in splits and "dev" not in splits:
+        splits["train"], splits["dev"] = _cut(splits["train"], seed, train_file)
+    metrics = ("pearson", "spearman") if regression else ("accuracy",)
+    return Task("files", labels, metrics, splits)
+
+
+def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:
+    count = round(DEV_SHARE * len(examples))
+    if count < 1 or len(examples) - count < 1:
+        raise InputError("train_file", f"{path} of {len(examples)} rows", "more, or a --dev_file: a tenth is held out")
+    order = np.random.default_rng(seed).permutation(len(examples))
+    return examples.take(np.sort(order[count:])), examples.take(np.sort(order[:count]))
+
+
+def _shown(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:6]) + (", …" if len(labels) > 6 else "")

@@ -1,0 +1,76 @@
+"""The metrics that GLUE and the field report, and how sure one can be of them."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.stats
+import sklearn.metrics
+
+# For each metric a function of (labels, predictions); classes are integers, of regression both are numbers.
+_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": sklearn.metrics.accuracy_score,
+    "f1": lambda labels, predictions: sklearn.metrics.f1_score(labels, predictions, zero_division=0.0),
+    "macro_f1": lambda labels, predictions: sklearn.metrics.f1_score(
+        labels, predictions, average="macro", zero_division=0.0
+    ),
+    "matthews": sklearn.metrics.matthews_corrcoef,
+    "pearson": lambda labels, predictions: _correlation(scipy.stats.pearsonr, labels, predictions),
+    "spearman": lambda labels, predictions: _correlation(scipy.stats.spearmanr, labels, predictions),
+}
+
+_BOOTSTRAP_SAMPLES = 1000
+
+
+def _correlation(function, labels, predictions) -> float:
+    """0 where either side is constant: no order is no correlation, and no NaN."""
+    if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+        return 0.0
+    return float(function(labels, predictions).statistic)
+
+
+def predictions_of(logits: np.ndarray) -> np.ndarray:
+    """Returns the class of every row of logits `[examples, classes]`, or the number, where there is one column."""
+    return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+
+def compute(names: Sequence[str], labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+    """Returns the named metrics of logits `[examples, classes]`."""
+    predictions = predictions_of(logits)
+    return {name: float(_METRICS[name](labels, predictions)) for name in names}
+
+
+def score(names: Sequence[str], labels: np.ndarray, logits: np.ndarray) -> float:
+    """Returns what checkpoints are chosen by: the mean of the task's metrics, as GLUE averages them."""
+    return float(np.mean(list(compute(names, labels, logits).values())))
+
+
+def bootstrap(
+    name: str,
+    labels: np.ndarray,
+    logits: np.ndarray,
+    other_logits: np.ndarray | None = None,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Returns the percentile bootstrap interval of a metric, from 1,000 draws of the examples.
+
+    Args:
+        name: of the metric.
+        labels: `[examples]`.
+        logits: `[examples, classes]`.
+        other_logits: of another model on the same examples; the interval is then that of the difference
+            (first minus other) with both on the same draws: a paired bootstrap.
+        seed: of the draws.
+        confidence: share of the draws inside.
+    """
+    rng, metric = np.random.default_rng(seed), _METRICS[name]
+    ours = predictions_of(logits)
+    theirs = None if other_logits is None else predictions_of(other_logits)
+    values = []
+    for _ in range(_BOOTSTRAP_SAMPLES):
+        drawn = rng.integers(len(labels), size=len(labels))
+        value = metric(labels[drawn], ours[drawn])
+        values.append(value if theirs is None else value - metric(labels[drawn], theirs[drawn]))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)

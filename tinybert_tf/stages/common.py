@@ -1,0 +1,56 @@
+"""What stages share: seeds, tasks from settings, and the loop's schedule."""
+
+import keras
+import tensorflow as tf
+
+from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.errors import InputError
+from tinybert_tf.recipes import recipe_for
+from tinybert_tf.settings import TaskData, Training
+from tinybert_tf.training.loop import Schedule
+
+
+def seed_everything(config: Training) -> None:
+    """Sets every seed, and, where asked for, ops that compute the same each time."""
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def task_of(config: TaskData) -> Task:
+    """Returns the task that the settings name."""
+    has_files = config.train_file or config.dev_file or config.test_file
+    return load_task(
+        config.task or ("" if has_files else "movie_reviews"),
+        train_file=config.train_file,
+        dev_file=config.dev_file,
+        test_file=config.test_file,
+        text_column=config.text_column,
+        text_pair_column=config.text_pair_column,
+        label_column=config.label_column,
+        regression=config.regression,
+    )
+
+
+def sequence_length_of(config: TaskData, task: Task, *models) -> int:
+    """Returns the tokens in a row: the flag, or the task's own, which models without so many positions cut.
+
+    Raises:
+        InputError: the flag asks for more than a model has.
+    """
+    longest = min(model.config.max_sequence_length for model in models)
+    if config.sequence_length > longest:
+        raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the models have positions")
+    return config.sequence_length or min(longest, recipe_for(task.name).sequence_length)
+
+
+def schedule_of(config: Training, max_steps: int) -> Schedule:
+    """Returns the loop's schedule."""
+    return Schedule(
+        max_steps, config.save_steps, config.log_steps, config.eval_steps, config.gradient_accumulation_steps
+    )
+
+
+def in_one_line(values: dict[str, float]) -> str:
+    """Metrics by name, for people: fractions as percentages."""
+    return ", ".join(f"{name} {100 * value:.2f}" for name, value in values.items())

@@ -1,0 +1,113 @@
+"""Fine-tuning: a BERT learns a task from labels, and becomes the teacher."""
+
+import dataclasses
+
+import keras
+from absl import logging
+
+from tinybert_tf import metrics
+from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
+from tinybert_tf.data.tasks import Task
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.models.checkpoints import save_folder
+from tinybert_tf.models.presets import load_classifier
+from tinybert_tf.stage_configs import FinetuneConfig
+from tinybert_tf.stages.common import in_one_line, schedule_of, seed_everything, sequence_length_of, task_of
+from tinybert_tf.stages.model_card import classifier_card
+from tinybert_tf.training.loop import train
+from tinybert_tf.training.optimizer import bert_optimizer
+from tinybert_tf.training.prediction import predict_logits
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
+
+
+def run(config: FinetuneConfig) -> RunDirectory:
+    """Fine-tunes `teacher` on a task and saves the best checkpoint on dev to `output_dir/model`.
+
+    Raises:
+        InputError: a setting or an input that cannot be used; nothing has been written then.
+    """
+    settings = dataclasses.asdict(config)
+    folder = RunDirectory(settings.pop("output_dir"), "finetune", settings)
+    if folder.finished:
+        return folder
+    seed_everything(config)
+    task = task_of(config)
+    train_examples, dev_examples = task.split("train"), task.split("dev")
+    model = load_classifier(
+        config.teacher, labels=task.labels, argument="teacher", dropout=config.dropout, dtype=config.dtype_policy
+    )
+    length = sequence_length_of(config, task, model)
+    model.tokenizer.sequence_length = length
+    data = LengthBuckets(train_examples, model.tokenizer, length, config.batch_size, config.seed)
+    max_steps = data.steps(config.epochs) if config.epochs else config.max_steps
+    max_steps = min(max_steps, config.max_steps or max_steps)
+    logging.info(
+        "%s: %d train and %d dev examples, labels %s. %d of them are cut to %d tokens.",
+        task.name,
+        len(train_examples),
+        len(dev_examples),
+        ", ".join(task.labels),
+        data.tokens.num_truncated,
+        length,
+    )
+    model.compile(_optimizer(config, max_steps), loss=_loss(task), jit_compile=config.jit_compile)
+    inputs = {"teacher": digest_of(model.encoder), "task": task.fingerprint()}
+    with folder.start(inputs):
+        results = train_and_score(config, model, data, task, length, folder, max_steps)
+        save_folder(model, folder.model, card=classifier_card(config, folder.record, task, results))
+        folder.finish(results)
+    return folder
+
+
+def train_and_score(config, model: BertClassifier, data, task: Task, length: int, folder, max_steps: int) -> dict:
+    """Trains on labels; the model ends with its best weights on dev. Returns the run's results."""
+    evaluate = dev_evaluator(model, task, length)
+    train(model, model.variables, data.batches, folder, schedule_of(config, max_steps), evaluate, best_by="score")
+    return {"dev": evaluate(), "labels": list(task.labels), "parameters": model.count_params(), "updates": max_steps}
+
+
+def dev_evaluator(model: BertClassifier, task: Task, length: int):
+    """Returns a function that measures the model on dev: the task's metrics, and their mean as `score`."""
+    dev = task.split("dev")
+    if dev.labels is None:
+        raise InputError("dev_file", "examples without labels", "labelled ones, to choose by")
+    tokens = TokenizedExamples(dev, model.tokenizer, length)
+
+    def evaluate() -> dict[str, float]:
+        logits = predict_logits(model, tokens)
+        values = metrics.compute(task.metrics, dev.labels, logits)
+        return values | {"score": metrics.score(task.metrics, dev.labels, logits)}
+
+    return evaluate
+
+
+def summary(folder: RunDirectory) -> str:
+    """What a user wants to know at the end."""
+    results = folder.record["results"]
+    dev = {name: value for name, value in results["dev"].items() if name != "score"}
+    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines += [
+        f"Dev      {in_one_line(dev)}",
+        f"Model    {folder.model}",
+        f"Curves   tensorboard --logdir {folder.tensorboard}",
+        f"Next     python -m tinybert_tf.main --stage=task --teacher={folder.path} --student=runs/general, with the",
+        "         same task; or --stage=evaluate --model=" + str(folder.path) + " for its test results.",
+    ]
+    return "\n".join(lines)
+
+
+def _optimizer(config: FinetuneConfig, max_steps: int) -> keras.optimizers.Optimizer:
+    return bert_optimizer(
+        config.learning_rate,
+        max_steps,
+        config.warmup_proportion,
+        config.weight_decay,
+        config.gradient_accumulation_steps,
+    )
+
+
+def _loss(task: Task) -> keras.losses.Loss:
+    if task.is_regression:
+        return keras.losses.MeanSquaredError()
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

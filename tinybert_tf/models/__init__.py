@@ -1,7 +1,8 @@
-"""Models: encoder, classifier and tokenizer, and the folders they live in."""
+"""Models: encoder, classifier, masked LM and tokenizer, and the folders they live in."""
 
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
+from tinybert_tf.models.masked_lm import BertMaskedLM
 from tinybert_tf.models.tokenizer import BertTokenizer
 
-__all__ = ["BertClassifier", "BertEncoder", "BertTokenizer"]
+__all__ = ["BertClassifier", "BertEncoder", "BertMaskedLM", "BertTokenizer"]

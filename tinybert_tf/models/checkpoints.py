@@ -12,9 +12,10 @@ from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
 from tinybert_tf.models.hf_config import CONFIG_FILE, encoder_config, hf_config, read_config, read_labels
 from tinybert_tf.models.json_files import read_json, write_json
+from tinybert_tf.models.masked_lm import BertMaskedLM
 from tinybert_tf.models.model_card import model_card
 from tinybert_tf.models.tokenizer import BertTokenizer
-from tinybert_tf.models.weights import DENSE, SHARD_INDEX_FILE, Weights, encoder_layers, write_weights
+from tinybert_tf.models.weights import DENSE, SHARD_INDEX_FILE, Weights, encoder_layers, head_layers, write_weights
 
 VOCABULARY_FILE, CARD_FILE = "vocab.txt", "README.md"
 TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
@@ -117,6 +118,24 @@ def load_classifier_folder(folder: str | Path, argument: str = "preset", **kwarg
     return classifier
 
 
+def load_masked_lm_folder(
+    folder: str | Path, argument: str = "preset", head_required: bool = False, **kwargs
+) -> BertMaskedLM:
+    """Loads a Hugging Face `BertForMaskedLM` folder; on an encoder without that head, puts a new one.
+
+    Raises:
+        InputError: the folder cannot be used, or has no head where one is required.
+    """
+    encoder = load_folder(folder, argument, **kwargs)
+    if encoder.tokenizer.mask_id is None:
+        raise InputError(argument, f"a vocabulary in {folder} without [MASK]", "one for masked language models")
+    model = BertMaskedLM(encoder)
+    weights = Weights(Path(folder), argument)
+    if head_required or weights.find("cls.predictions.transform.dense.weight"):
+        weights.assign(head_layers(model))
+    return model
+
+
 def _tokenizer_config(tokenizer: BertTokenizer) -> dict:
     return {
         "tokenizer_class": "BertTokenizer",
@@ -130,7 +149,9 @@ def _tokenizer_config(tokenizer: BertTokenizer) -> dict:
     }
 
 
-def save_folder(model: BertEncoder | BertClassifier, folder: str | Path, card: str | None = None) -> None:
+def save_folder(
+    model: BertEncoder | BertClassifier | BertMaskedLM, folder: str | Path, card: str | None = None
+) -> None:
     """Writes a model folder, whole or not at all.
 
     A folder that exists keeps its other files. While its own are exchanged, it is without `config.json`: whoever

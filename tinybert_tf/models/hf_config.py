@@ -7,6 +7,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
 from tinybert_tf.models.json_files import read_json
+from tinybert_tf.models.masked_lm import BertMaskedLM
 
 CONFIG_FILE = "config.json"
 
@@ -68,7 +69,7 @@ def read_labels(config: dict, count: int, source: Path, argument: str) -> list[s
     return [str(names[number]) for number in numbers]
 
 
-def hf_config(model: BertEncoder | BertClassifier) -> dict:
+def hf_config(model: BertEncoder | BertClassifier | BertMaskedLM) -> dict:
     """Returns the content of the `config.json` that describes a model."""
     config = model.config
     content = {
@@ -83,6 +84,9 @@ def hf_config(model: BertEncoder | BertClassifier) -> dict:
         "position_embedding_type": "absolute",
         "torch_dtype": "float32",
     }
+    if isinstance(model, BertMaskedLM):
+        content["architectures"] = ["BertForMaskedLM"]
+        content["tie_word_embeddings"] = True
     if isinstance(model, BertClassifier):
         content["architectures"] = ["BertForSequenceClassification"]
         content["classifier_dropout"] = model.dropout

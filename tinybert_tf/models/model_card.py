@@ -2,6 +2,7 @@
 
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
+from tinybert_tf.models.masked_lm import BertMaskedLM
 
 _TEMPLATE = """---
 library_name: transformers
@@ -17,11 +18,12 @@ Open it with `tinybert_tf.models.{kind}.from_preset(folder)`, or with Hugging Fa
 """
 
 
-def model_card(model: BertEncoder | BertClassifier, name: str) -> str:
+def model_card(model: BertEncoder | BertClassifier | BertMaskedLM, name: str) -> str:
     """Returns the text of a README.md: sizes, vocabulary and labels."""
     is_classifier = isinstance(model, BertClassifier)
+    task = {BertClassifier: "text-classification", BertMaskedLM: "fill-mask"}.get(type(model), "feature-extraction")
     return _TEMPLATE.format(
-        task="text-classification" if is_classifier else "feature-extraction",
+        task=task,
         name=name,
         config=model.config,
         parameters=model.count_params(),

@@ -12,10 +12,11 @@ from pathlib import Path
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import keras_hub_presets
-from tinybert_tf.models.checkpoints import load_classifier_folder, load_folder
+from tinybert_tf.models.checkpoints import load_classifier_folder, load_folder, load_masked_lm_folder
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
 from tinybert_tf.models.json_files import read_json
+from tinybert_tf.models.masked_lm import BertMaskedLM
 
 # All that is ever fetched from a hub: data, no pickle and no code.
 HUB_FILES = (
@@ -109,6 +110,18 @@ def load_classifier(
     if folder is not None:
         return load_classifier_folder(folder, argument, **kwargs)
     return keras_hub_presets.load_classifier(_keras_hub_name(preset), argument, **kwargs)
+
+
+def load_masked_lm(
+    preset: str | os.PathLike, argument: str = "preset", head_required: bool = False, **kwargs
+) -> BertMaskedLM:
+    """Loads a masked LM, or puts a new head on an encoder unless `head_required`. Else as `load_encoder`."""
+    folder = resolve_folder(preset, argument)
+    if folder is not None:
+        return load_masked_lm_folder(folder, argument, head_required, **kwargs)
+    if head_required:
+        raise InputError(argument, f"{preset}, a keras-hub preset, which has no masked-LM head", "a BertForMaskedLM")
+    return BertMaskedLM(keras_hub_presets.load_encoder(_keras_hub_name(preset), argument, **kwargs))
 
 
 def _keras_hub_name(preset: str | os.PathLike) -> str:

@@ -10,6 +10,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
 from tinybert_tf.models.json_files import read_json
+from tinybert_tf.models.masked_lm import BertMaskedLM
 
 WEIGHTS_FILE = "model.safetensors"
 SHARD_INDEX_FILE = "model.safetensors.index.json"
@@ -20,6 +21,7 @@ FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 DENSE = (("weight", "kernel", True), ("bias", "bias", False))
 NORM = (("weight", "gamma", False), ("bias", "beta", False))
 TABLE = (("weight", "embeddings", False),)
+OUTPUT_BIAS = (("bias", "output_bias", False),)
 
 
 def encoder_layers(encoder: BertEncoder):
@@ -42,14 +44,25 @@ def encoder_layers(encoder: BertEncoder):
     yield "pooler.dense", encoder.pooler, DENSE
 
 
-def model_layers(model: BertEncoder | BertClassifier):
-    """As `encoder_layers`, for either kind of model."""
+def head_layers(model: BertClassifier | BertMaskedLM):
+    """As `encoder_layers`, for what stands on the encoder. The masked LM's product with the token table is tied."""
+    if isinstance(model, BertClassifier):
+        yield "classifier", model.classifier, DENSE
+    else:
+        yield "cls.predictions.transform.dense", model.transform, DENSE
+        yield "cls.predictions.transform.LayerNorm", model.transform_norm, NORM
+        yield "cls.predictions", model, OUTPUT_BIAS
+
+
+def model_layers(model: BertEncoder | BertClassifier | BertMaskedLM):
+    """As `encoder_layers`, for any kind of model. A masked LM has no pooler."""
     if isinstance(model, BertEncoder):
         yield from encoder_layers(model)
         return
     for prefix, layer, parameters in encoder_layers(model.encoder):
-        yield f"bert.{prefix}", layer, parameters
-    yield "classifier", model.classifier, DENSE
+        if prefix != "pooler.dense" or isinstance(model, BertClassifier):
+            yield f"bert.{prefix}", layer, parameters
+    yield from head_layers(model)
 
 
 class Weights:
@@ -129,7 +142,7 @@ class Weights:
                 variable.assign(tensor.T if transposed else tensor)
 
 
-def write_weights(model: BertEncoder | BertClassifier, folder: Path) -> None:
+def write_weights(model: BertEncoder | BertClassifier | BertMaskedLM, folder: Path) -> None:
     """Writes `model.safetensors`, float32 whatever the model computes in.
 
     Raises:

@@ -2,11 +2,13 @@
 
 import keras
 import tensorflow as tf
+from absl import logging
 
+from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.recipes import recipe_for
-from tinybert_tf.settings import TaskData, Training
+from tinybert_tf.settings import OnText, TaskData, Training
 from tinybert_tf.training.loop import Schedule
 
 
@@ -49,6 +51,15 @@ def schedule_of(config: Training, max_steps: int) -> Schedule:
     return Schedule(
         max_steps, config.save_steps, config.log_steps, config.eval_steps, config.gradient_accumulation_steps
     )
+
+
+def steps_on_text(config: OnText, text: PackedText) -> int:
+    """Returns the optimizer updates that the settings ask for."""
+    if not config.epochs:
+        return config.max_steps
+    logging.info("Counting the batches of %d epochs.", config.epochs)
+    steps = text.count(config.epochs)
+    return min(steps, config.max_steps) if config.max_steps else steps
 
 
 def in_one_line(values: dict[str, float]) -> str:

@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
 from tinybert_tf.stage_configs import GeneralConfig
-from tinybert_tf.stages.common import schedule_of, seed_everything
+from tinybert_tf.stages.common import schedule_of, seed_everything, steps_on_text
 from tinybert_tf.stages.model_card import general_card, losses_table
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.optimizer import bert_optimizer
@@ -39,7 +39,7 @@ def run(config: GeneralConfig) -> RunDirectory:
     teacher, student = _models(config)
     text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
     distiller = _distiller(config, teacher, student)
-    max_steps = _max_steps(config, text)
+    max_steps = steps_on_text(config, text)
     if config.student in STUDENT_PRESETS and config.student_init == "svd":
         initialize_from_teacher(distiller, [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)])
     optimizer = bert_optimizer(
@@ -107,14 +107,6 @@ def _distiller(config: GeneralConfig, teacher: BertEncoder, student: BertEncoder
     )
 
 
-def _max_steps(config: GeneralConfig, text: PackedText) -> int:
-    if not config.epochs:
-        return config.max_steps
-    logging.info("Counting the batches of %d epochs.", config.epochs)
-    steps = text.count(config.epochs)
-    return min(steps, config.max_steps) if config.max_steps else steps
-
-
 def _train(config, distiller, text: PackedText, folder: RunDirectory, max_steps: int) -> None:
     held_out = text.held_out(config.eval_sequences)
     if held_out:
@@ -136,14 +128,9 @@ def _train(config, distiller, text: PackedText, folder: RunDirectory, max_steps:
 
 
 def _finish(config: GeneralConfig, student: BertEncoder, folder: RunDirectory) -> None:
-    evaluations = [
-        {name.removeprefix("held_out/"): value for name, value in line.items() if name.startswith("held_out/")}
-        for line in folder.metrics()
-    ]
-    evaluations = [values for values in evaluations if values]
     results = {
-        "untrained": evaluations[0] if evaluations else {},
-        "student": evaluations[-1] if evaluations else {},
+        "untrained": folder.held_out(0),
+        "student": folder.held_out(-1),
         "parameters": student.count_params(),
     }
     save_folder(student, folder.model, card=general_card(config, folder.record, results))

@@ -109,6 +109,14 @@ class RunDirectory:
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         return [json.loads(line) for line in lines]
 
+    def held_out(self, number: int) -> dict[str, float]:
+        """Returns an evaluation's values by name: 0 is the first one, -1 the last; {} where there was none."""
+        found = []
+        for line in self.metrics():
+            values = {name.removeprefix("held_out/"): v for name, v in line.items() if name.startswith("held_out/")}
+            found += [values] if values else []
+        return found[number] if found else {}
+
     def rewind(self, step: int) -> None:
         """Drops what `metrics.jsonl` holds of later steps, and a line that was cut off by a kill."""
         file = self.path / "metrics.jsonl"

@@ -1,0 +1,230 @@
+"""TinyBERT's data augmentation (arXiv 1909.10351, section 3.3 and algorithm 1): words replaced by likely others.
+
+A word that is one WordPiece is replaced by what a masked LM would say in its place, a longer one by its neighbours
+among word vectors. Candidates are predicted once, on the original sentence, as the reference implementation does;
+the paper's algorithm reads as if each variant were predicted anew with the replacements so far. Unlike the reference
+the masked LM reads the masked sentence alone, without the unmasked one as second segment, which gives the answer
+away, and the original word is no candidate.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from tqdm import tqdm
+
+from tinybert_tf.data.word_vectors import WordVectors
+from tinybert_tf.models import BertMaskedLM
+
+# Words of letters a to z alone, which nothing else is joined to: neither digits, nor other letters, nor apostrophes.
+_WORD = re.compile(r"(?<![\w'’])[A-Za-z]{2,}(?![\w'’])")
+_WHOLE_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a text may change: its characters from `start` to `end`, and the words that could stand there."""
+
+    start: int
+    end: int
+    candidates: tuple[str, ...]
+
+
+class Augmenter:
+    """Finds what words may become, and makes variants of texts.
+
+    Args:
+        masked_lm: guesses words that are one WordPiece.
+        vectors: neighbours of longer words; None leaves those as they are.
+        num_candidates: the paper's K.
+        batch_tokens: tokens that the masked LM reads at a time.
+    """
+
+    def __init__(
+        self,
+        masked_lm: BertMaskedLM,
+        vectors: WordVectors | None,
+        num_candidates: int = 15,
+        batch_tokens: int = 4096,
+    ):
+        self.masked_lm, self.vectors = masked_lm, vectors
+        self.num_candidates, self.batch_tokens = num_candidates, batch_tokens
+        self.tokenizer = masked_lm.tokenizer
+        self._pieces = {piece: place for place, piece in enumerate(self.tokenizer.vocabulary)}
+        allowed = [bool(_WHOLE_WORD.fullmatch(piece)) for piece in self.tokenizer.vocabulary]
+        self._forbidden = tf.constant(np.where(allowed, 0.0, -np.inf).astype(np.float32))
+        self._guess = self._make_guess()
+
+    def places(self, texts: Sequence[str], bar: tqdm | None = None) -> list[list[Place]]:
+        """Returns for each text the places where it may change, from left to right.
+
+        Texts that stand twice are read once.
+
+        Args:
+            texts: any number of texts; memory grows with them.
+            bar: a progress bar, which counts the words that the masked LM has guessed.
+        """
+        unique = list(dict.fromkeys(texts))
+        found = dict(zip(unique, self._places_of_unique(unique, bar)))
+        return [found[text] for text in texts]
+
+    def _places_of_unique(self, texts: list[str], bar: tqdm | None) -> list[list[Place]]:
+        spans = [[match.span() for match in _WORD.finditer(text)] for text in texts]
+        spans = [
+            [(a, b) for a, b in row if text[a:b].lower() not in ENGLISH_STOP_WORDS] for text, row in zip(texts, spans)
+        ]
+        ids, token_places = self._tokens(texts, spans)
+        candidates, rows, asked = {}, [], []
+        for i, (text, row) in enumerate(zip(texts, spans)):
+            for a, b in row:
+                word = self._cased(text[a:b])
+                if word not in self._pieces:
+                    candidates[i, a] = word
+                elif token_places[i, a] <= self._longest - 2:
+                    rows.append((i, token_places[i, a]))
+                    asked.append((i, a))
+        neighbours = (
+            self.vectors.neighbours([w.lower() for w in candidates.values()], self.num_candidates)
+            if (self.vectors)
+            else {}
+        )
+        candidates = {place: neighbours.get(word.lower(), []) for place, word in candidates.items()}
+        candidates |= dict(zip(asked, self._guessed_words(ids, rows, bar)))
+        return [
+            [
+                Place(a, b, tuple(_as_written(word, text[a:b]) for word in candidates[i, a]))
+                for a, b in row
+                if candidates.get((i, a))
+            ]
+            for i, (text, row) in enumerate(zip(texts, spans))
+        ]
+
+    @property
+    def _longest(self) -> int:
+        return self.masked_lm.config.max_sequence_length
+
+    def _cased(self, word: str) -> str:
+        return word.lower() if self.tokenizer.lowercase else word
+
+    def _tokens(self, texts, spans) -> tuple[list[np.ndarray], dict]:
+        """Every text's ids with special tokens, and each word's place among them.
+
+        A text is cut at its words; they stand alone, so that the pieces' tokens are those of the text, in a row.
+        """
+        parts, owners = [], []
+        for i, (text, row) in enumerate(zip(texts, spans)):
+            cuts = [0, *(cut for span in row for cut in span), len(text)]
+            parts += [text[a:b] for a, b in zip(cuts, cuts[1:])]
+            owners += [(i, a) for a in cuts[:-1]]
+        tokens = self.tokenizer.tokenize(parts)
+        sizes, values = tokens.row_lengths().numpy(), tokens.flat_values.numpy()
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        ids, places, part = [], {}, 0
+        for i, row in enumerate(spans):
+            count = 2 * len(row) + 1
+            first, last = starts[part], starts[part + count]
+            own = np.concatenate([[self.tokenizer.cls_id], values[first:last], [self.tokenizer.sep_id]])
+            ids.append(own[: self._longest])
+            for k in range(part + 1, part + count, 2):
+                places[owners[k]] = int(starts[k] - first + 1)
+            part += count
+        return ids, places
+
+    def _guessed_words(self, ids, rows, bar) -> list[list[str]]:
+        """The likeliest words at (text, token) rows: texts of like length together, each row once."""
+        lengths = np.array([len(ids[i]) for i, _ in rows], np.int64)
+        order, guessed = np.argsort(lengths, kind="stable"), [None] * len(rows)
+        begin = 0
+        while begin < len(rows):
+            end = begin + 1
+            while end < len(rows) and (end + 1 - begin) * lengths[order[end]] <= self.batch_tokens:
+                end += 1
+            batch = order[begin:end]
+            token_ids = np.full((len(batch), lengths[batch[-1]]), self.tokenizer.pad_id, np.int32)
+            positions = np.array([rows[k][1] for k in batch], np.int32)
+            for row, k in enumerate(batch):
+                token_ids[row, : lengths[k]] = ids[rows[k][0]]
+            originals = token_ids[np.arange(len(batch)), positions].copy()
+            token_ids[np.arange(len(batch)), positions] = self.tokenizer.mask_id
+            top = self._guess(tf.constant(token_ids), tf.constant(lengths[batch], tf.int32), positions, originals)
+            for k, places in zip(batch, top.numpy()):
+                guessed[k] = [self.tokenizer.vocabulary[place] for place in places]
+            if bar is not None:
+                bar.update(len(batch))
+            begin = end
+        return guessed
+
+    def _make_guess(self):
+        """The graph from masked rows to the ids of the likeliest words, `[rows, num_candidates]`."""
+        ints = tf.TensorSpec([None], tf.int32)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), ints, ints, ints])
+        def guess(token_ids, lengths, positions, originals):
+            inputs = {
+                "token_ids": token_ids,
+                "segment_ids": tf.zeros_like(token_ids),
+                "padding_mask": tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.int32),
+                "masked_positions": tf.expand_dims(positions, 1),
+            }
+            logits = tf.squeeze(self.masked_lm(inputs, training=False), 1) + self._forbidden
+            rows = tf.stack([tf.range(tf.shape(originals)[0]), originals], axis=1)
+            logits = tf.tensor_scatter_nd_update(logits, rows, tf.fill(tf.shape(originals), -np.inf))
+            return tf.math.top_k(logits, self.num_candidates).indices
+
+        return guess
+
+    def count_words(self, texts: Iterable[str]) -> int:
+        """Returns how many words the masked LM will guess, at most: the work ahead."""
+        found = (match.group() for text in texts for match in _WORD.finditer(text))
+        return sum(word.lower() not in ENGLISH_STOP_WORDS and self._cased(word) in self._pieces for word in found)
+
+
+def make_variants(
+    text: str, places: Sequence[Place], num_variants: int, probability: float, rng: np.random.Generator
+) -> list[str]:
+    """Returns up to `num_variants` different variants of a text, none of them the text itself.
+
+    Each place changes with that probability (the paper's p), to a candidate drawn evenly.
+
+    Args:
+        text: the original.
+        places: of `Augmenter.places`.
+        num_variants: the paper's N: so many are drawn; duplicates are dropped.
+        probability: the paper's p.
+        rng: of the draws.
+    """
+    variants = {}
+    for _ in range(num_variants):
+        parts, done = [], 0
+        for place in places:
+            if rng.random() < probability:
+                parts += [text[done : place.start], place.candidates[rng.integers(len(place.candidates))]]
+                done = place.end
+        variants["".join([*parts, text[done:]])] = None
+    variants.pop(text, None)
+    return list(variants)
+
+
+def make_pair_variants(
+    texts: tuple[str, str | None],
+    places: tuple[Sequence[Place], Sequence[Place]],
+    num_variants: int,
+    probability: float,
+    rng: np.random.Generator,
+) -> list[tuple[str, str | None]]:
+    """As `make_variants` for an example of one text or two: one column changes, the other stays the original."""
+    first, second = texts
+    made = [(v, second) for v in make_variants(first, places[0], num_variants, probability, rng)]
+    if second is not None:
+        made += [(first, v) for v in make_variants(second, places[1], num_variants, probability, rng)]
+    return made
+
+
+def _as_written(word: str, original: str) -> str:
+    """The word in the original's case."""
+    if original.isupper() and len(original) > 1:
+        return word.upper()
+    return word[0].upper() + word[1:] if original[0].isupper() else word

@@ -95,9 +95,10 @@ class TaskConfig(TaskData, Distillation, Training):
     phase: str = setting(
         "two", "two: intermediate, then prediction; one of the two alone; or joint, all losses at once"
     )
-    max_steps: int = setting(0, "updates of each phase at most; 0 for the task's recipe")
+    max_steps: int = setting(0, "updates of phase 1, and of phase 2 at most; 0 for the task's recipe")
     epochs: int = setting(0, "passes of phase 1, which matches layers; 0 for the task's recipe")
     learning_rate: float = setting(0.0, "of phase 1; 0 for the task's recipe")
+    prediction_max_steps: int = setting(0, "updates of phase 2; 0 for the task's recipe")
     prediction_epochs: int = setting(0, "passes of phase 2, which matches logits; 0 for the task's recipe")
     prediction_learning_rate: float = setting(0.0, "of phase 2; 0 for the task's recipe")
     prediction_weight: float = setting(1.0, "weight of the prediction loss in --phase=joint")
@@ -111,7 +112,9 @@ class TaskConfig(TaskData, Distillation, Training):
         require_one_of(self, "head_init", ("teacher", "random"))
         require(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
         require(self, "temperature", self.temperature > 0, "a number above 0")
-        for name in ("learning_rate", "prediction_learning_rate", "prediction_epochs", "prediction_weight"):
+        for name in ("learning_rate", "prediction_learning_rate", "prediction_weight"):
+            require(self, name, getattr(self, name) >= 0, "0 or more")
+        for name in ("prediction_epochs", "prediction_max_steps"):
             require(self, name, getattr(self, name) >= 0, "0 or more")
 
 

@@ -8,6 +8,7 @@ away, and the original word is no candidate.
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -117,13 +118,13 @@ class Augmenter:
         parts, owners = [], []
         for i, (text, row) in enumerate(zip(texts, spans)):
             cuts = [0, *(cut for span in row for cut in span), len(text)]
-            parts += [text[a:b] for a, b in zip(cuts, cuts[1:])]
+            parts += [text[a:b] for a, b in itertools.pairwise(cuts)]
             owners += [(i, a) for a in cuts[:-1]]
         tokens = self.tokenizer.tokenize(parts)
         sizes, values = tokens.row_lengths().numpy(), tokens.flat_values.numpy()
         starts = np.concatenate([[0], np.cumsum(sizes)])
         ids, places, part = [], {}, 0
-        for i, row in enumerate(spans):
+        for row in spans:
             count = 2 * len(row) + 1
             first, last = starts[part], starts[part + count]
             own = np.concatenate([[self.tokenizer.cls_id], values[first:last], [self.tokenizer.sep_id]])

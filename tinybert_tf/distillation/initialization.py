@@ -1,8 +1,9 @@
-"""A better start than random: the student's embeddings from a low-rank factorisation of the teacher's."""
+"""Better starts than random: embeddings, projections and the classifier's head, from the teacher's."""
 
 import numpy as np
 
 from tinybert_tf.distillation.distiller import TinyBertDistiller
+from tinybert_tf.models import BertClassifier, BertEncoder
 
 _TABLES = ("token_embedding", "position_embedding", "segment_embedding")
 
@@ -49,14 +50,89 @@ def _sums(tables: dict[str, np.ndarray], batch: dict) -> np.ndarray:
     return sums[np.asarray(batch["padding_mask"], bool)]
 
 
-def _least_squares(ours, theirs, batches: list[dict]) -> np.ndarray:
-    """The matrix that maps one embedding layer's output to another's with the least squared error."""
-    gram, cross = 0.0, 0.0
+def fit_projections(distiller: TinyBertDistiller, batches: list[dict]) -> None:
+    """Sets every W of the distiller to the least-squares map from the student's hidden states to the teacher's.
+
+    For a student that has learned already: general distillation throws its projections away, and random ones would
+    first pull the student apart.
+
+    Args:
+        distiller: with a student that is not random.
+        batches: real text, as the distiller takes it: some tens of thousands of tokens.
+    """
+    layers = {match.student_layer: match.teacher_layer for match in distiller.matches if match.loss != "attention_loss"}
+    fits = {number: _Fit() for number in layers}
+    shared = len({id(layer) for layer in distiller.projections.values()}) == 1
     for batch in batches:
         valid = np.asarray(batch["padding_mask"], bool)
-        x, y = (
-            np.asarray(layer(batch["token_ids"], batch["segment_ids"]), np.float64)[valid] for layer in (ours, theirs)
-        )
-        gram, cross = gram + x.T @ x, cross + x.T @ y
-    ridge = 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    return np.linalg.solve(gram + ridge, cross)
+        ours, theirs = (_hidden_states(model, batch) for model in (distiller.student, distiller.teacher))
+        for number, teacher_layer in layers.items():
+            fit = fits[min(fits)] if shared else fits[number]
+            fit.add(ours[number][valid], theirs[teacher_layer][valid])
+    for number in [min(fits)] if shared and fits else fits:
+        distiller.projections[str(number)].kernel.assign(fits[number].solve())
+
+
+def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifier, batches: list[dict]) -> None:
+    """Gives a student that imitates the teacher's last layer the teacher's pooler and head, cut to its width.
+
+    Phase 1 gives neither of them a gradient; random ones would waste the start of phase 2. With W the least-squares
+    map between the last layers' [CLS] states, the student's pooler is W times the teacher's, of as many units as
+    the student has: those that move the teacher's logits most. What the others contribute on average goes to the bias.
+
+    Args:
+        teacher: fine-tuned.
+        student: has seen intermediate distillation; of the same labels.
+        batches: real text: some hundreds of examples and more.
+    """
+    fit, pooled = _Fit(ridge=1e-3), []  # [CLS] states are few, and much alike
+    for batch in batches:
+        ours, theirs = (_hidden_states(model, batch)[-1][:, 0] for model in (student, teacher))
+        fit.add(ours, theirs)
+        kernel, bias = (np.asarray(v, np.float64) for v in teacher.encoder.pooler.weights)
+        pooled.append(np.tanh(theirs @ kernel + bias))
+    pooled = np.concatenate(pooled)
+    head, head_bias = (np.asarray(v, np.float64) for v in teacher.classifier.weights)
+    weight = np.linalg.norm(head, axis=1) * pooled.std(axis=0)
+    width = min(student.config.hidden_dim, teacher.config.hidden_dim)
+    order = np.argsort(-weight, kind="stable")
+    kept, dropped = order[:width], order[width:]
+    values = [np.asarray(v).copy() for v in (*student.encoder.pooler.weights, *student.classifier.weights)]
+    values[0][:, :width], values[1][:width] = fit.solve() @ kernel[:, kept], bias[kept]
+    values[2][:], values[2][:width] = 0.0, head[kept]
+    values[3][:] = head_bias + pooled[:, dropped].mean(axis=0) @ head[dropped]
+    for variable, value in zip((*student.encoder.pooler.weights, *student.classifier.weights), values):
+        variable.assign(value)
+
+
+def _hidden_states(model: BertEncoder | BertClassifier, batch: dict) -> list[np.ndarray]:
+    encoder = getattr(model, "encoder", model)
+    inputs = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask")}
+    states = encoder(inputs, training=False, return_intermediates=True)["hidden_states"]
+    return [np.asarray(state, np.float64) for state in states]
+
+
+def _least_squares(ours, theirs, batches: list[dict]) -> np.ndarray:
+    """The matrix that maps one embedding layer's output to another's with the least squared error."""
+    fit = _Fit()
+    for batch in batches:
+        valid = np.asarray(batch["padding_mask"], bool)
+        x, y = (np.asarray(layer(batch["token_ids"], batch["segment_ids"]))[valid] for layer in (ours, theirs))
+        fit.add(x, y)
+    return fit.solve()
+
+
+class _Fit:
+    """A linear least-squares fit in pieces, made solvable by a slight ridge."""
+
+    def __init__(self, ridge: float = 1e-6):
+        self.gram, self.cross, self.ridge = 0.0, 0.0, ridge
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        x, y = x.astype(np.float64), y.astype(np.float64)
+        self.gram, self.cross = self.gram + x.T @ x, self.cross + x.T @ y
+
+    def solve(self) -> np.ndarray:
+        """Returns the matrix [x width, y width] of the least squared error."""
+        ridge = self.ridge * np.trace(self.gram) / len(self.gram) * np.eye(len(self.gram))
+        return np.linalg.solve(self.gram + ridge, self.cross)

@@ -112,6 +112,13 @@ def load_classifier(
     return keras_hub_presets.load_classifier(_keras_hub_name(preset), argument, **kwargs)
 
 
+def loads_as_classifier(preset: str | os.PathLike, argument: str = "preset") -> bool:
+    """Whether a name stands for a whole `BertForSequenceClassification`, with its head."""
+    folder = resolve_folder(preset, argument)
+    architectures = read_json(folder / "config.json", argument).get("architectures") if folder else None
+    return architectures == ["BertForSequenceClassification"]
+
+
 def load_masked_lm(
     preset: str | os.PathLike, argument: str = "preset", head_required: bool = False, **kwargs
 ) -> BertMaskedLM:

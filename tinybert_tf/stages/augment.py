@@ -77,11 +77,8 @@ def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> tup
     originals = np.concatenate([[True], sources[1:] != sources[:-1]])
     firsts = np.flatnonzero(originals)
     pairs = train.text_pairs or itertools.repeat(None)
-    same = len(firsts) == len(train) and all(
-        (rows[place]["text"], rows[place].get("text_pair")) == texts
-        for place, texts in zip(firsts, zip(train.texts, pairs))
-    )
-    if not same:
+    known = [(rows[place]["text"], rows[place].get("text_pair")) for place in firsts]
+    if known != list(zip(train.texts, pairs)):
         raise InputError(argument, f"{file}, of other training examples", f"an augmentation of {task.name}")
     texts = [row["text"] for row in rows]
     text_pairs = None if train.text_pairs is None else [row["text_pair"] for row in rows]

@@ -1,0 +1,235 @@
+"""Task distillation: a fine-tuned teacher, labelled or augmented text, a student that does the task (section 3.2).
+
+Phase 1 (`intermediate`) matches embeddings, hidden states and attention scores, phase 2 (`prediction`) the logits;
+`joint` matches all at once. Each phase is a run of its own inside `output_dir`.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+from absl import logging
+
+from tinybert_tf.configs import STUDENT_PRESETS, LossWeights
+from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
+from tinybert_tf.data.tasks import Task
+from tinybert_tf.distillation import TinyBertDistiller
+from tinybert_tf.distillation.initialization import (
+    fit_projections,
+    initialize_from_teacher,
+    initialize_head_from_teacher,
+)
+from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.models.checkpoints import save_folder
+from tinybert_tf.models.presets import load_classifier, load_encoder, loads_as_classifier
+from tinybert_tf.recipes import Recipe, recipe_for
+from tinybert_tf.stage_configs import TaskConfig
+from tinybert_tf.stages.augment import read_augmented
+from tinybert_tf.stages.common import in_one_line, schedule_of, seed_everything, sequence_length_of, task_of
+from tinybert_tf.stages.finetune import dev_evaluator
+from tinybert_tf.stages.model_card import classifier_card
+from tinybert_tf.training.loop import train
+from tinybert_tf.training.optimizer import bert_optimizer
+from tinybert_tf.training.prediction import cached_logits
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
+
+PHASES = {"two": ("intermediate", "prediction")}
+_INIT_BATCHES = 30
+_DEV_BATCHES = 8
+
+
+def run(config: TaskConfig) -> RunDirectory:
+    """Distils `teacher` into `student` on a task and saves the student to `output_dir/model`.
+
+    Raises:
+        InputError: a setting or an input that cannot be used; nothing has been written then.
+    """
+    settings = dataclasses.asdict(config)
+    folder = RunDirectory(settings.pop("output_dir"), "task", settings)
+    if folder.finished:
+        return folder
+    seed_everything(config)
+    job = _Job(config)
+    inputs = {"teacher": digest_of(job.teacher), "student": job.student_digest, "task": job.task.fingerprint()}
+    inputs["examples"] = job.examples.fingerprint()
+    with folder.start(inputs):
+        for phase in PHASES.get(config.phase, (config.phase,)):
+            part = RunDirectory(folder.path / phase, phase, settings)
+            if part.finished:
+                job.student = job.load_student(str(part.path))
+                continue
+            with part.start(inputs):
+                part.finish(job.run_phase(phase, part))
+        results = part.record["results"]
+        card = classifier_card(config, folder.record, job.task, results, teacher=config.teacher)
+        save_folder(job.student, folder.model, card=card)
+        folder.finish(results)
+    return folder
+
+
+def summary(folder: RunDirectory) -> str:
+    """What a user wants to know at the end."""
+    results = folder.record["results"]
+    dev = {name: value for name, value in results["dev"].items() if name != "score"}
+    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines += [
+        f"Dev      {in_one_line(dev)}",
+        f"Student  {folder.model}",
+        f"Curves   tensorboard --logdir {folder.path}",
+        f"Next     python -m tinybert_tf.main --stage=evaluate --model={folder.path} "
+        f"--teacher={folder.record['settings']['teacher']}, with the same task",
+    ]
+    return "\n".join(lines)
+
+
+class _Job:
+    """The models and the data of a run, and how a phase is done."""
+
+    def __init__(self, config: TaskConfig):
+        self.config = config
+        self.teacher = load_classifier(config.teacher, argument="teacher", dtype=config.dtype_policy)
+        self.task = task_of(config).with_label_order(self.teacher.labels)
+        self.original = dataclasses.replace(self.task.split("train"), labels=None)
+        self.student = self.load_student(config.student)
+        self.student_digest = digest_of(self.student.encoder)
+        self.length = sequence_length_of(config, self.task, self.teacher, self.student)
+        self.student.tokenizer.sequence_length = self.length
+        self.examples, self.is_original = self.original, None
+        if config.augmented:
+            examples, self.is_original = read_augmented(Path(config.augmented), self.task)
+            self.examples = dataclasses.replace(examples, labels=None)
+        self.recipe = _recipe(config, self.task)
+        self.evaluate_dev = None
+        # Refuses what cannot be compared before anything is written.
+        self._distiller("joint" if config.phase == "joint" else "intermediate")
+        self._say()
+
+    def load_student(self, name: str) -> BertClassifier:
+        """A shape with random weights, an encoder under a new head, or a classifier of the same labels."""
+        options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
+        if name in STUDENT_PRESETS:
+            shape = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=self.teacher.config.vocabulary_size)
+            encoder = BertEncoder.from_shape(shape, tokenizer=self.teacher.tokenizer, **options)
+        elif loads_as_classifier(name, argument="student"):
+            student = load_classifier(name, argument="student", **options)
+            if student.labels == self.teacher.labels:
+                return student
+            encoder = student.encoder
+        else:
+            encoder = load_encoder(name, argument="student", **options)
+        return BertClassifier(encoder, self.teacher.labels)
+
+    def run_phase(self, phase: str, folder: RunDirectory) -> dict:
+        """Trains one phase and saves the student; returns the phase's results."""
+        config, recipe = self.config, self.recipe
+        intermediate = phase == "intermediate"
+        learning_rate = recipe.learning_rate if phase != "prediction" else recipe.prediction_learning_rate
+        data, max_steps = self._data(phase)
+        distiller = self._distiller(phase)
+        distiller.compile(
+            bert_optimizer(
+                learning_rate,
+                max_steps,
+                config.warmup_proportion,
+                config.weight_decay,
+                config.gradient_accumulation_steps,
+            ),
+            jit_compile=config.jit_compile,
+        )
+        self._initialize(phase, distiller, data)
+        logging.info("%s: %d updates of %d examples, %g.", phase, max_steps, config.batch_size, learning_rate)
+        evaluate = self._dev_losses(distiller) if intermediate else dev_evaluator(self.student, self.task, self.length)
+        train(
+            distiller,
+            distiller.learned_variables,
+            data.batches,
+            folder,
+            schedule_of(config, max_steps),
+            evaluate,
+            best_by=None if intermediate else "score",
+        )
+        results = {"updates": max_steps, "parameters": self.student.count_params(), "labels": self.student.labels}
+        results["dev"] = {} if intermediate else evaluate()
+        save_folder(self.student, folder.model)
+        return results
+
+    def _distiller(self, phase: str) -> TinyBertDistiller:
+        weights = LossWeights.prediction_only()
+        if phase != "prediction":
+            prediction = self.config.prediction_weight if phase == "joint" else 0.0
+            weights = dataclasses.replace(self.config.loss_weights, prediction=prediction)
+        return TinyBertDistiller(
+            self.teacher,
+            self.student,
+            self.config.layer_map,
+            weights,
+            self.config.temperature,
+            self.config.projection,
+            dtype=self.config.dtype_policy,
+        )
+
+    def _data(self, phase: str) -> tuple[LengthBuckets, int]:
+        """The batches of a phase, and how many."""
+        config, recipe = self.config, self.recipe
+        examples = self.examples
+        if phase == "prediction" and recipe.prediction_on_original:
+            examples = self.original
+        data = LengthBuckets(examples, self.teacher.tokenizer, self.length, config.batch_size, config.seed)
+        if phase == "prediction":
+            steps = data.steps(recipe.prediction_epochs)
+            steps = min(steps, recipe.prediction_max_steps or steps)
+            # Who is seen twice is asked once.
+            if config.batch_size * steps >= 2 * len(examples):
+                data.extras = {"teacher_logits": cached_logits(self.teacher, examples, self.length)}
+        else:
+            steps = data.steps(recipe.epochs)
+            steps = min(steps, recipe.max_steps or steps)
+        return data, steps
+
+    def _initialize(self, phase: str, distiller: TinyBertDistiller, data: LengthBuckets) -> None:
+        batches = [batch for batch, _ in itertools.islice(data.batches(), _INIT_BATCHES)]
+        from_scratch = self.config.student in STUDENT_PRESETS
+        if phase != "prediction" and not from_scratch:
+            fit_projections(distiller, batches)
+        elif phase != "prediction" and self.config.student_init == "svd":
+            initialize_from_teacher(distiller, batches)
+        if phase != "intermediate" and self.config.head_init == "teacher":
+            initialize_head_from_teacher(self.teacher, self.student, batches)
+
+    def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:
+        tokens = TokenizedExamples(self.task.split("dev"), self.teacher.tokenizer, self.length)
+        order = tokens.lengths.argsort(kind="stable")
+        size = min(self.config.batch_size, max(1, len(order) // _DEV_BATCHES))
+        places = [order[i : i + size] for i in range(0, len(order), max(size, len(order) // _DEV_BATCHES))]
+        batches = [tokens.rows(rows) for rows in places]
+        signature = dict.fromkeys(batches[0], tf.TensorSpec([None, None], tf.int32))
+        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+        return lambda: distiller.evaluate(dataset, verbose=0, return_dict=True)
+
+    def _say(self) -> None:
+        augmented = f", {len(self.examples):,} with their variants" if self.config.augmented else ""
+        logging.info("%s: %d training examples%s.", self.task.name, len(self.original), augmented)
+        recipe = ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(self.recipe).items())
+        logging.info("Recipe: %s.", recipe)
+
+
+def _recipe(config: TaskConfig, task: Task) -> Recipe:
+    """The task's recipe with the flags that are set."""
+    recipe = recipe_for(task.name)
+    if config.epochs or config.max_steps:
+        # Steps alone are no longer bound to the recipe's passes.
+        epochs = config.epochs or 10**6
+        recipe = dataclasses.replace(recipe, epochs=epochs, max_steps=config.max_steps)
+    if config.max_steps and not config.prediction_max_steps:
+        cap = min(config.max_steps, recipe.prediction_max_steps or config.max_steps)
+        recipe = dataclasses.replace(recipe, prediction_max_steps=cap)
+    if config.prediction_epochs or config.prediction_max_steps:
+        epochs = config.prediction_epochs or 10**6
+        recipe = dataclasses.replace(recipe, prediction_epochs=epochs, prediction_max_steps=config.prediction_max_steps)
+    if config.learning_rate:
+        recipe = dataclasses.replace(recipe, learning_rate=config.learning_rate)
+    if config.prediction_learning_rate:
+        recipe = dataclasses.replace(recipe, prediction_learning_rate=config.prediction_learning_rate)
+    return recipe

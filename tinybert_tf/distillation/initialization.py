@@ -77,31 +77,38 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
     """Gives a student that imitates the teacher's last layer the teacher's pooler and head, cut to its width.
 
     Phase 1 gives neither of them a gradient; random ones would waste the start of phase 2. With W the least-squares
-    map between the last layers' [CLS] states, the student's pooler is W times the teacher's, of as many units as
-    the student has: those that move the teacher's logits most. What the others contribute on average goes to the bias.
+    map between the last layers' states, the student's pooler is W times the teacher's, of as many units as the
+    student has: those that move the teacher's logits most. Its head is the ridge regression from what that
+    pooler puts out to the teacher's logits.
 
     Args:
         teacher: fine-tuned.
         student: has seen intermediate distillation; of the same labels.
-        batches: real text: some hundreds of examples and more.
+        batches: real text: a thousand examples and more.
     """
-    fit, pooled = _Fit(ridge=1e-3), []  # [CLS] states are few, and much alike
+    states, fit = [], _Fit()
     for batch in batches:
-        ours, theirs = (_hidden_states(model, batch)[-1][:, 0] for model in (student, teacher))
-        fit.add(ours, theirs)
-        kernel, bias = (np.asarray(v, np.float64) for v in teacher.encoder.pooler.weights)
-        pooled.append(np.tanh(theirs @ kernel + bias))
-    pooled = np.concatenate(pooled)
-    head, head_bias = (np.asarray(v, np.float64) for v in teacher.classifier.weights)
-    weight = np.linalg.norm(head, axis=1) * pooled.std(axis=0)
+        valid = np.asarray(batch["padding_mask"], bool)
+        ours, theirs = (_hidden_states(model, batch)[-1] for model in (student, teacher))
+        fit.add(ours[valid], theirs[valid])  # all tokens: [CLS] alone would be too few
+        states.append((ours[:, 0], theirs[:, 0]))
+    ours, theirs = (np.concatenate(part) for part in zip(*states))
+    pooler, pooler_bias, head, head_bias = (
+        np.asarray(v, np.float64) for v in (*teacher.encoder.pooler.weights, *teacher.classifier.weights)
+    )
+    pooled = np.tanh(theirs @ pooler + pooler_bias)
     width = min(student.config.hidden_dim, teacher.config.hidden_dim)
-    order = np.argsort(-weight, kind="stable")
-    kept, dropped = order[:width], order[width:]
-    values = [np.asarray(v).copy() for v in (*student.encoder.pooler.weights, *student.classifier.weights)]
-    values[0][:, :width], values[1][:width] = fit.solve() @ kernel[:, kept], bias[kept]
-    values[2][:], values[2][:width] = 0.0, head[kept]
-    values[3][:] = head_bias + pooled[:, dropped].mean(axis=0) @ head[dropped]
-    for variable, value in zip((*student.encoder.pooler.weights, *student.classifier.weights), values):
+    kept = np.argsort(-np.linalg.norm(head, axis=1) * pooled.std(axis=0), kind="stable")[:width]
+    variables = [*student.encoder.pooler.weights, *student.classifier.weights]
+    values = [np.asarray(v).copy() for v in variables]
+    values[0][:, :width], values[1][:width] = fit.solve() @ pooler[:, kept], pooler_bias[kept]
+    features = np.tanh(ours @ values[0] + values[1])
+    mean, targets = features.mean(axis=0), pooled @ head + head_bias
+    head_fit = _Fit(ridge=0.1)
+    head_fit.add(features - mean, targets - targets.mean(axis=0))
+    values[2] = head_fit.solve()
+    values[3] = targets.mean(axis=0) - mean @ values[2]
+    for variable, value in zip(variables, values):
         variable.assign(value)
 
 

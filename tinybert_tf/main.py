@@ -172,7 +172,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
-    print(module.summary(run))
+    if run is not None:
+        print(module.summary(run))
     return 0
 
 

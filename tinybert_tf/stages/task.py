@@ -38,6 +38,7 @@ from tinybert_tf.training.run_directory import RunDirectory, digest_of
 PHASES = {"two": ("intermediate", "prediction")}
 _INIT_BATCHES = 30
 _DEV_BATCHES = 8
+_NO_LIMIT = 1_000_000  # passes: the updates are limited instead
 
 
 def run(config: TaskConfig) -> RunDirectory:
@@ -216,20 +217,17 @@ class _Job:
 
 
 def _recipe(config: TaskConfig, task: Task) -> Recipe:
-    """The task's recipe with the flags that are set."""
-    recipe = recipe_for(task.name)
+    """The task's recipe with the flags that are set. Updates that are asked for replace its passes, and the reverse."""
+    recipe, changes = recipe_for(task.name), {}
     if config.epochs or config.max_steps:
-        # Steps alone are no longer bound to the recipe's passes.
-        epochs = config.epochs or 10**6
-        recipe = dataclasses.replace(recipe, epochs=epochs, max_steps=config.max_steps)
-    if config.max_steps and not config.prediction_max_steps:
-        cap = min(config.max_steps, recipe.prediction_max_steps or config.max_steps)
-        recipe = dataclasses.replace(recipe, prediction_max_steps=cap)
+        changes |= {"epochs": config.epochs or _NO_LIMIT, "max_steps": config.max_steps}
     if config.prediction_epochs or config.prediction_max_steps:
-        epochs = config.prediction_epochs or 10**6
-        recipe = dataclasses.replace(recipe, prediction_epochs=epochs, prediction_max_steps=config.prediction_max_steps)
-    if config.learning_rate:
-        recipe = dataclasses.replace(recipe, learning_rate=config.learning_rate)
-    if config.prediction_learning_rate:
-        recipe = dataclasses.replace(recipe, prediction_learning_rate=config.prediction_learning_rate)
-    return recipe
+        changes["prediction_epochs"] = config.prediction_epochs or _NO_LIMIT
+        changes["prediction_max_steps"] = config.prediction_max_steps
+    elif config.max_steps:
+        limit = recipe.prediction_max_steps or config.max_steps
+        changes["prediction_max_steps"] = min(limit, config.max_steps)
+    for name in ("learning_rate", "prediction_learning_rate"):
+        if getattr(config, name):
+            changes[name] = getattr(config, name)
+    return dataclasses.replace(recipe, **changes)

@@ -1,0 +1,198 @@
+"""Evaluation: a classifier's metrics with intervals, beside its teacher's, and the files that go with them."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import sklearn.metrics
+
+from tinybert_tf import metrics
+from tinybert_tf.data.batches import TokenizedExamples
+from tinybert_tf.data.glue import GLUE_TASKS, write_submission
+from tinybert_tf.data.tasks import Task
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.models.flops import forward_flops
+from tinybert_tf.models.presets import load_classifier
+from tinybert_tf.stage_configs import EvaluateConfig
+from tinybert_tf.stages.common import sequence_length_of, task_of
+from tinybert_tf.training.prediction import predict_logits
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
+
+
+def run(config: EvaluateConfig) -> RunDirectory:
+    """Evaluates `model` on a task, and on every further split that the task reports (MNLI's mismatched one).
+
+    Writes `predictions.jsonl`, `confusion.csv`, GLUE's submission files where the task has them, and the results
+    into `run.json`.
+
+    Raises:
+        InputError: a setting or an input that cannot be used; nothing has been written then.
+    """
+    settings = dataclasses.asdict(config)
+    folder = RunDirectory(settings.pop("output_dir"), "evaluate", settings)
+    if folder.finished:
+        return folder
+    task = task_of(config)
+    model = load_classifier(config.model, argument="model")
+    teacher = load_classifier(config.teacher, argument="teacher") if config.teacher else None
+    named = task.with_label_order(model.labels, argument="model")
+    if teacher is not None:
+        task.with_label_order(teacher.labels, argument="teacher")
+    length = sequence_length_of(config, task, *filter(None, (model, teacher)))
+    split = config.split or task.report_split
+    splits = [name for name in task.splits if name == split or name.startswith(f"{split}_")]
+    if not splits:
+        raise InputError("split", split, f"one of {', '.join(task.splits)}")
+    inputs = {"model": digest_of(model), "task": task.fingerprint()}
+    inputs["teacher"] = digest_of(teacher) if teacher else ""
+    with folder.start(inputs):
+        results = {"splits": {}, "model": _size(model, length)}
+        if teacher is not None:
+            results["teacher"] = _size(teacher, length)
+        for name in splits:
+            results["splits"][name] = _evaluate_split(config, named, name, model, teacher, length, folder)
+        _write_submissions(task, named, model, length, folder)
+        folder.finish(results)
+    return folder
+
+
+def summary(folder: RunDirectory) -> str:
+    """What a user wants to know at the end."""
+    results = folder.record["results"]
+    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    for name, values in results["splits"].items():
+        lines += [f"{name}: {values['examples']:,} examples", *_metric_lines(values), ""]
+        lines += [*values.get("confusion", []), ""] if values.get("confusion") else []
+    lines.append(
+        f"Files    {folder.path}: " + ", ".join(sorted(p.name for p in folder.path.iterdir() if p.name[0] != "."))
+    )
+    lines.append(f"Next     python -m tinybert_tf.main --stage=predict --model={folder.record['settings']['model']}")
+    return "\n".join(lines)
+
+
+def _metric_lines(values: dict) -> list[str]:
+    """A table: each metric, its 95 % interval, and how it stands to the teacher's."""
+    if "metrics" not in values:
+        return ["no labels: predictions only"]
+    with_teacher = "teacher_metrics" in values
+    header = f"{'':10}{'model':>8}{'95 % interval':>18}"
+    lines = [header + (f"{'teacher':>10}{'kept':>9}{'difference':>13}{'95 % interval':>18}" if with_teacher else "")]
+    for name, value in values["metrics"].items():
+        low, high = values["intervals"][name]
+        line = f"{name:10}{100 * value:8.2f}{f'{100 * low:.2f} to {100 * high:.2f}':>18}"
+        if with_teacher:
+            theirs, (low, high) = values["teacher_metrics"][name], values["difference_intervals"][name]
+            kept = f"{100 * value / theirs:.2f} %" if theirs else "-"
+            line += f"{100 * theirs:10.2f}{kept:>9}{100 * (value - theirs):+13.2f}"
+            line += f"{f'{100 * low:+.2f} to {100 * high:+.2f}':>18}"
+        lines.append(line)
+    if "agreement" in values:
+        lines.append(f"The two agree on {100 * values['agreement']:.2f} % of the examples.")
+    return lines
+
+
+def _evaluate_split(
+    config: EvaluateConfig,
+    task: Task,
+    split: str,
+    model: BertClassifier,
+    teacher: BertClassifier | None,
+    length: int,
+    folder: RunDirectory,
+) -> dict:
+    """Writes the split's files; returns its results. `task` has its labels in the model's order."""
+    examples = task.split(split)
+    tokens = TokenizedExamples(examples, model.tokenizer, length)
+    logits = predict_logits(model, tokens, config.batch_size)
+    theirs = None
+    if teacher is not None:
+        tokens = TokenizedExamples(examples, teacher.tokenizer, length)
+        theirs = predict_logits(teacher, tokens, config.batch_size, "teacher")
+        theirs = theirs[:, _columns(teacher.labels, model.labels)]
+    suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
+    _write_predictions(folder.path / f"predictions{suffix}.jsonl", task, examples, logits, theirs)
+    values = {"examples": len(examples), "truncated": tokens.num_truncated}
+    if theirs is not None and not task.is_regression:
+        values["agreement"] = float(np.mean(logits.argmax(1) == theirs.argmax(1)))
+    if examples.labels is None:
+        return values
+    values["metrics"] = metrics.compute(task.metrics, examples.labels, logits)
+    values["intervals"] = _intervals(task, examples, logits, None, config.seed)
+    if theirs is not None:
+        values["teacher_metrics"] = metrics.compute(task.metrics, examples.labels, theirs)
+        values["difference_intervals"] = _intervals(task, examples, logits, theirs, config.seed)
+    if not task.is_regression:
+        numbers = range(len(task.labels))
+        table = sklearn.metrics.confusion_matrix(examples.labels, logits.argmax(1), labels=list(numbers))
+        _write_confusion(folder.path / f"confusion{suffix}.csv", task.labels, table)
+        values["confusion"] = _confusion_lines(task.labels, table)
+    return values
+
+
+def _columns(theirs: list[str], ours: list[str]) -> list[int]:
+    """The teacher's column of each of the model's labels, whose order may be another."""
+    names = [label.lower() for label in theirs]
+    return [0] if len(ours) == 1 else [names.index(label.lower()) for label in ours]
+
+
+def _intervals(task: Task, examples, logits, theirs, seed: int) -> dict:
+    return {name: metrics.bootstrap(name, examples.labels, logits, theirs, seed) for name in task.metrics}
+
+
+def _size(model: BertClassifier, length: int) -> dict:
+    parameters = model.count_params()
+    return {
+        "parameters": parameters,
+        "size_bytes": 4 * parameters,
+        "flops": forward_flops(model.config, length),
+        "length": length,
+    }
+
+
+def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None) -> None:
+    """One JSON object an example: id, label, prediction, logits, and the teacher's."""
+    answers = metrics.predictions_of(logits)
+
+    def shown(value):
+        return float(value) if task.is_regression else task.labels[int(value)]
+
+    with path.open("w", encoding="utf-8") as stream:
+        for i in range(len(examples)):
+            row = {"id": examples.ids[i] if examples.ids is not None else i, "prediction": shown(answers[i])}
+            row["logits"] = [round(float(value), 5) for value in logits[i]]
+            if examples.labels is not None:
+                row["label"] = shown(examples.labels[i])
+            if theirs is not None:
+                row["teacher"] = shown(metrics.predictions_of(theirs)[i])
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _write_confusion(path, labels, table: np.ndarray) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["label \\ prediction", *labels])
+        writer.writerows([label, *row] for label, row in zip(labels, table.tolist()))
+
+
+def _confusion_lines(labels, table: np.ndarray) -> list[str]:
+    """The confusion matrix for people: labels down, predictions across, by number where there are many."""
+    width = max(5, len(str(table.max())) + 1)
+    names = [f"{i + 1} {label}" for i, label in enumerate(labels)]
+    first = max(map(len, names)) + 1
+    lines = [f"{'label, predicted as':{max(first, 20)}}" + "".join(f"{i + 1:>{width}}" for i in range(len(labels)))]
+    for name, row in zip(names, table):
+        lines.append(f"{name:{max(first, 20)}}" + "".join(f"{count:>{width}}" for count in row))
+    return lines
+
+
+def _write_submissions(task: Task, named: Task, model: BertClassifier, length: int, folder: RunDirectory) -> None:
+    """GLUE's files for the splits whose labels it keeps; its numbers are in the order that GLUE has the labels in."""
+    glue = GLUE_TASKS.get(task.name)
+    for split, name in (glue.submission if glue else {}).items():
+        examples = task.splits[split]
+        logits = predict_logits(model, TokenizedExamples(examples, model.tokenizer, length))
+        logits = logits[:, _columns(named.labels, task.labels)]
+        predictions = metrics.predictions_of(logits)
+        write_submission(folder.path / name, glue, examples.ids, predictions, task.labels)

@@ -1,0 +1,75 @@
+"""Prediction: texts in, one JSON object a line out, on standard output."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from tinybert_tf.data.batches import TokenizedExamples
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.files import Columns, read_table
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.models.presets import load_classifier
+from tinybert_tf.stage_configs import PredictConfig
+from tinybert_tf.training.prediction import predict_logits
+
+
+def run(config: PredictConfig) -> None:
+    """Writes the model's answer to every text, as it comes in.
+
+    Raises:
+        InputError: a model or a text that cannot be read.
+    """
+    model = load_classifier(config.model, argument="model")
+    longest = model.config.max_sequence_length
+    if config.sequence_length > longest:
+        raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the model has positions")
+    length = config.sequence_length or min(model.tokenizer.sequence_length, longest)
+    for rows in _batches(_rows(config), config.batch_size):
+        pairs = [pair for _, pair in rows]
+        examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
+        tokens = TokenizedExamples(examples, model.tokenizer, length)
+        for (text, pair), logits in zip(rows, predict_logits(model, tokens, config.batch_size)):
+            row = {"text": text} | ({} if pair is None else {"text_pair": pair}) | answer(model, logits)
+            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+def answer(model: BertClassifier, logits: np.ndarray) -> dict:
+    """Returns `label` and `probabilities` by label; `score` for regression."""
+    if len(model.labels) == 1:
+        return {"score": round(float(logits[0]), 5)}
+    shares = np.exp(logits - logits.max())
+    shares = shares / shares.sum()
+    probabilities = {label: round(float(share), 5) for label, share in zip(model.labels, shares)}
+    return {"label": model.labels[int(logits.argmax())], "probabilities": probabilities}
+
+
+def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
+    """(text, second text or None) from the flags, a file, or standard input."""
+    if config.text:
+        yield config.text, config.text_pair or None
+    elif Path(config.input_file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".json"):
+        columns = Columns(config.text_column, config.text_pair_column, label="", labels_may_lack=True)
+        table = read_table(config.input_file, columns, argument="input_file")
+        yield from zip(table.texts, table.text_pairs or [None] * len(table.texts))
+    elif config.input_file:
+        try:
+            lines = Path(config.input_file).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError("input_file", f"{config.input_file} ({error})", "a text file in UTF-8") from None
+        yield from ((line, None) for line in lines)
+    else:
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        yield from ((line.rstrip("\n"), None) for line in sys.stdin)
+
+
+def _batches(rows: Iterator, size: int) -> Iterator[list]:
+    """Lists of up to `size` rows; of one where a person types."""
+    size = 1 if sys.stdin.isatty() else size
+    while batch := list(islice(rows, size)):
+        yield batch

@@ -29,7 +29,8 @@ class FinetuneConfig(TaskData, Training):
     """Settings of `--stage=finetune`: a teacher learns a task; the best checkpoint on dev is kept."""
 
     output_dir: str = setting("runs/finetune", RUN)
-    teacher: str = setting("minilm_l6", f"model to fine-tune: {MODEL}")
+    teacher: str = setting("minilm_l6", f"model to fine-tune: {MODEL}; or a shape ({SHAPES}), to train from scratch")
+    augmented: str = setting("", "run of --stage=augment, to learn from; the original examples by default")
     max_steps: int = setting(0, "optimizer updates at most; 0 for as many as --epochs says")
     epochs: int = setting(3, "passes over the training examples")
     learning_rate: float = setting(5e-5, "at the peak of a linear warm-up and decay")

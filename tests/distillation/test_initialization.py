@@ -4,7 +4,11 @@ import numpy as np
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation import TinyBertDistiller
-from tinybert_tf.distillation.initialization import initialize_from_teacher
+from tinybert_tf.distillation.initialization import (
+    fit_projections,
+    initialize_from_teacher,
+    initialize_head_from_teacher,
+)
 
 
 def embedding_loss(distiller, batch):
@@ -38,3 +42,34 @@ def test_all_directions_keep_everything(make_encoder, batch):
     distiller = make(make_encoder, 24)
     plain_norm(distiller)
     assert initialize_from_teacher(distiller, [batch]) > 0.999999
+
+
+def test_projections_are_fitted_to_a_student_that_has_learned(make_encoder, batch):
+    """A student that is the teacher turned round has an exact map for every layer."""
+    teacher, student = make_encoder(seed=1), make_encoder(seed=1)
+    distiller = TinyBertDistiller(teacher, student, layer_map=[1, 2])
+    fit_projections(distiller, [batch])
+    losses, _ = distiller.compute_losses(batch)
+    assert max(float(np.max(loss)) for loss in losses.values()) < 1e-3
+
+
+def test_one_shared_projection_is_fitted_to_all_layers(make_encoder, batch):
+    distiller = TinyBertDistiller(make_encoder(seed=1), make_encoder(seed=2), projection="shared")
+
+    def hidden_losses():
+        losses, _ = distiller.compute_losses(batch)
+        return sum(float(np.mean(loss)) for match, loss in losses.items() if match.loss != "attention_loss")
+
+    before = hidden_losses()
+    fit_projections(distiller, [batch])
+    assert hidden_losses() < before
+
+
+def test_a_student_like_its_teacher_starts_with_the_teachers_answers(make_classifier, batch):
+    teacher, student = make_classifier(seed=1), make_classifier(seed=1)
+    for variable in (*student.encoder.pooler.weights, *student.classifier.weights):
+        variable.assign(np.zeros(variable.shape))
+    rng = np.random.default_rng(0)
+    batches = [batch | {"token_ids": rng.integers(5, 30, batch["token_ids"].shape)} for _ in range(80)]
+    initialize_head_from_teacher(teacher, student, batches)
+    np.testing.assert_allclose(student(batch), teacher(batch), atol=0.1)

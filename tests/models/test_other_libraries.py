@@ -58,8 +58,13 @@ print(json.dumps({
 
 
 def run_transformers(folder, again, texts, pairs):
-    """Outputs of transformers, in a process of its own: torch and TensorFlow do not always bear each other."""
-    command = [sys.executable, "-c", RUN_TRANSFORMERS, str(folder), str(again), json.dumps(texts), json.dumps(pairs)]
+    """Outputs of transformers."""
+    return run_python(RUN_TRANSFORMERS, folder, again, json.dumps(texts), json.dumps(pairs))
+
+
+def run_python(code, *arguments):
+    """The JSON that code prints, in a process of its own: torch and TensorFlow do not always bear each other."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "USE_TF": "0"}
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return json.loads(result.stdout.splitlines()[-1])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tinybert_tf.training.optimizer import LinearWarmupDecay, bert_optimizer
+from tinybert_tf.training.optimizer import FusedAdamW, LinearWarmupDecay, bert_optimizer
 
 
 def test_warm_up_and_decay_are_linear():
@@ -35,3 +35,16 @@ def test_biases_and_layer_norms_do_not_decay():
 
 def test_gradients_are_clipped_to_a_global_norm_of_one():
     assert bert_optimizer(1e-3, 10).global_clipnorm == 1.0
+
+
+def test_the_fused_update_is_the_plain_one():
+    def weights_after(kind):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+        model.compile(kind(0.1, weight_decay=0.1, global_clipnorm=0.5), loss="mse")
+        x = np.random.default_rng(0).normal(size=(32, 3))
+        model.fit(x, x.sum(axis=1), batch_size=8, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for ours, theirs in zip(weights_after(FusedAdamW), weights_after(keras.optimizers.AdamW), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)

@@ -15,9 +15,10 @@ _CHUNK = 4096  # texts that are tokenized at a time
 class LengthBuckets:
     """Batches of examples of like length: little is padded, and nothing is dropped.
 
-    One shuffle follows another, endlessly; pools of 50 batches are cut from that stream, sorted by length and cut
-    into batches, which are shuffled in turn. So every batch is full, whatever the number of examples, a set smaller
-    than a batch included, and after n·examples of them each has been seen n times.
+    One shuffle follows another, endlessly; pools of 50 batches (no more than one shuffle holds, lest a batch repeat
+    an example) are cut from that stream, sorted by length and cut into batches, which are shuffled in turn. So every
+    batch is full, whatever the number of examples, a set smaller than a batch included, and after n·examples of them
+    each has been seen n times, give or take one where a pool reaches into the next shuffle.
 
     Args:
         examples: with labels, or without.
@@ -40,14 +41,15 @@ class LengthBuckets:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.tokens = TokenizedExamples(examples, tokenizer, sequence_length)
         self.extras = extras or {}
+        self._pool_batches = max(1, min(POOL_BATCHES, len(examples) // batch_size))
 
     def batches(self, start: Sequence[int] = ()) -> Iterator[tuple]:
         """Yields (batch, the position after it) for ever; a batch is `inputs`, or `(inputs, labels)`."""
         pool, first = start or (0, 0)
         while True:
             cut = self._pool(pool)
-            for i in range(first, POOL_BATCHES):
-                last = i + 1 == POOL_BATCHES
+            for i in range(first, self._pool_batches):
+                last = i + 1 == self._pool_batches
                 yield self._batch(cut[i]), (pool + 1, 0) if last else (pool, i + 1)
             pool, first = pool + 1, 0
 
@@ -56,8 +58,8 @@ class LengthBuckets:
         return -(-epochs * len(self.examples) // self.batch_size)
 
     def _pool(self, number: int) -> np.ndarray:
-        """Places of the examples of a pool's batches, `[POOL_BATCHES, batch_size]`."""
-        size, count = POOL_BATCHES * self.batch_size, len(self.examples)
+        """Places of the examples of a pool's batches, `[batches, batch_size]`."""
+        size, count = self._pool_batches * self.batch_size, len(self.examples)
         begin, end = number * size, (number + 1) * size
         epochs = range(begin // count, -(-end // count))
         stream = np.concatenate([np.random.default_rng([self.seed, epoch]).permutation(count) for epoch in epochs])
@@ -65,7 +67,7 @@ class LengthBuckets:
         rng = np.random.default_rng([self.seed, number, 1])
         # Texts of one length come in a random order.
         places = places[np.lexsort((rng.random(size), self.tokens.lengths[places]))]
-        return rng.permutation(places.reshape(POOL_BATCHES, self.batch_size))
+        return rng.permutation(places.reshape(-1, self.batch_size))
 
     def _batch(self, places: np.ndarray):
         inputs = self.tokens.rows(places) | {name: values[places] for name, values in self.extras.items()}

@@ -10,13 +10,16 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.errors import InputError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 csv.field_size_limit(1 << 30)  # texts may be longer than the 128 KiB that Python expects
 
@@ -86,16 +89,18 @@ def label_names(table: Table) -> tuple[str, ...]:
     """Returns the classes of a training table: integers in the order of their value, else by name.
 
     Raises:
-        InputError: there is but one class, or the labels are numbers with fractions.
+        InputError: there is none or but one class, or the labels are numbers with fractions.
     """
-    names = sorted(set(table.labels or []))
+    if table.labels is None:
+        raise InputError(table.argument, f"{table.path} without labels", "labelled texts")
+    names = sorted(set(table.labels))
     if len(names) < 2:
         raise InputError(table.argument, f"{table.path} with the one label {', '.join(names)!r}", "two classes or more")
     fraction = next((i for i, label in enumerate(table.labels) if _number(label) is not None and "." in label), None)
     if fraction is not None and all(_number(name) is not None for name in names):
         got = f"{table.path}, row {table.rows[fraction]}, with the number {table.labels[fraction]} as label"
         raise InputError(table.argument, got, "classes, or --regression for numbers")
-    whole = all(name.removeprefix("-").isdigit() for name in names)
+    whole = all(name.removeprefix("-").isdecimal() for name in names)
     return tuple(sorted(names, key=int) if whole else names)
 
 
@@ -116,7 +121,7 @@ def to_examples(table: Table, labels: tuple[str, ...] | None) -> Examples:
     for label, row in zip(table.labels, table.rows):
         number = _number(label) if labels is None else place.get(label)
         if number is None:
-            known = ", ".join((labels or ())[:8])
+            known = _shown(labels or ())
             expected = "a number" if labels is None else f"a label of the training file: {known}"
             raise InputError(table.argument, f"{table.path}, row {row}, with the label {label!r}", expected)
         numbers.append(number)
@@ -142,7 +147,8 @@ def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
         try:
             row = next(rows, None)
         except csv.Error as error:
-            raise InputError(argument, f"{path}, line {line()} ({error})", "CSV with closed quotes") from None
+            # The line that the row begins in: an open quote runs on to the end of the file.
+            raise InputError(argument, f"{path}, line {number + 1} ({error})", "CSV with closed quotes") from None
         if row is None:
             return
         number = line() if line else number + 1
@@ -151,7 +157,7 @@ def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
         if header is None:
             header = row
             if len(set(header)) < len(header):
-                raise InputError(argument, f"{path} with header {', '.join(header)}", "every column name once")
+                raise InputError(argument, f"{path} with header {_shown(header)}", "every column name once")
             continue
         if len(row) != len(header):
             raise InputError(argument, f"{path}, row {number}, of {len(row)} fields", f"{len(header)}, as its header")
@@ -173,15 +179,17 @@ def _jsonl(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
 
 def _text(row: dict, column: str, argument: str, path, number: int) -> str:
     if column not in row:
-        raise InputError(argument, f"{column!r}, which {path}, row {number} lacks", f"one of {', '.join(row)}")
+        raise InputError(argument, f"{column!r}, which {path}, row {number} lacks", f"one of {_shown(row)}")
     if not isinstance(row[column], str):
         raise InputError(argument, f"{path}, row {number}: {column!r} of {type(row[column]).__name__}", "a text")
+    if _SURROGATE.search(row[column]):  # JSON can write one, UTF-8 cannot
+        raise InputError(argument, f"{path}, row {number}: {column!r} with half a surrogate pair", "Unicode")
     return row[column]
 
 
 def _label(row: dict, column: str, path, number: int) -> str:
     if column not in row:
-        raise InputError("label_column", f"{column!r}, which {path}, row {number} lacks", f"one of {', '.join(row)}")
+        raise InputError("label_column", f"{column!r}, which {path}, row {number} lacks", f"one of {_shown(row)}")
     label = row[column]
     text = str(label).strip()
     if not isinstance(label, str | int | float) or isinstance(label, bool) or not text:
@@ -195,3 +203,9 @@ def _number(label: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def _shown(names: Iterable[str]) -> str:
+    """Some names, in one line: of a file without header they are texts."""
+    names = [" ".join(name.split())[:40] for name in names]
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

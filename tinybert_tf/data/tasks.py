@@ -62,7 +62,9 @@ class Task:
         """
         if self.is_regression and len(labels) == 1:
             return dataclasses.replace(self, labels=tuple(labels))
-        ours, theirs = [label.lower() for label in self.labels], [label.lower() for label in labels]
+        ours, theirs = list(self.labels), list(labels)
+        if sorted(ours) != sorted(theirs):
+            ours, theirs = [label.lower() for label in ours], [label.lower() for label in theirs]
         if sorted(ours) != sorted(theirs):
             got = f"{len(labels)} labels, {_shown(labels)}"
             raise InputError(argument, got, f"the {len(ours)} of {self.name}: {_shown(self.labels)}")

@@ -53,7 +53,7 @@ class WordVectors:
         words_path = path.with_suffix(".txt")
         try:
             table = np.load(path, mmap_mode="r", allow_pickle=False)
-            words = words_path.read_text(encoding="utf-8").splitlines()
+            words = words_path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         except (OSError, ValueError) as error:
             raise InputError(argument, f"{path} ({error})", f"vectors, and their words in {words_path.name}") from None
         if table.ndim != 2 or len(table) != len(words):

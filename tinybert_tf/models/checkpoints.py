@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from tinybert_tf.errors import InputError
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
@@ -133,6 +135,8 @@ def load_masked_lm_folder(
     weights = Weights(Path(folder), argument)
     if head_required or weights.find("cls.predictions.transform.dense.weight"):
         weights.assign(head_layers(model))
+    for variable in encoder.pooler.weights:  # has no part in it, and would be random in most of these folders
+        variable.assign(np.zeros(variable.shape))
     return model
 
 

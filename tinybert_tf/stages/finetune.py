@@ -1,18 +1,21 @@
 """Fine-tuning: a BERT learns a task from labels, and becomes the teacher."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 from absl import logging
 
 from tinybert_tf import metrics
+from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertClassifier
+from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.models.presets import load_classifier
+from tinybert_tf.models.presets import load_encoder
 from tinybert_tf.stage_configs import FinetuneConfig
+from tinybert_tf.stages.augment import read_augmented
 from tinybert_tf.stages.common import in_one_line, schedule_of, seed_everything, sequence_length_of, task_of
 from tinybert_tf.stages.model_card import classifier_card
 from tinybert_tf.training.loop import train
@@ -34,9 +37,9 @@ def run(config: FinetuneConfig) -> RunDirectory:
     seed_everything(config)
     task = task_of(config)
     train_examples, dev_examples = task.split("train"), task.split("dev")
-    model = load_classifier(
-        config.teacher, labels=task.labels, argument="teacher", dropout=config.dropout, dtype=config.dtype_policy
-    )
+    if config.augmented:
+        train_examples, _ = read_augmented(Path(config.augmented), task)
+    model = BertClassifier(_encoder(config), task.labels)
     length = sequence_length_of(config, task, model)
     model.tokenizer.sequence_length = length
     data = LengthBuckets(train_examples, model.tokenizer, length, config.batch_size, config.seed)
@@ -53,6 +56,7 @@ def run(config: FinetuneConfig) -> RunDirectory:
     )
     model.compile(_optimizer(config, max_steps), loss=_loss(task), jit_compile=config.jit_compile)
     inputs = {"teacher": digest_of(model.encoder), "task": task.fingerprint()}
+    inputs["examples"] = train_examples.fingerprint()
     with folder.start(inputs):
         results = train_and_score(config, model, data, task, length, folder, max_steps)
         save_folder(model, folder.model, card=classifier_card(config, folder.record, task, results))
@@ -80,6 +84,14 @@ def dev_evaluator(model: BertClassifier, task: Task, length: int):
         return values | {"score": metrics.score(task.metrics, dev.labels, logits)}
 
     return evaluate
+
+
+def _encoder(config: FinetuneConfig) -> BertEncoder:
+    options = {"dtype": config.dtype_policy, "dropout": config.dropout}
+    if config.teacher in STUDENT_PRESETS:
+        tokenizer = BertEncoder.from_preset("minilm_l6").tokenizer
+        return BertEncoder.from_shape(STUDENT_PRESETS[config.teacher], tokenizer=tokenizer, **options)
+    return load_encoder(config.teacher, argument="teacher", **options)
 
 
 def summary(folder: RunDirectory) -> str:

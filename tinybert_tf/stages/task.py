@@ -207,6 +207,7 @@ class _Job:
         batches = [tokens.rows(rows) for rows in places]
         signature = dict.fromkeys(batches[0], tf.TensorSpec([None, None], tf.int32))
         dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
         return lambda: distiller.evaluate(dataset, verbose=0, return_dict=True)
 
     def _say(self) -> None:

@@ -1,0 +1,249 @@
+"""What is each part of TinyBERT worth? The main table and the ablations of docs/results.md, from real runs.
+
+Every student gets the same budget of updates. Each run is a command of the product in a process of its own; what is
+finished is not run again, and what was interrupted goes on, so the script can be stopped and started at will. The
+tables are made from what is there.
+
+    python benchmarks/task_distillation.py --runs=runs/benchmark              # everything, a night on 2 cores
+    python benchmarks/task_distillation.py --runs=runs/benchmark --rows=main --seeds=42
+    python benchmarks/task_distillation.py --runs=runs/benchmark --rows=none  # only the tables
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+INTERMEDIATE, PREDICTION = 1000, 500  # updates of the two phases
+UPDATES = INTERMEDIATE + PREDICTION
+GENERAL = 2000
+FIRST_SEED = 42
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table: what it is called, and the stage and flags that make its model."""
+
+    title: str
+    stage: str
+    flags: tuple[str, ...]
+
+
+_LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", "--eval_steps=250", "--save_steps=250")
+_TASK = (
+    f"--max_steps={INTERMEDIATE}",
+    f"--prediction_max_steps={PREDICTION}",
+    "--teacher={teacher}",
+    "--eval_steps=250",
+    "--save_steps=250",
+)
+_GENERAL, _AUGMENTED = "--student={general}", "--augmented={augment}"
+
+MAIN = {
+    "full": Row("full recipe", "task", (*_TASK, _GENERAL, _AUGMENTED)),
+    "no_augmentation": Row("no augmentation", "task", (*_TASK, _GENERAL)),
+    "no_general": Row("no general distillation", "task", (*_TASK, "--student=tinybert_4l_312", _AUGMENTED)),
+    "no_task": Row(
+        "no task distillation: labels, augmented", "finetune", (*_LABELS, "--teacher={general}", _AUGMENTED)
+    ),
+    "general_only": Row("general distillation, then labels", "finetune", (*_LABELS, "--teacher={general}")),
+    "labels_only": Row("labels only, from scratch", "finetune", (*_LABELS, "--teacher=tinybert_4l_312")),
+}
+_FULL = MAIN["full"].flags
+ABLATIONS = {
+    "no_embedding": Row("no embedding loss", "task", (*_FULL, "--embedding_weight=0")),
+    "no_hidden": Row("no hidden loss", "task", (*_FULL, "--hidden_weight=0")),
+    "no_attention": Row("no attention loss", "task", (*_FULL, "--attention_weight=0")),
+    "no_transformer": Row(
+        "no hidden, no attention loss", "task", (*_FULL, "--hidden_weight=0", "--attention_weight=0")
+    ),
+    "no_intermediate": Row(
+        "no phase 1 (phase 2 longer)", "task", (*_FULL, "--phase=prediction", f"--prediction_max_steps={UPDATES}")
+    ),
+    "joint": Row("joint: all losses at once", "task", (*_FULL, "--phase=joint", f"--max_steps={UPDATES}")),
+    "random_head": Row("random pooler and head before phase 2", "task", (*_FULL, "--head_init=random")),
+    "top": Row("top layers", "task", (*_FULL, "--layer_map=top")),
+    "bottom": Row("bottom layers", "task", (*_FULL, "--layer_map=bottom")),
+    "scratch_svd": Row("from scratch, SVD start", "task", (*_TASK, "--student=tinybert_4l_312", _AUGMENTED)),
+    "scratch_random": Row(
+        "from scratch, random start", "task", (*_TASK, "--student=tinybert_4l_312", _AUGMENTED, "--student_init=random")
+    ),
+    "scratch_6l": Row("from scratch, 6 layers of 312", "task", (*_TASK, "--student=tinybert_6l_312", _AUGMENTED)),
+}
+
+
+class Runs:
+    """All runs of a task in one folder.
+
+    Args:
+        base: the folder.
+        task: name of the task.
+    """
+
+    def __init__(self, base: Path, task: str):
+        self.base, self.task = base, task
+
+    def folder(self, name: str, seed: int | None = None) -> Path:
+        """Where a run is."""
+        return self.base / ("shared" if seed is None else self.task) / (name if seed is None else f"{name}-{seed}")
+
+    def places(self, seed: int) -> dict[str, Path]:
+        """What rows may refer to."""
+        return {
+            "teacher": self.folder("teacher", seed),
+            "general": self.folder("general"),
+            "augment": self.folder("augment", FIRST_SEED),
+        }
+
+    def prepare(self, seed: int) -> None:
+        """Teacher, general student and augmentation."""
+        corpus = "--corpus=wiki_openings,movie_reviews"
+        long = ("--eval_steps=500", "--save_steps=500")
+        self.run("general", self.folder("general"), f"--max_steps={GENERAL}", corpus, *long)
+        self.run("masked_lm", self.folder("masked_lm"), corpus, "--eval_steps=200", "--save_steps=200")
+        self.run(
+            "finetune",
+            self.folder("teacher", seed),
+            f"--task={self.task}",
+            f"--seed={seed}",
+            "--eval_steps=234",
+            "--save_steps=234",
+        )
+        teacher, guesser = self.folder("teacher", FIRST_SEED), self.folder("masked_lm")
+        if seed == FIRST_SEED:
+            self.run(
+                "augment",
+                self.folder("augment", FIRST_SEED),
+                f"--task={self.task}",
+                f"--masked_lm={guesser}",
+                f"--teacher={teacher}",
+            )
+
+    def make(self, name: str, row: Row, seed: int) -> None:
+        """Trains a row's model and evaluates it."""
+        flags = [flag.format(**self.places(seed)) for flag in row.flags]
+        self.run(row.stage, self.folder(name, seed), f"--task={self.task}", f"--seed={seed}", *flags)
+        self.evaluate(name, seed)
+
+    def evaluate(self, name: str, seed: int) -> None:
+        """Evaluates a model beside its teacher."""
+        out = self.folder(f"evaluate-{name}", seed)
+        model, teacher = self.folder(name, seed), self.folder("teacher", seed)
+        self.run("evaluate", out, f"--task={self.task}", f"--model={model}", f"--teacher={teacher}")
+
+    def run(self, stage: str, folder: Path, *flags: str) -> None:
+        """One command of the product, unless it is done already."""
+        if _finished(folder):
+            return
+        command = [sys.executable, "-m", "tinybert_tf.main", f"--stage={stage}", f"--output_dir={folder}", *flags]
+        print(time.strftime("%H:%M:%S"), " ".join(command[1:]), flush=True)
+        with (self.base / "log.txt").open("a") as log:
+            subprocess.run(command, check=True, stdout=log, stderr=log)
+
+    def logits(self, name: str, seed: int) -> np.ndarray | None:
+        """Whether each test example was right, or None if that is not measured yet."""
+        file = self.folder(f"evaluate-{name}", seed) / "predictions.jsonl"
+        if not _finished(file.parent):
+            return None
+        rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        return np.array([row["prediction"] == row["label"] for row in rows], float)
+
+
+def _finished(folder: Path) -> bool:
+    file = folder / "run.json"
+    return file.is_file() and json.loads(file.read_text())["status"] == "finished"
+
+
+def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Difference in points and its 95 % interval: paired bootstrap over the test examples."""
+    rng = np.random.default_rng(0)
+    each = ours - theirs
+    drawn = [each[rng.integers(len(each), size=len(each))].mean() for _ in range(2000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{100 * each.mean():+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def table(runs: Runs, rows: dict[str, Row], seeds: list[int], against: str) -> list[str]:
+    """A Markdown table of what is measured."""
+    lines = [
+        "| | accuracy | of the teacher's | seeds | difference to " + against + ", points |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    teacher = {seed: runs.logits("teacher", seed) for seed in seeds}
+    reference = {seed: runs.logits(against, seed) for seed in seeds}
+    for name, row in rows.items():
+        right = {seed: found for seed in seeds if (found := runs.logits(name, seed)) is not None}
+        if not right:
+            continue
+        values = [100 * found.mean() for found in right.values()]
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        kept = [100 * found.mean() / teacher[seed].mean() for seed, found in right.items() if teacher[seed] is not None]
+        pairs = [(found, reference[seed]) for seed, found in right.items() if reference[seed] is not None]
+        ours, theirs = (np.mean([pair[i] for pair in pairs], axis=0) if pairs else None for i in (0, 1))
+        difference = "" if name == against or not pairs else _difference(ours, theirs)
+        kept = f"{np.mean(kept):.1f} %" if kept and name != "teacher" else ""
+        lines.append(f"| {row.title} | {np.mean(values):.2f}{spread} | {kept} | {len(values)} | {difference} |")
+    return lines
+
+
+def plot(runs: Runs, rows: dict[str, Row], seeds: list[int], file: Path) -> None:
+    """Accuracies of the rows as bars, the teacher as a line."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = {
+        row.title: [100 * r.mean() for s in seeds if (r := runs.logits(name, s)) is not None]
+        for name, row in rows.items()
+    }
+    found = {title: values for title, values in found.items() if values}
+    figure, axes = plt.subplots(figsize=(8, 0.45 * len(found) + 1.2))
+    titles = list(found)[::-1]
+    means = [np.mean(found[title]) for title in titles]
+    axes.barh(titles, means, color="#4477aa", height=0.62)
+    for place, title in enumerate(titles):
+        axes.plot(found[title], [place] * len(found[title]), "o", color="#222222", markersize=3)
+        axes.text(max(found[title]) + 0.15, place, f"{means[place]:.1f}", va="center", fontsize=9)
+    axes.set_xlim(min(means) - 2, max(means) + 2)
+    axes.set_xlabel(f"test accuracy on {runs.task}, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(file, dpi=150)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"))
+    parser.add_argument("--task", default="movie_reviews")
+    parser.add_argument("--rows", default="main,ablations", help="main, ablations, none, or names of rows")
+    parser.add_argument("--seeds", default="42,43,44", help="of the main rows; ablations have the first one")
+    parser.add_argument("--plot", type=Path, help="also draw the tables there, as PNG")
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    runs, wanted = Runs(options.runs, options.task), options.rows.split(",")
+    everything = MAIN | ABLATIONS
+    for seed in seeds:
+        chosen = [n for n in everything if n in wanted or (n in MAIN and "main" in wanted)]
+        chosen += [n for n in ABLATIONS if "ablations" in wanted and seed == seeds[0]]
+        if chosen:
+            runs.prepare(seed)
+            runs.evaluate("teacher", seed)
+        for name in dict.fromkeys(chosen):
+            runs.make(name, everything[name], seed)
+    main_rows = {"teacher": Row("teacher, MiniLM-L6 fine-tuned", "", ())} | MAIN
+    print("\n".join(table(runs, main_rows, seeds, "full")), "\n")
+    print("\n".join(table(runs, {"full": MAIN["full"]} | ABLATIONS, seeds[:1], "full")))
+    if options.plot:
+        plot(runs, main_rows | ABLATIONS, seeds, options.plot)
+
+
+if __name__ == "__main__":
+    main()

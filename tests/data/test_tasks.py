@@ -1,0 +1,197 @@
+"""Tasks: the user's own files and the packaged ones, and the order of their labels."""
+
+import numpy as np
+import pytest
+
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.errors import InputError
+
+
+def refused(message, *args, **kwargs):
+    with pytest.raises(InputError, match=message) as error:
+        load_task(*args, **kwargs)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes a CSV of rows (text, label), or of texts, and returns its path."""
+
+    def write(name, rows):
+        lines = ["text,label", *map(",".join, rows)] if isinstance(rows[0], tuple) else ["text", *rows]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def train_file(write):
+    return write("train.csv", [(f"text {i}", "pos" if i % 3 else "neg") for i in range(60)])
+
+
+@pytest.fixture
+def task():
+    train = Examples(["a", "b", "c"], None, np.array([0, 1, 2]))
+    return Task("toy", ("Red", "green", "blue"), ("accuracy",), {"train": train, "test": Examples(["d"])})
+
+
+def test_labels_are_renumbered_as_the_model_has_them(task):
+    ordered = task.with_label_order(["blue", "red", "green"])
+    assert ordered.labels == ("blue", "red", "green")
+    assert [ordered.labels[i] for i in ordered.splits["train"].labels] == ["red", "green", "blue"]
+    assert ordered.splits["train"].texts == ["a", "b", "c"]
+    assert ordered.splits["test"].labels is None
+    assert task.splits["train"].labels.tolist() == [0, 1, 2]
+
+
+def test_labels_that_differ_in_case_alone_stay_apart():
+    task = Task("toy", ("a", "A"), ("accuracy",), {"train": Examples(["x", "y"], None, np.array([0, 1]))})
+    assert task.with_label_order(["A", "a"]).splits["train"].labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("labels", [["red", "green"], ["red", "green", "white"], ["LABEL_0"], ["red", "red", "blue"]])
+def test_other_labels_are_refused(task, labels):
+    with pytest.raises(InputError, match=rf"teacher: got {len(labels)} labels, .*the 3 of toy: Red, green, blue$"):
+        task.with_label_order(labels)
+
+
+def test_a_score_may_have_any_name():
+    splits = {"train": Examples(["a"], None, np.array([0.5], np.float32))}
+    task = Task("toy", ("score",), ("pearson",), splits)
+    assert task.is_regression
+    assert task.with_label_order(["LABEL_0"]).labels == ("LABEL_0",)
+    assert task.with_label_order(["LABEL_0"]).splits["train"].labels.tolist() == [0.5]
+    with pytest.raises(InputError, match="2 labels"):
+        task.with_label_order(["a", "b"])
+
+
+def test_results_are_of_the_test_split_only_if_its_labels_are_known(task):
+    assert task.report_split == "dev"
+    known = Task("toy", task.labels, ("accuracy",), {"test": task.splits["train"]})
+    assert known.report_split == "test"
+    assert Task("toy", task.labels, ("accuracy",), {"train": task.splits["train"]}).report_split == "dev"
+
+
+def test_a_split_that_lacks_names_the_others(task):
+    assert task.split("train") is task.splits["train"]
+    with pytest.raises(InputError, match="teacher: got toy without dev examples; expected one of train, test"):
+        task.split("dev", "teacher")
+
+
+def test_the_fingerprint_sees_texts_and_labels(task):
+    def changed(**changes):
+        return Task("toy", task.labels, (), {"train": Examples(**{"texts": ["a"], "labels": np.array([0])} | changes)})
+
+    prints = {
+        changed().fingerprint(),
+        changed(texts=["b"]).fingerprint(),
+        changed(labels=np.array([1])).fingerprint(),
+        changed(text_pairs=["a"]).fingerprint(),
+        task.fingerprint(),
+    }
+    assert len(prints) == 5
+    assert changed().fingerprint() == changed().fingerprint()
+
+
+def test_a_tenth_is_held_out_where_no_dev_file_is_given(train_file):
+    task = load_task(train_file=train_file)
+    train, dev = task.splits["train"], task.splits["dev"]
+    assert len(dev) == 6
+    assert sorted(train.texts + dev.texts) == sorted(f"text {i}" for i in range(60))
+    for part in (train, dev):
+        numbers = [int(text.split()[1]) for text in part.texts]
+        assert part.ids == numbers == sorted(numbers)
+        assert [task.labels[i] for i in part.labels] == ["pos" if i % 3 else "neg" for i in numbers]
+
+
+def test_the_seed_holds_out(train_file):
+    dev = [load_task(train_file=train_file, seed=seed).splits["dev"].texts for seed in (0, 0, 1)]
+    assert dev[0] == dev[1] != dev[2]
+
+
+def test_a_dev_file_leaves_the_training_file_whole(write, train_file):
+    dev_file = write("dev.csv", [("x", "neg"), ("y", "pos"), ("z", "neg")])
+    task = load_task(train_file=train_file, dev_file=dev_file, test_file=write("test.csv", ["t", "u"]))
+    assert {name: len(part) for name, part in task.splits.items()} == {"train": 60, "dev": 3, "test": 2}
+    assert (task.name, task.labels, task.metrics) == ("files", ("neg", "pos"), ("accuracy",))
+    assert task.splits["dev"].labels.tolist() == [0, 1, 0]
+    assert task.splits["test"].labels is None
+
+
+def test_a_test_file_with_labels_is_reported_on(write, train_file):
+    task = load_task(train_file=train_file, test_file=write("test.csv", [("t", "pos")]))
+    assert task.report_split == "test"
+    assert task.splits["test"].labels.tolist() == [1]
+
+
+def test_regression_reads_numbers(write):
+    task = load_task(train_file=write("a.csv", [(f"t{i}", f"{i}.5") for i in range(20)]), regression=True)
+    assert (task.labels, task.metrics) == (("score",), ("pearson", "spearman"))
+    assert task.is_regression and task.splits["train"].labels.dtype == np.float32
+    assert len(task.splits["train"]) == 18
+
+
+def test_columns_have_the_names_that_are_given(tmp_path):
+    (tmp_path / "a.tsv").write_text("q\ta\ty\n" + "".join(f"q{i}\ta{i}\t{i % 2}\n" for i in range(20)))
+    columns = {"text_column": "q", "text_pair_column": "a", "label_column": "y"}
+    train = load_task(train_file=str(tmp_path / "a.tsv"), **columns).splits["train"]
+    assert [text.replace("q", "a") for text in train.texts] == train.text_pairs
+    assert [int(text[1:]) % 2 for text in train.texts] == train.labels.tolist()
+
+
+def test_files_that_do_not_fit_are_named_by_their_flag(write, train_file):
+    odd = write("odd.csv", [("x", "new")])
+    assert refused("odd.csv, row 2, with the label 'new'", train_file=train_file, dev_file=odd).argument == "dev_file"
+    assert refused("with the label 'new'", train_file=train_file, test_file=odd).argument == "test_file"
+    bare = write("bare.csv", ["x", "y"])
+    assert refused("'label', which .*bare.csv, row 2 lacks", train_file=bare).argument == "label_column"
+    refused("'label', which .*bare.csv", train_file=train_file, dev_file=bare)
+    refused("bare.csv without labels", test_file=bare)
+
+
+def test_too_few_rows_for_a_tenth(write):
+    few = write("few.csv", [("x", "pos"), ("y", "neg")])
+    assert refused("few.csv of 2 rows; expected more, or a --dev_file", train_file=few).argument == "train_file"
+
+
+def test_a_task_or_files_but_not_both(train_file):
+    assert refused("neither a task nor files; expected one of the two").argument == "task"
+    refused("'sst2' and files; expected one of the two", "sst2", train_file=train_file)
+
+
+def test_an_unknown_task_names_the_known_ones():
+    refused("task: got 'sst3'; expected one of cola, .*movie_reviews, wiki_topics", "sst3")
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize(
+    "name, labels, sizes",
+    [
+        ("movie_reviews", 2, {"train": 7441, "dev": 1017, "test": 2110}),
+        ("wiki_topics", 11, {"train": 0, "dev": 0, "test": 0}),
+    ],
+)
+def test_packaged_tasks_have_fixed_splits_that_share_no_text(name, labels, sizes):
+    task = load_task(name)
+    assert {name: len(part) for name, part in task.splits.items()} == sizes
+    assert len(task.labels) == labels
+    texts = [text for part in task.splits.values() for text in part.texts]
+    assert len(set(texts)) == len(texts)
+    for part in task.splits.values():
+        assert set(part.labels) == set(range(labels))
+    assert task.report_split == "test"
+
+
+@pytest.mark.assets
+def test_packaged_labels_are_those_of_the_source():
+    reviews = load_task("movie_reviews").splits["test"]
+    by_text = dict(zip(reviews.texts, reviews.labels))
+    from tinybert_tf import assets
+
+    file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
+    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    checked = [by_text[text] == (not rating.startswith("-")) for _, rating, text in rows if text in by_text]
+    assert len(checked) >= len(reviews) and np.mean(checked) > 0.999  # but for texts that stand twice

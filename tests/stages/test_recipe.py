@@ -1,0 +1,242 @@
+"""The stages of task distillation, one after another, on tiny models."""
+
+import contextlib
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from tinybert_tf import stage_configs as configs
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.stages import all as whole_recipe
+from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, predict, task
+
+QUICK = {"deterministic": False, "save_steps": 50, "eval_steps": 25, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def files(reviews):
+    return {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 16}
+
+
+@pytest.fixture(scope="module")
+def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
+    """Every stage's finished run by name."""
+    base = tmp_path_factory.mktemp("runs")
+
+    def go(stage, kind, name, **options):
+        return stage.run(kind(output_dir=str(base / name), **options))
+
+    teacher = str(plain_teacher)
+    made = {"base": base}
+    made["finetune"] = go(
+        finetune, configs.FinetuneConfig, "finetune", teacher=teacher, epochs=12, learning_rate=3e-3, **files, **QUICK
+    )
+    made["masked_lm"] = go(
+        masked_lm,
+        configs.MaskedLMConfig,
+        "masked_lm",
+        model=teacher,
+        corpus=(str(reviews / "text.txt"),),
+        max_steps=60,
+        sequence_length=16,
+        eval_sequences=8,
+        learning_rate=3e-3,
+        **QUICK,
+    )
+    made["augment"] = go(
+        augment,
+        configs.AugmentConfig,
+        "augment",
+        masked_lm=str(made["masked_lm"].path),
+        vectors="",
+        num_variants=5,
+        num_candidates=4,
+        teacher=str(made["finetune"].path),
+        **files,
+    )
+    made["task"] = go(
+        task,
+        configs.TaskConfig,
+        "task",
+        teacher=str(made["finetune"].path),
+        student=student_shape,
+        augmented=str(made["augment"].path),
+        max_steps=80,
+        learning_rate=3e-3,
+        prediction_max_steps=80,
+        prediction_learning_rate=3e-3,
+        **files,
+        **QUICK,
+    )
+    made["evaluate"] = go(
+        evaluate,
+        configs.EvaluateConfig,
+        "evaluate",
+        model=str(made["task"].path),
+        teacher=str(made["finetune"].path),
+        **files,
+    )
+    return made
+
+
+def test_the_teacher_learns_and_knows_its_labels(runs):
+    assert runs["finetune"].record["results"]["dev"]["accuracy"] > 0.9
+    teacher = BertClassifier.from_preset(str(runs["finetune"].path))
+    assert teacher.labels == ["bad", "good"] and teacher.tokenizer.sequence_length == 16
+    card = (runs["finetune"].model / "README.md").read_text()
+    assert "bad, good" in card and "accuracy" in card
+    assert "Dev      accuracy" in finetune.summary(runs["finetune"])
+
+
+def test_the_masked_lm_learns(runs):
+    results = runs["masked_lm"].record["results"]
+    assert results["held_out"]["loss"] < 0.9 * results["untrained"]["loss"]
+    assert results["held_out"]["top5"] > results["held_out"]["top1"] >= 0
+    assert "top-5" in masked_lm.summary(runs["masked_lm"])
+
+
+def test_augmentation_keeps_originals_and_adds_variants(runs):
+    rows = [json.loads(line) for line in (runs["augment"].path / augment.FILE).read_text().splitlines()]
+    results = runs["augment"].record["results"]
+    assert results["examples"] == 180 and results["rows"] == len(rows) > 400
+    assert len({(row["source"], row["text"]) for row in rows}) == len(rows)
+    assert sorted({row["source"] for row in rows}) == list(range(180))
+    assert 0 < results["flip_rate"] < 1 and results["flips_looked_at"] == len(rows) - 180
+    assert "turns round" in augment.summary(runs["augment"])
+
+
+def test_the_student_learns_the_task_in_two_phases(runs):
+    assert runs["task"].record["results"]["dev"]["accuracy"] > 0.85
+    base = runs["task"].path
+    losses = [json.loads(line) for line in (base / "intermediate" / "metrics.jsonl").read_text().splitlines()]
+    held_out = [line["held_out/loss"] for line in losses if "held_out/loss" in line]
+    assert held_out[-1] < 0.7 * held_out[0]
+    assert (base / "prediction" / "model").is_dir()
+    assert BertClassifier.from_preset(str(base)).labels == ["bad", "good"]
+    assert "distilled from" in (base / "model" / "README.md").read_text()
+
+
+def test_the_evaluation_agrees_with_its_files(runs):
+    folder, results = runs["evaluate"].path, runs["evaluate"].record["results"]["splits"]["test"]
+    rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+    right = np.mean([row["prediction"] == row["label"] for row in rows])
+    assert results["metrics"]["accuracy"] == pytest.approx(right)
+    assert results["agreement"] == pytest.approx(np.mean([row["prediction"] == row["teacher"] for row in rows]))
+    low, high = results["intervals"]["accuracy"]
+    assert low <= right <= high
+    table = [line.split(",") for line in (folder / "confusion.csv").read_text().splitlines()]
+    assert sum(int(row[i + 1]) for i, row in enumerate(table[1:])) == right * 60
+    assert "95 % interval" in evaluate.summary(runs["evaluate"])
+
+
+def test_predictions_are_one_object_a_line(runs, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a good film\na bad, dull one\n\n")))
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        predict.run(configs.PredictConfig(model=str(runs["finetune"].path)))
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [row["text"] for row in rows] == ["a good film", "a bad, dull one", ""]
+    assert [row["label"] for row in rows[:2]] == ["good", "bad"]
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path):
+    config = configs.TaskConfig(
+        output_dir=str(tmp_path / "joint"),
+        teacher=str(runs["finetune"].path),
+        student=student_shape,
+        phase="joint",
+        max_steps=6,
+        **files,
+        **QUICK,
+    )
+    folder = task.run(config)
+    lines = (folder.path / "joint" / "metrics.jsonl").read_text().splitlines()
+    line = next(line for line in map(json.loads, lines) if "loss" in line)
+    assert {"attention_loss", "hidden_loss", "embedding_loss", "prediction_loss"} <= set(line)
+
+
+def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_path, monkeypatch):
+    monkeypatch.setattr(augment, "_CHUNK", 50)
+    options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 5, "num_candidates": 4} | files
+    whole = augment.run(configs.AugmentConfig(output_dir=str(tmp_path / "whole"), **options))
+    calls = []
+
+    def dies(*args):
+        calls.append(1)
+        if len(calls) > 120:
+            raise KeyboardInterrupt
+        return make(*args)
+
+    make = augment.make_pair_variants
+    monkeypatch.setattr(augment, "make_pair_variants", dies)
+    config = configs.AugmentConfig(output_dir=str(tmp_path / "cut"), **options)
+    with pytest.raises(KeyboardInterrupt):
+        augment.run(config)
+    partial = tmp_path / "cut" / f".{augment.FILE}.partial"
+    partial.write_bytes(partial.read_bytes()[:-7])  # the kill came within a line
+    monkeypatch.setattr(augment, "make_pair_variants", make)
+    cut = augment.run(config)
+    assert (cut.path / augment.FILE).read_bytes() == (whole.path / augment.FILE).read_bytes()
+
+
+def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_path):
+    options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 5, "num_candidates": 4} | files
+    teacher = str(runs["finetune"].path)
+    config = configs.AugmentConfig(output_dir=str(tmp_path / "run"), teacher=teacher, drop_flips=True, **options)
+    results = augment.run(config).record["results"]
+    before = runs["augment"].record["results"]["rows"]
+    assert 0 < results["dropped"] == before - results["rows"]
+
+
+def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path):
+    config = configs.AllConfig(
+        output_dir=str(tmp_path / "all"),
+        teacher=str(plain_teacher),
+        student=student_shape,
+        corpus=(str(reviews / "text.txt"),),
+        vectors="",
+        max_steps=4,
+        batch_size=8,
+        deterministic=False,
+        **files | {"sequence_length": 0},
+    )
+    folder = whole_recipe.run(config)
+    text = whole_recipe.summary(folder)
+    assert "kept" in text and "x less" in text and "GFLOP" in text
+    made = {path.name for path in folder.path.iterdir() if path.is_dir()}
+    assert made == {"teacher", "general", "masked_lm", "augment", "student", "evaluation"}
+    record = json.loads((folder.path / "run.json").read_text())
+    (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
+    student = folder.path / "student" / "model" / "model.safetensors"
+    before = student.stat().st_mtime_ns
+    assert whole_recipe.run(config).finished
+    assert student.stat().st_mtime_ns == before
+
+
+def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):
+    changed = tmp_path / "other.csv"
+    changed.write_text((reviews / "train.csv").read_text().replace(",good", ",splendid"))
+    config = configs.TaskConfig(
+        output_dir=str(tmp_path / "run"), teacher=str(runs["finetune"].path), train_file=str(changed)
+    )
+    with pytest.raises(InputError, match="teacher: got 2 labels, bad, good; expected the 2 of files: bad, splendid"):
+        task.run(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_are_matched_by_name_not_by_number(runs, files, tmp_path):
+    """The same teacher with its two logits exchanged is as right as before."""
+    teacher = BertClassifier.from_preset(str(runs["finetune"].path))
+    turned = BertClassifier(teacher.encoder, teacher.labels[::-1])
+    for ours, theirs in zip(turned.classifier.weights, teacher.classifier.weights):
+        ours.assign(theirs.numpy()[..., ::-1])
+    turned.save_to_preset(tmp_path / "turned")
+    config = configs.EvaluateConfig(output_dir=str(tmp_path / "run"), model=str(tmp_path / "turned"), **files)
+    accuracy = evaluate.run(config).record["results"]["splits"]["test"]["metrics"]["accuracy"]
+    plain = runs["evaluate"].record["results"]["splits"]["test"]["teacher_metrics"]["accuracy"]
+    assert accuracy == pytest.approx(plain)

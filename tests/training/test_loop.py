@@ -1,0 +1,63 @@
+"""The loop: the best weights on dev stay, whatever a kill does; batches of any structure."""
+
+import keras
+import numpy as np
+import pytest
+
+from tinybert_tf.training.loop import Schedule, train
+from tinybert_tf.training.run_directory import RunDirectory
+
+SCORES = [0.1, 0.3, 0.9, 0.9, 0.2]  # before training, then after each update
+
+
+def stream(position):
+    """Batches whose number is what the model learns; the model does nothing but remember them."""
+    number = position[0] if position else 0
+    while True:
+        number += 1
+        x = {"padding_mask": np.full([2, 3], number, "float32")}
+        yield (x, np.full([2, 1], number, "float32")), (number,)
+
+
+class Remember(keras.Model):
+    """Its one weight is the number of the last batch."""
+
+    def __init__(self):
+        super().__init__(name="remember")
+        self.last = self.add_weight(shape=(), initializer="zeros")
+        self.built = True
+
+    def train_step(self, data):
+        x, y = data
+        self.last.assign(keras.ops.mean(y))
+        return {"loss": keras.ops.sum(x["padding_mask"])}
+
+
+def run(path, scores, steps=4):
+    keras.backend.clear_session()  # names as in a new process
+    model = Remember()
+    model.compile("sgd")
+    folder = RunDirectory(path, "finetune", {})
+    with folder.start({}):
+        evaluate = iter(scores)
+        schedule = Schedule(steps, save_steps=1, log_steps=1, eval_steps=1)
+        train(model, [model.last], stream, folder, schedule, lambda: {"score": next(evaluate)}, best_by="score")
+    return float(model.last), folder
+
+
+def test_the_model_ends_with_its_first_best_weights(tmp_path):
+    last, folder = run(tmp_path, SCORES)
+    assert last == 2.0
+    assert [line["held_out/score"] for line in folder.metrics() if "held_out/score" in line] == SCORES
+
+
+def test_a_killed_run_remembers_what_was_best(tmp_path):
+    with pytest.raises(StopIteration):  # the evaluation after the last update dies
+        run(tmp_path, SCORES[:-1])
+    last, folder = run(tmp_path, SCORES[-1:])
+    assert last == 2.0
+    assert [line["held_out/score"] for line in folder.metrics() if "held_out/score" in line] == SCORES
+
+
+def test_the_last_update_may_be_the_best(tmp_path):
+    assert run(tmp_path, [0.0, 0.1, 0.2, 0.3, 0.4])[0] == 4.0

@@ -28,6 +28,7 @@ from tinybert_tf import assets
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.models import BertEncoder
+from tinybert_tf.models.flops import forward_flops
 from tinybert_tf.training.optimizer import bert_optimizer
 
 BATCH = 32
@@ -47,20 +48,15 @@ def matrix_peak_gflops() -> float:
     return best
 
 
-def forward_flops(config, tokens: int, length: int, layers: int | None = None) -> float:
-    """Multiply-adds, twice counted, of the matrix products of an encoder's forward pass."""
-    d, f = config.hidden_dim, config.intermediate_dim
-    per_token = 2 * (4 * d * d + 2 * d * f) + 4 * length * d
-    return (layers or config.num_layers) * per_token * tokens
-
-
 def step_flops(distiller, batch) -> float:
     """Teacher once forward; student and projections forward and twice backward."""
     tokens, length = batch["token_ids"].size, batch["token_ids"].shape[1]
     teacher, student = distiller.teacher.config, distiller.student.config
     projections = len(distiller.projections) * 2 * student.hidden_dim * teacher.hidden_dim * tokens
     depth = max(match.teacher_layer for match in distiller.matches)
-    return forward_flops(teacher, tokens, length, depth) + 3 * (forward_flops(student, tokens, length) + projections)
+    sequences = tokens / length
+    learned = sequences * forward_flops(student, length) + projections
+    return sequences * forward_flops(teacher, length, depth) + 3 * learned
 
 
 def full_batches(vocabulary_size: int, length: int, number: int) -> list[dict]:

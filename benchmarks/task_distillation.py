@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-INTERMEDIATE, PREDICTION = 1000, 500  # updates of the two phases
+INTERMEDIATE, PREDICTION = 600, 300  # updates of the two phases
 UPDATES = INTERMEDIATE + PREDICTION
 GENERAL = 2000
 FIRST_SEED = 42
@@ -35,13 +35,13 @@ class Row:
     flags: tuple[str, ...]
 
 
-_LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", "--eval_steps=250", "--save_steps=250")
+_LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", "--eval_steps=150", "--save_steps=300")
 _TASK = (
     f"--max_steps={INTERMEDIATE}",
     f"--prediction_max_steps={PREDICTION}",
     "--teacher={teacher}",
-    "--eval_steps=250",
-    "--save_steps=250",
+    "--eval_steps=150",
+    "--save_steps=300",
 )
 _GENERAL, _AUGMENTED = "--student={general}", "--augmented={augment}"
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tinybert_tf import configs
+from tinybert_tf import stage_configs as configs
 
 
 def command(*flags, **environment):
@@ -30,13 +30,24 @@ def refused(result):
     return lines[0].removeprefix("error: ")
 
 
-def test_help_names_every_flag_with_its_default():
-    result = command("--stage=general", "--help")
+def test_help_without_a_stage_lists_the_stages():
+    result = command("--help")
     assert result.returncode == 0
-    for name in configs.GeneralConfig.__dataclass_fields__:
+    assert [line.split()[0] for line in result.stdout.splitlines()[4:-2]] == list(configs.STAGES)
+
+
+@pytest.mark.parametrize("stage", configs.STAGES)
+def test_help_names_every_flag_with_its_default(stage):
+    result = command(f"--stage={stage}", "--help")
+    assert result.returncode == 0
+    for name in configs.STAGES[stage].__dataclass_fields__:
         assert f"  --{name}=" in result.stdout
-    assert "--batch_size=32\n      sequences in an update\n" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 110
+
+
+def test_help_shows_defaults_and_says_what_a_flag_is():
+    result = command("--stage=general", "--help")
+    assert "--batch_size=32\n      sequences in an update\n" in result.stdout
 
 
 def test_help_answers_without_tensorflow():
@@ -53,8 +64,8 @@ def test_help_answers_without_tensorflow():
 @pytest.mark.parametrize(
     "flags, line",
     [
-        ([], "--stage: got nothing; expected one of general"),
-        (["--stage=fly"], "flag --stage=fly: value should be one of <general>"),
+        ([], f"--stage: got nothing; expected one of {', '.join(configs.STAGES)}"),
+        (["--stage=fly"], f"flag --stage=fly: value should be one of <{'|'.join(configs.STAGES)}>"),
         (["--stage=general", "--max_step=3"], "Unknown command line flag 'max_step'. Did you mean: max_steps ?"),
         (
             ["--stage=general", "--max_steps=many"],
@@ -82,6 +93,16 @@ def test_help_answers_without_tensorflow():
             "--jit_compile: got true, with --deterministic=true; expected --deterministic=false: Keras has no both",
         ),
         (["--stage=general", "--student_init=zeros"], "--student_init: got zeros; expected one of svd, random"),
+        (
+            ["--stage=general", "--task=sst2"],
+            "--task: got sst2; expected only flags that --stage=general uses (see --help)",
+        ),
+        (["--stage=task", "--phase=3"], "--phase: got 3; expected one of two, intermediate, prediction, joint"),
+        (
+            ["--stage=finetune", "--task=sst2", "--train_file=x.csv"],
+            "--task: got sst2; expected one of the two: --task, or --train_file and the like",
+        ),
+        (["--stage=augment", "--drop_flips"], "--drop_flips: got True; expected a --teacher to judge by"),
         (["--stage=general", "--projection=none"], "--projection: got none; expected one of per_layer, shared"),
     ],
 )

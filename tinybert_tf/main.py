@@ -86,16 +86,18 @@ def _typed(field: dataclasses.Field, value):
 def usage(stage: str | None) -> str:
     """Returns the help text, for one stage or for all."""
     lines = ["TinyBERT in Keras and TensorFlow.", "", "  python -m tinybert_tf.main --stage=STAGE [--flag=value …]", ""]
-    for name in [stage] if stage else STAGES:
-        config = STAGES[name]
-        lines += [f"--stage={name}", *textwrap.wrap(config.__doc__.strip().split("\n")[0], 100), ""]
-        for field in _own_first(config):
-            default = field.default
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-            shown = shown.lower() if isinstance(default, bool) else shown
-            lines.append(f"  --{field.name}={shown}")
-            lines += textwrap.wrap(field.metadata["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-        lines.append("")
+    if not stage:
+        for name, config in STAGES.items():
+            lines.append(f"  {name:10} {config.__doc__.strip().split('`: ', 1)[1]}")
+        return "\n".join([*lines, "", "  python -m tinybert_tf.main --stage=STAGE --help   shows a stage's flags"])
+    config = STAGES[stage]
+    lines += [f"--stage={stage}", *textwrap.wrap(config.__doc__.strip().split("\n")[0], 100), ""]
+    for field in _own_first(config):
+        default = field.default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        shown = shown.lower() if isinstance(default, bool) else shown
+        lines.append(f"  --{field.name}={shown}")
+        lines += textwrap.wrap(field.metadata["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
 
 

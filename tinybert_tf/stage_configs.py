@@ -105,7 +105,7 @@ class TaskConfig(TaskData, Distillation, Training):
     prediction_weight: float = setting(1.0, "weight of the prediction loss in --phase=joint")
     temperature: float = setting(1.0, "divides both models' logits")
     head_init: str = setting("teacher", "student's pooler and head before phase 2: from the teacher's, or random")
-    dropout: float = setting(0.1, "the student's, while it learns")
+    dropout: float = setting(0.0, "the student's, while it learns")
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,0 +1,28 @@
+"""The README's Python example runs as it stands."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.assets
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    """With the first texts of each split, and a general student that has learned nothing."""
+    from tinybert_tf.configs import STUDENT_PRESETS
+    from tinybert_tf.data import tasks
+    from tinybert_tf.models import BertClassifier, BertEncoder
+
+    tokenizer = BertEncoder.from_preset("minilm_l6", load_weights=False).tokenizer
+    monkeypatch.chdir(tmp_path)
+    BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"], tokenizer=tokenizer).save_to_preset("runs/general/model")
+    whole = tasks.load_task("movie_reviews")
+    splits = {name: part.take(np.arange(32)) for name, part in whole.splits.items()}
+    monkeypatch.setattr(tasks, "load_task", lambda name: dataclasses.replace(whole, splits=splits))
+    (code,) = re.findall(r"<!-- python example: .*? -->\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert BertClassifier.from_preset("my_student").labels == ["negative", "positive"]

@@ -15,7 +15,7 @@ VECTORS = WordVectors(VECTOR_WORDS, np.random.default_rng(0).normal(size=(6, 4))
 ODD_TEXTS = [
     "A fine film, dull story! Isn't it GOOD?",
     "films  played\tun-good\n(film) film's 2good good2 good_bad 'fine' film’s",
-    "film电影 fílm filḿ exposées good\u200bbad un\u00adgood fine\x07story fine\x85dull fine\ufeffdull",
+    "film电影 fílm film\u0301 fine\u0301s good\u200bbad un\u00adgood fine\x07story fine\x85dull fine\ufeffdull",
     "",
     "...",
     "film",
@@ -32,8 +32,8 @@ def words_of(text, places):
     return [text[place.start : place.end] for place in places]
 
 
-
-def test_tokens_are_the_tokenizer_s_and_places_the_word_s(augmenter, monkeypatch):
+def test_tokens_are_the_tokenizer_s_and_places_the_word_s(make_encoder, monkeypatch):
+    augmenter = Augmenter(BertMaskedLM(make_encoder(max_sequence_length=256)), VECTORS, num_candidates=4)
     seen = {}
     tokens_of = augmenter._tokens
 
@@ -42,12 +42,11 @@ def test_tokens_are_the_tokenizer_s_and_places_the_word_s(augmenter, monkeypatch
         return seen["made"]
 
     monkeypatch.setattr(augmenter, "_tokens", spy)
-    monkeypatch.setattr(type(augmenter), "_longest", 10_000)
     augmenter.places(ODD_TEXTS)
     ids, places = seen["made"]
     checked = 0
     for i, text in enumerate(seen["texts"]):
-        assert ids[i].tolist() == augmenter.tokenizer([text], sequence_length=10_000)["token_ids"][0].numpy().tolist()
+        assert ids[i].tolist() == augmenter.tokenizer([text], sequence_length=256)["token_ids"][0].numpy().tolist()
         for a, b in seen["spans"][i]:
             if text[a:b].lower() in PIECES:
                 assert PIECES[ids[i][places[i, a]]] == text[a:b].lower()
@@ -59,7 +58,7 @@ def test_stop_words_and_what_words_are_joined_to_stay(augmenter):
     found = [words_of(text, places) for text, places in zip(ODD_TEXTS, augmenter.places(ODD_TEXTS))]
     assert found == [
         ["fine", "film", "dull", "story", "GOOD"],  # "A", "it" and "Isn't" are not words to change
-        ["films", "un", "good", "film", "fine"],  # "played" has no vector
+        ["films", "good", "film"],  # "un" is a stop word, "played" has no vector
         [],
         [],
         [],
@@ -103,8 +102,8 @@ def test_the_masked_lm_reads_the_masked_text_alone(augmenter):
 def test_the_original_is_no_candidate_and_none_comes_twice(make_encoder, lowercase):
     pieces = [piece.title() if piece in ("story", "play", "of", "and") else piece for piece in PIECES]
     pieces[pieces.index("un")] = "Film"  # beside "film"
-    tokenizer = BertTokenizer([p.lower() + "q" * (p == "Film") for p in pieces] if lowercase else pieces, lowercase)
-    vectors = WordVectors(["films", "Films", "movies", "Movies"], np.eye(4))
+    tokenizer = BertTokenizer(PIECES if lowercase else pieces, lowercase)
+    vectors = WordVectors(["films", "Films", "movies", "Movies"], np.eye(4) + 1)
     augmenter = Augmenter(BertMaskedLM(make_encoder(tokenizer=tokenizer)), vectors, num_candidates=12)
     text = "film Film FILM films Films good Good GOOD"
     places = augmenter.places([text])[0]
@@ -152,7 +151,9 @@ def test_a_word_of_a_text_is_guessed_once_though_the_text_stand_twice(augmenter,
 
 def test_the_other_texts_do_not_change_a_guess(augmenter, monkeypatch):
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(["film", "good", "dull", "the", "player", "!"], rng.integers(1, 15))) for _ in range(12)]
+    texts = [
+        " ".join(rng.choice(["film", "good", "dull", "the", "player", "!"], rng.integers(1, 15))) for _ in range(12)
+    ]
     together = augmenter.places(texts)
     assert together == [augmenter.places([text])[0] for text in texts]
     batches = count_rows(augmenter, monkeypatch)

@@ -8,7 +8,7 @@ import pytest
 from tinybert_tf.data.files import Columns, label_names, read_table, to_examples
 from tinybert_tf.errors import InputError
 
-PAIRS = Columns("first", "second", "class")
+DEFAULT, PAIRS = Columns(), Columns("first", "second", "class")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def write(tmp_path):
     return write
 
 
-def refused(path, message, columns=Columns(), use=lambda table: table):
+def refused(path, message, columns=DEFAULT, use=lambda table: table):
     """Asserts that reading, or what comes after it, ends in one line."""
     with pytest.raises(InputError, match=message) as error:
         use(read_table(path, columns))
@@ -33,20 +33,20 @@ def refused(path, message, columns=Columns(), use=lambda table: table):
 
 
 def test_csv_has_quotes(write):
-    table = read_table(write("a.csv", 'label,text\npos,"a, ""fine"" film"\nneg,dull\n'), Columns())
+    table = read_table(write("a.csv", 'label,text\npos,"a, ""fine"" film"\nneg,dull\n'), DEFAULT)
     assert table.texts == ['a, "fine" film', "dull"]
     assert table.labels == ["pos", "neg"]
     assert table.text_pairs is None
 
 
 def test_csv_fields_may_span_lines_and_rows_are_counted_in_lines(write):
-    table = read_table(write("a.csv", 'text,label\n"a\nb\n\nc",pos\n\nlast,neg\n'), Columns())
+    table = read_table(write("a.csv", 'text,label\n"a\nb\n\nc",pos\n\nlast,neg\n'), DEFAULT)
     assert table.texts == ["a\nb\n\nc", "last"]
     assert table.rows == [5, 7]
 
 
 def test_tsv_keeps_quotes_as_they_are(write):
-    table = read_table(write("a.tsv", 'text\tlabel\n"open\tpos\n"a" \'b\', c\tneg\n'), Columns())
+    table = read_table(write("a.tsv", 'text\tlabel\n"open\tpos\n"a" \'b\', c\tneg\n'), DEFAULT)
     assert table.texts == ['"open', "\"a\" 'b', c"]
     assert table.rows == [2, 3]
 
@@ -55,7 +55,7 @@ def test_tsv_keeps_quotes_as_they_are(write):
 def test_jsonl_has_one_object_a_line(write, name):
     rows = [{"text": 'a\n"b" \u2028 é', "label": 1, "more": [1]}, {"label": "0", "text": ""}]
     content = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    table = read_table(write(name, content), Columns())
+    table = read_table(write(name, content), DEFAULT)
     assert table.texts == [row["text"] for row in rows]
     assert table.labels == ["1", "0"]
     assert table.rows == [1, 3]
@@ -83,7 +83,7 @@ def test_columns_go_by_name_with_any_line_ends(write, name, content, bom, newlin
 @pytest.mark.parametrize("name, separator", [("a.csv", ","), ("a.tsv", "\t")])
 def test_a_text_may_have_50000_words(write, name, separator):
     text = "word " * 50_000
-    assert read_table(write(name, f"text{separator}label\n{text}{separator}x\n"), Columns()).texts == [text]
+    assert read_table(write(name, f"text{separator}label\n{text}{separator}x\n"), DEFAULT).texts == [text]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_one_line(write, name, content, message):
     refused(write(name, content), message)
 
 
-@pytest.mark.parametrize("columns", [Columns(), Columns(text="a"), Columns(text="a", label="b")])
+@pytest.mark.parametrize("columns", [DEFAULT, Columns(text="a"), Columns(text="a", label="b")])
 def test_a_file_without_header_does_not_spill_its_text_into_the_error(write, columns):
     refused(write("a.csv", '"' + "long\ntext " * 1000 + '",1\nb,2\n'), "_column: got .*a.csv, row ", columns)
 
@@ -163,7 +163,7 @@ def test_labels_of_a_file_to_predict_on_are_read_if_there(write):
     ],
 )
 def test_integers_sort_by_value_and_others_by_name(write, labels, expected):
-    table = read_table(write("a.tsv", "text\tlabel\n" + "".join(f"x\t{label}\n" for label in labels)), Columns())
+    table = read_table(write("a.tsv", "text\tlabel\n" + "".join(f"x\t{label}\n" for label in labels)), DEFAULT)
     assert label_names(table) == expected
     assert to_examples(table, expected).labels.tolist() == [expected.index(label) for label in labels]
 
@@ -182,7 +182,7 @@ def test_labels_that_lack_altogether_are_told_so(write):
 def test_fractions_want_regression(write):
     path = write("a.csv", "text,label\nx,1\ny,2.5\nz,3.5\n")
     refused(path, "a.csv, row 3, with the number 2.5 as label; expected classes, or --regression", use=label_names)
-    numbers = to_examples(read_table(path, Columns()), None).labels
+    numbers = to_examples(read_table(path, DEFAULT), None).labels
     assert numbers.dtype == np.float32 and numbers.tolist() == [1, 2.5, 3.5]
 
 

@@ -88,7 +88,7 @@ def test_the_two_dev_sets_of_mnli_stay_apart(tfds_rows):
 
 
 def test_ax_has_nothing_to_train_on(tfds_rows):
-    with pytest.raises(InputError, match="^task: got ax without train examples; expected one of test$"):
+    with pytest.raises(InputError, match=r"^task: got ax without train examples; expected one of test$"):
         load_task("ax").split("train")
 
 

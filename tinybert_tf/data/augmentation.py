@@ -21,7 +21,9 @@ from tinybert_tf.data.word_vectors import WordVectors
 from tinybert_tf.models import BertMaskedLM
 
 # Words of letters a to z alone, which nothing else is joined to: neither digits, nor other letters, nor apostrophes.
-_WORD = re.compile(r"(?<![\w'’])[A-Za-z]{2,}(?![\w'’])")
+# The tokenizer strips accents and leaves out control and format characters, so those join what is beside them.
+_JOINED = r"\w'’\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0300-\u036f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd"
+_WORD = re.compile(f"(?<![{_JOINED}])[A-Za-z]{{2,}}(?![{_JOINED}])")
 _WHOLE_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -94,14 +96,11 @@ class Augmenter:
         )
         candidates = {place: neighbours.get(word.lower(), []) for place, word in candidates.items()}
         candidates |= dict(zip(asked, self._guessed_words(ids, rows, bar)))
-        return [
-            [
-                Place(a, b, tuple(_as_written(word, text[a:b]) for word in candidates[i, a]))
-                for a, b in row
-                if candidates.get((i, a))
-            ]
+        places = [
+            [Place(a, b, _others(candidates.get((i, a), []), text[a:b])) for a, b in row]
             for i, (text, row) in enumerate(zip(texts, spans))
         ]
+        return [[place for place in row if place.candidates] for row in places]
 
     @property
     def _longest(self) -> int:
@@ -222,6 +221,12 @@ def make_pair_variants(
     if second is not None:
         made += [(first, v) for v in make_variants(second, places[1], num_variants, probability, rng)]
     return made
+
+
+def _others(words: Iterable[str], original: str) -> tuple[str, ...]:
+    """The words in the original's case, each once and without the original, as "film" and "Film" become one."""
+    written = dict.fromkeys(_as_written(word, original) for word in words)
+    return tuple(word for word in written if word != original)
 
 
 def _as_written(word: str, original: str) -> str:

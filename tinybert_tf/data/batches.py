@@ -41,6 +41,7 @@ class LengthBuckets:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.tokens = TokenizedExamples(examples, tokenizer, sequence_length)
         self.extras = extras or {}
+        self._orders: dict[int, np.ndarray] = {}
         self._pool_batches = max(1, min(POOL_BATCHES, len(examples) // batch_size))
 
     def batches(self, start: Sequence[int] = ()) -> Iterator[tuple]:
@@ -62,7 +63,11 @@ class LengthBuckets:
         size, count = self._pool_batches * self.batch_size, len(self.examples)
         begin, end = number * size, (number + 1) * size
         epochs = range(begin // count, -(-end // count))
-        stream = np.concatenate([np.random.default_rng([self.seed, epoch]).permutation(count) for epoch in epochs])
+        for epoch in epochs:
+            if epoch not in self._orders:
+                self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(count)
+        self._orders = {epoch: self._orders[epoch] for epoch in epochs}  # the next pool wants the last one again
+        stream = np.concatenate(list(self._orders.values()))
         places = stream[begin - epochs[0] * count :][:size]
         rng = np.random.default_rng([self.seed, number, 1])
         # Texts of one length come in a random order.

@@ -40,9 +40,12 @@ class Task:
 
     @property
     def report_split(self) -> str:
-        """Where results are reported: "test" if its labels are known, else "dev" (GLUE keeps its test labels)."""
+        """Where results are reported: "test" if its labels are known or there is no other, else "dev".
+
+        GLUE keeps the labels of its test sets.
+        """
         test = self.splits.get("test")
-        return "test" if test is not None and test.labels is not None else "dev"
+        return "dev" if "dev" in self.splits and (test is None or test.labels is None) else "test"
 
     def split(self, name: str, argument: str = "task") -> Examples:
         """Returns a split.
@@ -91,7 +94,8 @@ def load_task(name: str = "", **options) -> Task:
     Args:
         name: a GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; nothing with a `train_file`.
         **options: `train_file`, `dev_file`, `test_file`, `text_column`, `text_pair_column`, `label_column`,
-            `regression` and `seed`, for a user's own files: see `tinybert_tf.data.files`.
+            `regression` and `seed`, for a user's own files: see `tinybert_tf.data.files`. And `labels`, which files
+            without a training file are read by: those of a model.
 
     Raises:
         InputError: no such task, or data that cannot be used.
@@ -100,7 +104,7 @@ def load_task(name: str = "", **options) -> Task:
 
     >>> reviews = load_task("movie_reviews")
     >>> reviews.labels, len(reviews.splits["train"])
-    (('negative', 'positive'), 7441)
+    (('negative', 'positive'), 7479)
     """
     has_files = any(options.get(key) for key in ("train_file", "dev_file", "test_file"))
     if bool(name) == has_files:
@@ -161,6 +165,7 @@ def _from_files(
     label_column="label",
     regression=False,
     seed=0,
+    labels=None,
 ) -> Task:
     """A task of the user's own files; without a dev file, a seeded tenth of the training file."""
     tables = {}
@@ -169,8 +174,11 @@ def _from_files(
             may_lack = split == "test"
             columns = files.Columns(text_column, text_pair_column, label_column, labels_may_lack=may_lack)
             tables[split] = files.read_table(path, columns, argument=f"{split}_file")
-    first = next(iter(tables.values()))
-    labels = ("score",) if regression else files.label_names(tables.get("train", first))
+    regression = regression or (labels is not None and len(labels) == 1)
+    if regression:
+        labels = ("score",)
+    elif "train" in tables or labels is None:
+        labels = files.label_names(tables.get("train") or next(iter(tables.values())))
     splits = {split: files.to_examples(table, None if regression else labels) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
         splits["train"], splits["dev"] = _cut(splits["train"], seed, train_file)

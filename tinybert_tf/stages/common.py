@@ -1,5 +1,7 @@
 """What stages share: seeds, tasks from settings, and the loop's schedule."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 from absl import logging
@@ -19,8 +21,8 @@ def seed_everything(config: Training) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def task_of(config: TaskData) -> Task:
-    """Returns the task that the settings name."""
+def task_of(config: TaskData, labels: Sequence[str] | None = None) -> Task:
+    """Returns the task that the settings name; `labels` are a model's, for files without a training file."""
     has_files = config.train_file or config.dev_file or config.test_file
     return load_task(
         config.task or ("" if has_files else "movie_reviews"),
@@ -31,6 +33,7 @@ def task_of(config: TaskData) -> Task:
         text_pair_column=config.text_pair_column,
         label_column=config.label_column,
         regression=config.regression,
+        labels=labels,
     )
 
 

@@ -34,8 +34,8 @@ def run(config: EvaluateConfig) -> RunDirectory:
     folder = RunDirectory(settings.pop("output_dir"), "evaluate", settings)
     if folder.finished:
         return folder
-    task = task_of(config)
     model = load_classifier(config.model, argument="model")
+    task = task_of(config, model.labels)
     teacher = load_classifier(config.teacher, argument="teacher") if config.teacher else None
     named = task.with_label_order(model.labels, argument="model")
     if teacher is not None:

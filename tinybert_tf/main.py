@@ -175,6 +175,8 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     if run is not None:
+        if run.was_finished:
+            print("This run was already finished; nothing was done.\n")
         print(module.summary(run))
     return 0
 

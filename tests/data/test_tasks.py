@@ -69,11 +69,16 @@ def test_a_score_may_have_any_name():
         task.with_label_order(["a", "b"])
 
 
-def test_results_are_of_the_test_split_only_if_its_labels_are_known(task):
-    assert task.report_split == "dev"
-    known = Task("toy", task.labels, ("accuracy",), {"test": task.splits["train"]})
-    assert known.report_split == "test"
-    assert Task("toy", task.labels, ("accuracy",), {"train": task.splits["train"]}).report_split == "dev"
+def test_results_are_of_dev_where_the_test_labels_are_secret(task):
+    labelled, unlabelled = task.splits["train"], task.splits["test"]
+
+    def report_split(**splits):
+        return Task("toy", task.labels, ("accuracy",), splits).report_split
+
+    assert report_split(dev=labelled, test=labelled) == "test"
+    assert report_split(dev=labelled, test=unlabelled) == "dev"
+    assert report_split(train=labelled, dev=labelled) == "dev"
+    assert report_split(test=unlabelled) == "test"
 
 
 def test_a_split_that_lacks_names_the_others(task):

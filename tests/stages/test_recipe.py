@@ -240,3 +240,23 @@ def test_labels_are_matched_by_name_not_by_number(runs, files, tmp_path):
     accuracy = evaluate.run(config).record["results"]["splits"]["test"]["metrics"]["accuracy"]
     plain = runs["evaluate"].record["results"]["splits"]["test"]["teacher_metrics"]["accuracy"]
     assert accuracy == pytest.approx(plain)
+
+
+def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path):
+    """One class of two is in it: a file by itself would not say which."""
+    (tmp_path / "test.csv").write_text("text,label\na good film,good\nthe fine story,good\n")
+    config = configs.EvaluateConfig(
+        output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.csv")
+    )
+    assert evaluate.run(config).record["results"]["splits"]["test"]["metrics"]["accuracy"] == 1.0
+
+
+def test_texts_without_labels_are_predicted(runs, tmp_path):
+    (tmp_path / "test.jsonl").write_text('{"text": "a good film"}\n{"text": "the dull story"}\n')
+    config = configs.EvaluateConfig(
+        output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.jsonl")
+    )
+    folder = evaluate.run(config)
+    assert "no labels" in evaluate.summary(folder)
+    rows = [json.loads(line) for line in (folder.path / "predictions.jsonl").read_text().splitlines()]
+    assert [row["prediction"] for row in rows] == ["good", "bad"]

@@ -15,7 +15,7 @@ from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.models.presets import loads_as_classifier
 from tinybert_tf.settings import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import task_of
+from tinybert_tf.stages.common import run_directory_of, task_of
 from tinybert_tf.training.run_directory import RunDirectory
 
 
@@ -25,8 +25,7 @@ def run(config: configs.AllConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "all", settings)
+    folder = run_directory_of(config, "all")
     if folder.finished:
         return folder
     fingerprint = task_of(config).fingerprint()
@@ -82,7 +81,7 @@ def _is_classifier(name: str) -> bool:
 def summary(folder: RunDirectory) -> str:
     """A table: teacher, student, what is kept of the teacher's result, sizes and operations."""
     results = folder.record["results"]
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines = []
     split, values = next(iter(results["splits"].items()))
     ours, theirs = results["model"], results["teacher"]
     lines.append(

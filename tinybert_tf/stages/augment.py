@@ -1,6 +1,5 @@
 """Augmentation: variants of a task's training texts, from a masked LM and word vectors."""
 
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -22,7 +21,7 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.presets import load_classifier, load_masked_lm
 from tinybert_tf.recipes import recipe_for
 from tinybert_tf.stage_configs import AugmentConfig
-from tinybert_tf.stages.common import sequence_length_of, task_of
+from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
 from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -36,8 +35,7 @@ def run(config: AugmentConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "augment", settings)
+    folder = run_directory_of(config, "augment")
     if folder.finished:
         return folder
     task = task_of(config)
@@ -89,7 +87,7 @@ def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> tup
 def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end."""
     results = folder.record["results"]
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines = []
     lines.append(f"{results['examples']:,} examples became {results['rows']:,} in {results['seconds']:.0f} s.")
     if results.get("flip_rate") is not None:
         of = f"{results['flips_looked_at']:,} variants"

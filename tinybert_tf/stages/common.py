@@ -1,5 +1,6 @@
 """What stages share: seeds, tasks from settings, and the loop's schedule."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
@@ -12,6 +13,8 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.recipes import recipe_for
 from tinybert_tf.settings import OnText, TaskData, Training
 from tinybert_tf.training.loop import Schedule
+from tinybert_tf.training.optimizer import bert_optimizer
+from tinybert_tf.training.run_directory import RunDirectory
 
 
 def seed_everything(config: Training) -> None:
@@ -47,6 +50,27 @@ def sequence_length_of(config: TaskData, task: Task, *models) -> int:
     if config.sequence_length > longest:
         raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the models have positions")
     return config.sequence_length or min(longest, recipe_for(task.name).sequence_length)
+
+
+def run_directory_of(config, stage: str) -> RunDirectory:
+    """Returns the run directory of a stage's settings.
+
+    Raises:
+        InputError: the folder holds another run, or something else.
+    """
+    settings = dataclasses.asdict(config)
+    return RunDirectory(settings.pop("output_dir"), stage, settings)
+
+
+def optimizer_of(config: Training, learning_rate: float, max_steps: int) -> keras.optimizers.Optimizer:
+    """Returns BERT's optimizer as the settings want it."""
+    return bert_optimizer(
+        learning_rate,
+        max_steps,
+        config.warmup_proportion,
+        config.weight_decay,
+        config.gradient_accumulation_steps,
+    )
 
 
 def schedule_of(config: Training, max_steps: int) -> Schedule:

@@ -1,7 +1,6 @@
 """Evaluation: a classifier's metrics with intervals, beside its teacher's, and the files that go with them."""
 
 import csv
-import dataclasses
 import json
 
 import numpy as np
@@ -16,7 +15,7 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.flops import forward_flops
 from tinybert_tf.models.presets import load_classifier
 from tinybert_tf.stage_configs import EvaluateConfig
-from tinybert_tf.stages.common import sequence_length_of, task_of
+from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
 from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -30,8 +29,7 @@ def run(config: EvaluateConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "evaluate", settings)
+    folder = run_directory_of(config, "evaluate")
     if folder.finished:
         return folder
     model = load_classifier(config.model, argument="model")
@@ -61,7 +59,7 @@ def run(config: EvaluateConfig) -> RunDirectory:
 def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end."""
     results = folder.record["results"]
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines = []
     for name, values in results["splits"].items():
         lines += [f"{name}: {values['examples']:,} examples", *_metric_lines(values), ""]
         lines += [*values.get("confusion", []), ""] if values.get("confusion") else []

@@ -1,6 +1,5 @@
 """Fine-tuning: a BERT learns a task from labels, and becomes the teacher."""
 
-import dataclasses
 from pathlib import Path
 
 import keras
@@ -16,10 +15,17 @@ from tinybert_tf.models.checkpoints import save_folder
 from tinybert_tf.models.presets import load_encoder
 from tinybert_tf.stage_configs import FinetuneConfig
 from tinybert_tf.stages.augment import read_augmented
-from tinybert_tf.stages.common import in_one_line, schedule_of, seed_everything, sequence_length_of, task_of
+from tinybert_tf.stages.common import (
+    in_one_line,
+    optimizer_of,
+    run_directory_of,
+    schedule_of,
+    seed_everything,
+    sequence_length_of,
+    task_of,
+)
 from tinybert_tf.stages.model_card import classifier_card
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -30,8 +36,7 @@ def run(config: FinetuneConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "finetune", settings)
+    folder = run_directory_of(config, "finetune")
     if folder.finished:
         return folder
     seed_everything(config)
@@ -54,7 +59,9 @@ def run(config: FinetuneConfig) -> RunDirectory:
         data.tokens.num_truncated,
         length,
     )
-    model.compile(_optimizer(config, max_steps), loss=_loss(task), jit_compile=config.jit_compile)
+    model.compile(
+        optimizer_of(config, config.learning_rate, max_steps), loss=_loss(task), jit_compile=config.jit_compile
+    )
     inputs = {"teacher": digest_of(model.encoder), "task": task.fingerprint()}
     inputs["examples"] = train_examples.fingerprint()
     with folder.start(inputs):
@@ -98,8 +105,7 @@ def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end."""
     results = folder.record["results"]
     dev = {name: value for name, value in results["dev"].items() if name != "score"}
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
-    lines += [
+    lines = [
         f"Dev      {in_one_line(dev)}",
         f"Model    {folder.model}",
         f"Curves   tensorboard --logdir {folder.tensorboard}",
@@ -107,16 +113,6 @@ def summary(folder: RunDirectory) -> str:
         "         same task; or --stage=evaluate --model=" + str(folder.path) + " for its test results.",
     ]
     return "\n".join(lines)
-
-
-def _optimizer(config: FinetuneConfig, max_steps: int) -> keras.optimizers.Optimizer:
-    return bert_optimizer(
-        config.learning_rate,
-        max_steps,
-        config.warmup_proportion,
-        config.weight_decay,
-        config.gradient_accumulation_steps,
-    )
 
 
 def _loss(task: Task) -> keras.losses.Loss:

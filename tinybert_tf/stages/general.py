@@ -15,10 +15,9 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
 from tinybert_tf.stage_configs import GeneralConfig
-from tinybert_tf.stages.common import schedule_of, seed_everything, steps_on_text
+from tinybert_tf.stages.common import optimizer_of, run_directory_of, schedule_of, seed_everything, steps_on_text
 from tinybert_tf.stages.model_card import general_card, losses_table
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 INIT_BATCHES = 20
@@ -30,8 +29,7 @@ def run(config: GeneralConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "general", settings)
+    folder = run_directory_of(config, "general")
     if folder.finished:
         return folder
     seed_everything(config)
@@ -42,13 +40,7 @@ def run(config: GeneralConfig) -> RunDirectory:
     max_steps = steps_on_text(config, text)
     if config.student in STUDENT_PRESETS and config.student_init == "svd":
         initialize_from_teacher(distiller, [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)])
-    optimizer = bert_optimizer(
-        config.learning_rate,
-        max_steps,
-        config.warmup_proportion,
-        config.weight_decay,
-        config.gradient_accumulation_steps,
-    )
+    optimizer = optimizer_of(config, config.learning_rate, max_steps)
     distiller.compile(optimizer, jit_compile=config.jit_compile)
     with folder.start({"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}):
         _train(config, distiller, text, folder, max_steps)
@@ -59,8 +51,7 @@ def run(config: GeneralConfig) -> RunDirectory:
 def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end: held-out losses, where the student is, what to run next."""
     results = folder.record["results"]
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
-    lines += [losses_table(results) if results["student"] else "The corpus is too small to hold anything out.", ""]
+    lines = [losses_table(results) if results["student"] else "The corpus is too small to hold anything out.", ""]
     lines += [
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {folder.tensorboard}",

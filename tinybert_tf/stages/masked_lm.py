@@ -1,7 +1,5 @@
 """Trains a masked language model: no packaged model carries a usable one, and augmentation wants one."""
 
-import dataclasses
-
 import keras
 from absl import logging
 
@@ -12,9 +10,8 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models.checkpoints import save_folder
 from tinybert_tf.models.presets import load_masked_lm
 from tinybert_tf.stage_configs import MaskedLMConfig
-from tinybert_tf.stages.common import schedule_of, seed_everything, steps_on_text
+from tinybert_tf.stages.common import optimizer_of, run_directory_of, schedule_of, seed_everything, steps_on_text
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
@@ -24,8 +21,7 @@ def run(config: MaskedLMConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "masked_lm", settings)
+    folder = run_directory_of(config, "masked_lm")
     if folder.finished:
         return folder
     seed_everything(config)
@@ -36,13 +32,7 @@ def run(config: MaskedLMConfig) -> RunDirectory:
         raise InputError("sequence_length", config.sequence_length, expected)
     text = PackedText(corpus, model.tokenizer, config.batch_size, config.sequence_length, config.seed)
     max_steps = steps_on_text(config, text)
-    optimizer = bert_optimizer(
-        config.learning_rate,
-        max_steps,
-        config.warmup_proportion,
-        config.weight_decay,
-        config.gradient_accumulation_steps,
-    )
+    optimizer = optimizer_of(config, config.learning_rate, max_steps)
     model.compile(
         optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -72,7 +62,7 @@ def run(config: MaskedLMConfig) -> RunDirectory:
 def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end."""
     results = folder.record["results"]
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
+    lines = []
     for title, values in (("before", results["untrained"]), ("after", results["held_out"])):
         if values:
             shown = f"top-1 {100 * values['top1']:.1f} %, top-5 {100 * values['top5']:.1f} %, loss {values['loss']:.3f}"

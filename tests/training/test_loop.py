@@ -61,3 +61,7 @@ def test_a_killed_run_remembers_what_was_best(tmp_path):
 
 def test_the_last_update_may_be_the_best(tmp_path):
     assert run(tmp_path, [0.0, 0.1, 0.2, 0.3, 0.4])[0] == 4.0
+
+
+def test_the_start_may_be_the_best(tmp_path):
+    assert run(tmp_path, [0.9, 0.1, 0.2, 0.3, 0.4])[0] == 0.0

@@ -55,7 +55,7 @@ def train(
         schedule: see there.
         evaluate: returns held-out metrics; called with the model as it is.
         best_by: name of a held-out metric; the model ends with the weights that had the highest one, the first of
-            equals, and not with the last ones.
+            equals and those of the start among them, and not with the last ones.
     """
     model.optimizer.build(model.trainable_variables)
     checkpoints = Checkpoints(run.checkpoints, variables + model.optimizer.variables)
@@ -72,8 +72,17 @@ def train(
                 tf.summary.scalar(name, value)
         writer.flush()
 
-    if step == 0:
-        report(0, _named("held_out", evaluate()))
+    def look(step, best):
+        """Evaluates; returns what is the best now, and whether that is new."""
+        values = evaluate()
+        report(step, _named("held_out", values))
+        improved = bool(best_by) and best_by in values and (best is None or values[best_by] > best[1])
+        return ([step, float(values[best_by])] if improved else best), improved
+
+    if not restored:
+        best, improved = look(0, None)
+        if improved:  # the start may remain the best: phase 2 begins with a head that works
+            checkpoints.save(0, state | {"best": best})
     meter = _Meter(state["logs"])
     batches = iter(stream(position))
     update = _updater(model, schedule.gradient_accumulation_steps)
@@ -91,10 +100,7 @@ def train(
                 report(step, values)
             improved = False
             if last or step % schedule.eval_steps == 0:
-                values = evaluate()
-                report(step, _named("held_out", values))
-                improved = bool(best_by) and best_by in values and (best is None or values[best_by] > best[1])
-                best = [step, float(values[best_by])] if improved else best
+                best, improved = look(step, best)
             if last or improved or step % schedule.save_steps == 0:
                 state = {"position": list(position), "logs": meter.logs, "best": best}
                 checkpoints.save(step, state, keep=best and best[0])

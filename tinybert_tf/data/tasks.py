@@ -57,28 +57,24 @@ class Task:
             raise InputError(argument, f"{self.name} without {name} examples", f"one of {', '.join(self.splits)}")
         return self.splits[name]
 
-    def with_label_order(self, labels: Sequence[str], argument: str = "teacher") -> "Task":
-        """Returns the task with its labels numbered as a model does, whose order of the same names may be another.
+    def columns_of(self, labels: Sequence[str], argument: str = "teacher") -> list[int]:
+        """Returns where a model with these labels has the logit of each of the task's, in the task's order.
+
+        Names decide, not numbers: a model may have the same labels in another order. Metrics such as F1 go by the
+        task's order.
 
         Raises:
             InputError: the model has other labels.
         """
         if self.is_regression and len(labels) == 1:
-            return dataclasses.replace(self, labels=tuple(labels))
+            return [0]
         ours, theirs = list(self.labels), list(labels)
         if sorted(ours) != sorted(theirs):
             ours, theirs = [label.lower() for label in ours], [label.lower() for label in theirs]
         if sorted(ours) != sorted(theirs):
             got = f"{len(labels)} labels, {_shown(labels)}"
             raise InputError(argument, got, f"the {len(ours)} of {self.name}: {_shown(self.labels)}")
-        if self.is_regression or list(self.labels) == list(labels):
-            return dataclasses.replace(self, labels=tuple(labels))
-        number = np.array([theirs.index(label) for label in ours])
-        splits = {
-            name: part if part.labels is None else dataclasses.replace(part, labels=number[part.labels])
-            for name, part in self.splits.items()
-        }
-        return dataclasses.replace(self, labels=tuple(labels), splits=splits)
+        return [theirs.index(label) for label in ours]
 
     def fingerprint(self) -> str:
         """Returns a SHA-256 of all texts and labels."""

@@ -44,8 +44,7 @@ def run(config: AugmentConfig) -> RunDirectory:
     vectors = WordVectors.load(config.vectors) if config.vectors else None
     teacher = load_classifier(config.teacher, argument="teacher") if config.teacher else None
     if teacher is not None:
-        task = task.with_label_order(teacher.labels)
-        examples = task.split("train")
+        task.columns_of(teacher.labels)  # refuses other ones
         if task.is_regression and config.drop_flips:
             raise InputError("drop_flips", "true, for a regression", "classes, which can turn round")
     inputs = {"masked_lm": digest_of(masked_lm), "task": task.fingerprint()}

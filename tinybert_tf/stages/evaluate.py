@@ -35,9 +35,9 @@ def run(config: EvaluateConfig) -> RunDirectory:
     model = load_classifier(config.model, argument="model")
     task = task_of(config, model.labels)
     teacher = load_classifier(config.teacher, argument="teacher") if config.teacher else None
-    named = task.with_label_order(model.labels, argument="model")
-    if teacher is not None:
-        task.with_label_order(teacher.labels, argument="teacher")
+    for name, classifier in (("model", model), ("teacher", teacher)):
+        if classifier is not None:
+            task.columns_of(classifier.labels, name)  # refuses other ones
     length = sequence_length_of(config, task, *filter(None, (model, teacher)))
     split = config.split or task.report_split
     splits = [name for name in task.splits if name == split or name.startswith(f"{split}_")]
@@ -50,8 +50,8 @@ def run(config: EvaluateConfig) -> RunDirectory:
         if teacher is not None:
             results["teacher"] = _size(teacher, length)
         for name in splits:
-            results["splits"][name] = _evaluate_split(config, named, name, model, teacher, length, folder)
-        _write_submissions(task, named, model, length, folder)
+            results["splits"][name] = _evaluate_split(config, task, name, model, teacher, length, folder)
+        _write_submissions(task, model, length, folder)
         folder.finish(results)
     return folder
 
@@ -100,15 +100,15 @@ def _evaluate_split(
     length: int,
     folder: RunDirectory,
 ) -> dict:
-    """Writes the split's files; returns its results. `task` has its labels in the model's order."""
+    """Writes the split's files; returns its results. All logits are in the task's order of labels."""
     examples = task.split(split)
     tokens = TokenizedExamples(examples, model.tokenizer, length)
-    logits = predict_logits(model, tokens, config.batch_size)
+    logits = predict_logits(model, tokens, config.batch_size)[:, task.columns_of(model.labels)]
     theirs = None
     if teacher is not None:
         tokens = TokenizedExamples(examples, teacher.tokenizer, length)
         theirs = predict_logits(teacher, tokens, config.batch_size, "teacher")
-        theirs = theirs[:, _columns(teacher.labels, model.labels)]
+        theirs = theirs[:, task.columns_of(teacher.labels)]
     suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
     _write_predictions(folder.path / f"predictions{suffix}.jsonl", task, examples, logits, theirs)
     values = {"examples": len(examples), "truncated": tokens.num_truncated}
@@ -127,12 +127,6 @@ def _evaluate_split(
         _write_confusion(folder.path / f"confusion{suffix}.csv", task.labels, table)
         values["confusion"] = _confusion_lines(task.labels, table)
     return values
-
-
-def _columns(theirs: list[str], ours: list[str]) -> list[int]:
-    """The teacher's column of each of the model's labels, whose order may be another."""
-    names = [label.lower() for label in theirs]
-    return [0] if len(ours) == 1 else [names.index(label.lower()) for label in ours]
 
 
 def _intervals(task: Task, examples, logits, theirs, seed: int) -> dict:
@@ -185,12 +179,12 @@ def _confusion_lines(labels, table: np.ndarray) -> list[str]:
     return lines
 
 
-def _write_submissions(task: Task, named: Task, model: BertClassifier, length: int, folder: RunDirectory) -> None:
-    """GLUE's files for the splits whose labels it keeps; its numbers are in the order that GLUE has the labels in."""
+def _write_submissions(task: Task, model: BertClassifier, length: int, folder: RunDirectory) -> None:
+    """GLUE's files for the splits whose labels it keeps."""
     glue = GLUE_TASKS.get(task.name)
     for split, name in (glue.submission if glue else {}).items():
         examples = task.splits[split]
         logits = predict_logits(model, TokenizedExamples(examples, model.tokenizer, length))
-        logits = logits[:, _columns(named.labels, task.labels)]
+        logits = logits[:, task.columns_of(model.labels)]
         predictions = metrics.predictions_of(logits)
         write_submission(folder.path / name, glue, examples.ids, predictions, task.labels)

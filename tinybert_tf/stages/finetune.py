@@ -83,10 +83,10 @@ def dev_evaluator(model: BertClassifier, task: Task, length: int):
     dev = task.split("dev")
     if dev.labels is None:
         raise InputError("dev_file", "examples without labels", "labelled ones, to choose by")
-    tokens = TokenizedExamples(dev, model.tokenizer, length)
+    tokens, columns = TokenizedExamples(dev, model.tokenizer, length), task.columns_of(model.labels)
 
     def evaluate() -> dict[str, float]:
-        logits = predict_logits(model, tokens)
+        logits = predict_logits(model, tokens)[:, columns]
         values = metrics.compute(task.metrics, dev.labels, logits)
         return values | {"score": metrics.score(task.metrics, dev.labels, logits)}
 

@@ -128,7 +128,7 @@ def classifier_card(config, record: dict, task, results: dict, teacher: str = ""
         config: the run's settings.
         record: the content of `run.json`.
         task: the `Task`.
-        results: `dev` metrics by name, `parameters` and `updates`.
+        results: `dev` metrics by name, `labels`, `parameters` and `updates`.
         teacher: the fine-tuned model that it was distilled from, or nothing where it learned from labels.
     """
     if teacher:
@@ -144,7 +144,7 @@ def classifier_card(config, record: dict, task, results: dict, teacher: str = ""
         what=what,
         version=record["versions"]["tinybert-tf"],
         parameters=results["parameters"],
-        labels=", ".join(task.labels),
+        labels=", ".join(results["labels"]),
         task_licence=f" ({assets.ASSETS[licence].licence})" if licence else "",
         rows=rows,
         updates=results["updates"],

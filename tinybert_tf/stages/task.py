@@ -96,7 +96,8 @@ class _Job:
     def __init__(self, config: TaskConfig):
         self.config = config
         self.teacher = load_classifier(config.teacher, argument="teacher", dtype=config.dtype_policy)
-        self.task = task_of(config).with_label_order(self.teacher.labels)
+        self.task = task_of(config)
+        self.task.columns_of(self.teacher.labels)  # refuses other ones
         self.original = dataclasses.replace(self.task.split("train"), labels=None)
         self.student = self.load_student(config.student)
         self.student_digest = digest_of(self.student.encoder)

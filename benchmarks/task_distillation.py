@@ -146,7 +146,7 @@ class Runs:
         with (self.base / "log.txt").open("a") as log:
             subprocess.run(command, check=True, stdout=log, stderr=log)
 
-    def logits(self, name: str, seed: int) -> np.ndarray | None:
+    def right(self, name: str, seed: int) -> np.ndarray | None:
         """Whether each test example was right, or None if that is not measured yet."""
         file = self.folder(f"evaluate-{name}", seed) / "predictions.jsonl"
         if not _finished(file.parent):
@@ -175,10 +175,10 @@ def table(runs: Runs, rows: dict[str, Row], seeds: list[int], against: str) -> l
         "| | accuracy | of the teacher's | seeds | difference to " + against + ", points |",
         "| --- | --- | --- | --- | --- |",
     ]
-    teacher = {seed: runs.logits("teacher", seed) for seed in seeds}
-    reference = {seed: runs.logits(against, seed) for seed in seeds}
+    teacher = {seed: runs.right("teacher", seed) for seed in seeds}
+    reference = {seed: runs.right(against, seed) for seed in seeds}
     for name, row in rows.items():
-        right = {seed: found for seed in seeds if (found := runs.logits(name, seed)) is not None}
+        right = {seed: found for seed in seeds if (found := runs.right(name, seed)) is not None}
         if not right:
             continue
         values = [100 * found.mean() for found in right.values()]
@@ -193,26 +193,27 @@ def table(runs: Runs, rows: dict[str, Row], seeds: list[int], against: str) -> l
 
 
 def plot(runs: Runs, rows: dict[str, Row], seeds: list[int], file: Path) -> None:
-    """Accuracies of the rows as bars, the teacher as a line."""
+    """Each row's accuracy: a dot a seed, the mean with the binomial 95 % interval, the teacher as a line."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    found = {
-        row.title: [100 * r.mean() for s in seeds if (r := runs.logits(name, s)) is not None]
-        for name, row in rows.items()
-    }
-    found = {title: values for title, values in found.items() if values}
-    figure, axes = plt.subplots(figsize=(8, 0.45 * len(found) + 1.2))
-    titles = list(found)[::-1]
-    means = [np.mean(found[title]) for title in titles]
-    axes.barh(titles, means, color="#4477aa", height=0.62)
-    for place, title in enumerate(titles):
-        axes.plot(found[title], [place] * len(found[title]), "o", color="#222222", markersize=3)
-        axes.text(max(found[title]) + 0.15, place, f"{means[place]:.1f}", va="center", fontsize=9)
-    axes.set_xlim(min(means) - 2, max(means) + 2)
-    axes.set_xlabel(f"test accuracy on {runs.task}, %")
+    found = {name: [r for seed in seeds if (r := runs.right(name, seed)) is not None] for name in rows}
+    found = {name: values for name, values in found.items() if values}
+    figure, axes = plt.subplots(figsize=(8, 0.36 * len(found) + 1.1))
+    for place, values in enumerate(reversed(found.values())):
+        accuracies = [100 * value.mean() for value in values]
+        mean = np.mean(accuracies)
+        error = 1.96 * (mean * (100 - mean) / len(values[0])) ** 0.5
+        axes.errorbar(mean, place, xerr=error, fmt="o", color="#225588", ecolor="#aabbcc", capsize=3)
+        axes.plot(accuracies, [place] * len(accuracies), "|", color="#222222", markersize=9)
+        axes.annotate(f"{mean:.1f}", (mean, place), (0, 5), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_yticks(range(len(found)), [rows[name].title for name in reversed(found)])
+    axes.set_ylim(-0.6, len(found) - 0.3)
+    if "teacher" in found:
+        axes.axvline(100 * np.mean(found["teacher"]), color="#bb5533", linewidth=1, linestyle="--", zorder=0)
+    axes.set_xlabel(f"test accuracy on {runs.task}, %, with the 95 % interval of one run")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(file, dpi=150)

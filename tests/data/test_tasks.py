@@ -6,6 +6,7 @@ import pytest
 from tinybert_tf import assets
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.data.text import Corpus
 from tinybert_tf.errors import InputError
 
 
@@ -192,3 +193,13 @@ def test_packaged_labels_are_those_of_the_source():
     rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
     checked = [by_text[text] == (not rating.startswith("-")) for _, rating, text in rows if text in by_text]
     assert len(checked) >= len(reviews) and np.mean(checked) > 0.999  # but for texts that stand twice
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize(("task", "corpus"), [("movie_reviews", "movie_reviews"), ("wiki_topics", "wiki_openings")])
+def test_what_a_task_evaluates_on_is_in_no_corpus(task, corpus):
+    splits = load_task(task).splits
+    evaluated = {text.strip() for name in ("dev", "test") for text in splits[name].texts}
+    source = Corpus([corpus])
+    texts = {text for held_out in (False, True) for text in source.documents(held_out=held_out)}
+    assert len(texts) > 5000 and not evaluated & texts

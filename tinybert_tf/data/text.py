@@ -146,14 +146,20 @@ def _tfds(name: str, field: str) -> Iterator[str]:
 def _wiki_openings(folder: Path) -> Iterator[str]:
     """The openings of Wikipedia articles but those that the task `wiki_topics` evaluates on."""
     articles = json.loads((folder / "summaries_en-us.json").read_text(encoding="utf-8"))
-    return (article["extract"] for title, article in articles.items() if split_of(title) == "train")
+    return _training_texts({title: article["extract"] for title, article in articles.items()})
 
 
 def _movie_reviews(folder: Path) -> Iterator[str]:
-    """The reviews that the task `movie_reviews` trains on."""
+    """The reviews but those that the task `movie_reviews` evaluates on."""
     lines = (folder / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t", 2) for line in lines)
-    return (text for key, _, text in rows if split_of(key) == "train")
+    return _training_texts({key: text for key, _, text in rows})
+
+
+def _training_texts(texts: dict[str, str]) -> Iterator[str]:
+    """Texts by key, less those held out; a text may stand under two keys, on either side."""
+    held_out = {text for key, text in texts.items() if split_of(key) != "train"}
+    return (text for text in texts.values() if text not in held_out)
 
 
 _ASSET_READERS = {"wiki_openings": _wiki_openings, "movie_reviews": _movie_reviews}

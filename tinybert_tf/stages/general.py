@@ -55,7 +55,7 @@ def summary(folder: RunDirectory) -> str:
     lines += [
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {folder.tensorboard}",
-        f"Next     python -m tinybert_tf.main --stage=task --student={folder.path}, with a teacher of --stage=finetune;",
+        f"Next     python -m tinybert_tf.main --stage=task --student={folder.path} --teacher=runs/finetune",
         f"         or BertEncoder.from_preset({str(folder.path)!r}) in Python, or in transformers or keras-hub.",
     ]
     return "\n".join(lines)

@@ -163,7 +163,7 @@ class AllConfig(TaskData):
     student: str = setting("tinybert_4l_312", f"shape ({SHAPES}), or a general student")
     corpus: tuple[str, ...] = setting(("wiki_openings", "movie_reviews"), OnText.help_of("corpus"))
     corpus_field: str = setting("text", OnText.help_of("corpus_field"))
-    general_steps: int = setting(600, "updates of general distillation; 0 leaves it out")
+    general_steps: int = setting(1200, "updates of general distillation; 0 leaves it out")
     augment: bool = setting(True, "augment the training texts")
     masked_lm: str = setting("", "BertForMaskedLM to augment with; trained on the corpus by default")
     vectors: str = setting("glove_6b_50d", VECTORS)

@@ -23,8 +23,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, variables: list):
         self.folder = folder
-        # Paths are not unique in Keras; the place in the list makes them so.
-        self.variables = {f"{i:04d}/{variable.path}": variable for i, variable in enumerate(variables)}
+        # Not their paths: Keras numbers models in the order a process makes them, and a resumed run makes fewer.
+        self.variables = {f"{i:04d}/{v.dtype}{list(v.shape)}": v for i, v in enumerate(variables)}
 
     def save(self, step: int, state: dict, keep: int | None = None) -> None:
         """Writes a checkpoint and drops old ones.

@@ -66,10 +66,6 @@ def test_one_column_of_logits_is_the_number():
     assert metrics.predictions_of(np.array([[0.3, 0.2], [-7.0, 1.0]])).tolist() == [0, 1]
 
 
-def test_the_score_is_the_mean_of_the_metrics():
-    assert metrics.score(["accuracy", "f1"], LABELS, logits_of(PREDICTIONS)) == pytest.approx((3 / 4 + 2 / 3) / 2)
-
-
 @pytest.fixture
 def answers(monkeypatch):
     """400 labels, a model that is right on 80 %, and one that differs from it on few; 300 draws are enough."""

@@ -39,11 +39,6 @@ def compute(names: Sequence[str], labels: np.ndarray, logits: np.ndarray) -> dic
     return {name: float(_METRICS[name](labels, predictions)) for name in names}
 
 
-def score(names: Sequence[str], labels: np.ndarray, logits: np.ndarray) -> float:
-    """Returns what checkpoints are chosen by: the mean of the task's metrics, as GLUE averages them."""
-    return float(np.mean(list(compute(names, labels, logits).values())))
-
-
 def bootstrap(
     name: str,
     labels: np.ndarray,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tinybert_tf import stage_configs as configs
+from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.stages import all as whole_recipe
@@ -91,6 +92,16 @@ def test_the_teacher_learns_and_knows_its_labels(runs):
     card = (runs["finetune"].model / "README.md").read_text()
     assert "bad, good" in card and "accuracy" in card
     assert "Dev      accuracy" in finetune.summary(runs["finetune"])
+
+
+def test_checkpoints_are_chosen_by_the_mean_of_the_metrics(runs, files):
+    task = dataclasses.replace(load_task(**files_only(files)), metrics=("accuracy", "f1"))
+    found = finetune.dev_evaluator(BertClassifier.from_preset(str(runs["finetune"].path)), task, 16)()
+    assert found["score"] == pytest.approx((found["accuracy"] + found["f1"]) / 2)
+
+
+def files_only(files):
+    return {name: path for name, path in files.items() if name.endswith("file")}
 
 
 def test_the_masked_lm_learns(runs):

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-from tqdm import tqdm
 
 from tinybert_tf.data.word_vectors import WordVectors
 from tinybert_tf.models import BertMaskedLM
@@ -61,20 +60,19 @@ class Augmenter:
         self._forbidden = tf.constant(np.where(allowed, 0.0, -np.inf).astype(np.float32))
         self._guess = self._make_guess()
 
-    def places(self, texts: Sequence[str], bar: tqdm | None = None) -> list[list[Place]]:
+    def places(self, texts: Sequence[str]) -> list[list[Place]]:
         """Returns for each text the places where it may change, from left to right.
 
         Texts that stand twice are read once.
 
         Args:
             texts: any number of texts; memory grows with them.
-            bar: a progress bar, which counts the words that the masked LM has guessed.
         """
         unique = list(dict.fromkeys(texts))
-        found = dict(zip(unique, self._places_of_unique(unique, bar)))
+        found = dict(zip(unique, self._places_of_unique(unique)))
         return [found[text] for text in texts]
 
-    def _places_of_unique(self, texts: list[str], bar: tqdm | None) -> list[list[Place]]:
+    def _places_of_unique(self, texts: list[str]) -> list[list[Place]]:
         spans = [[match.span() for match in _WORD.finditer(text)] for text in texts]
         spans = [
             [(a, b) for a, b in row if text[a:b].lower() not in ENGLISH_STOP_WORDS] for text, row in zip(texts, spans)
@@ -95,7 +93,7 @@ class Augmenter:
             else {}
         )
         candidates = {place: neighbours.get(word.lower(), []) for place, word in candidates.items()}
-        candidates |= dict(zip(asked, self._guessed_words(ids, rows, bar)))
+        candidates |= dict(zip(asked, self._guessed_words(ids, rows)))
         places = [
             [Place(a, b, _others(candidates.get((i, a), []), text[a:b])) for a, b in row]
             for i, (text, row) in enumerate(zip(texts, spans))
@@ -133,7 +131,7 @@ class Augmenter:
             part += count
         return ids, places
 
-    def _guessed_words(self, ids, rows, bar) -> list[list[str]]:
+    def _guessed_words(self, ids, rows) -> list[list[str]]:
         """The likeliest words at (text, token) rows: texts of like length together, each row once."""
         lengths = np.array([len(ids[i]) for i, _ in rows], np.int64)
         order, guessed = np.argsort(lengths, kind="stable"), [None] * len(rows)
@@ -152,8 +150,6 @@ class Augmenter:
             top = self._guess(tf.constant(token_ids), tf.constant(lengths[batch], tf.int32), positions, originals)
             for k, places in zip(batch, top.numpy()):
                 guessed[k] = [self.tokenizer.vocabulary[place] for place in places]
-            if bar is not None:
-                bar.update(len(batch))
             begin = end
         return guessed
 
@@ -175,11 +171,6 @@ class Augmenter:
             return tf.math.top_k(logits, self.num_candidates).indices
 
         return guess
-
-    def count_words(self, texts: Iterable[str]) -> int:
-        """Returns how many words the masked LM will guess, at most: the work ahead."""
-        found = (match.group() for text in texts for match in _WORD.finditer(text))
-        return sum(word.lower() not in ENGLISH_STOP_WORDS and self._cased(word) in self._pieces for word in found)
 
 
 def make_variants(

@@ -48,13 +48,13 @@ def run(config: configs.AllConfig) -> RunDirectory:
             gc.collect()
             return done
 
-        teacher = config.teacher
-        if not _is_classifier(teacher):
+        teacher, tuned = config.teacher, loads_as_classifier(config.teacher, argument="teacher")
+        if not tuned:
             teacher = step(finetune, configs.FinetuneConfig, "teacher", teacher=teacher, batch_size=config.batch_size)
             teacher = str(teacher.path)
         student = config.student
         corpus = {"corpus": config.corpus, "corpus_field": config.corpus_field, "batch_size": config.batch_size}
-        if student in STUDENT_PRESETS and config.general_steps and not _is_classifier(config.teacher):
+        if student in STUDENT_PRESETS and config.general_steps and not tuned:
             steps = config.general_steps
             options = {"teacher": config.teacher, "student": student, "max_steps": steps, "sequence_length": 64}
             student = str(step(general, configs.GeneralConfig, "general", **options, **corpus).path)
@@ -71,11 +71,6 @@ def run(config: configs.AllConfig) -> RunDirectory:
         evaluation = step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher)
         folder.finish(evaluation.record["results"] | {"seconds": seconds})
     return folder
-
-
-def _is_classifier(name: str) -> bool:
-    """Whether the teacher has been fine-tuned already."""
-    return loads_as_classifier(name, argument="teacher")
 
 
 def summary(folder: RunDirectory) -> str:

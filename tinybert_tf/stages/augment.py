@@ -59,8 +59,8 @@ def run(config: AugmentConfig) -> RunDirectory:
     return folder
 
 
-def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> tuple[Examples, np.ndarray]:
-    """Returns the examples of an augmentation, and for each whether it is an original.
+def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> Examples:
+    """Returns the examples of an augmentation, each with the label of its original.
 
     Raises:
         InputError: it is not there, or was made for another task.
@@ -71,8 +71,7 @@ def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> tup
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     sources = np.array([row["source"] for row in rows])
     train = task.split("train")
-    originals = np.concatenate([[True], sources[1:] != sources[:-1]])
-    firsts = np.flatnonzero(originals)
+    firsts = np.flatnonzero(np.concatenate([[True], sources[1:] != sources[:-1]]))
     pairs = train.text_pairs or itertools.repeat(None)
     known = [(rows[place]["text"], rows[place].get("text_pair")) for place in firsts]
     if known != list(zip(train.texts, pairs)):
@@ -80,7 +79,7 @@ def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> tup
     texts = [row["text"] for row in rows]
     text_pairs = None if train.text_pairs is None else [row["text_pair"] for row in rows]
     labels = None if train.labels is None else train.labels[sources]
-    return Examples(texts, text_pairs, labels), originals
+    return Examples(texts, text_pairs, labels)
 
 
 def summary(folder: RunDirectory) -> str:

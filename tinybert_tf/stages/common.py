@@ -7,9 +7,12 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
 from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertEncoder, BertTokenizer
+from tinybert_tf.models.presets import load_encoder
 from tinybert_tf.recipes import recipe_for
 from tinybert_tf.settings import OnText, TaskData, Training
 from tinybert_tf.training.loop import Schedule
@@ -60,6 +63,21 @@ def run_directory_of(config, stage: str) -> RunDirectory:
     """
     settings = dataclasses.asdict(config)
     return RunDirectory(settings.pop("output_dir"), stage, settings)
+
+
+def encoder_of(name: str, tokenizer: BertTokenizer, argument: str, **options) -> BertEncoder:
+    """Returns a new encoder of a named shape, with random weights and this tokenizer, or else the model of that name.
+
+    Args:
+        name: one of `STUDENT_PRESETS`, or what `BertEncoder.from_preset` takes.
+        tokenizer: of a new encoder; its vocabulary is the encoder's.
+        argument: what errors call the name.
+        **options: arguments of `BertEncoder`.
+    """
+    if name not in STUDENT_PRESETS:
+        return load_encoder(name, argument=argument, **options)
+    shape = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary))
+    return BertEncoder.from_shape(shape, tokenizer=tokenizer, **options)
 
 
 def optimizer_of(config: Training, learning_rate: float, max_steps: int) -> keras.optimizers.Optimizer:

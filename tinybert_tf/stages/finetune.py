@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 from absl import logging
 
 from tinybert_tf import metrics
@@ -12,10 +13,10 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.models.presets import load_encoder
 from tinybert_tf.stage_configs import FinetuneConfig
 from tinybert_tf.stages.augment import read_augmented
 from tinybert_tf.stages.common import (
+    encoder_of,
     in_one_line,
     optimizer_of,
     run_directory_of,
@@ -43,7 +44,7 @@ def run(config: FinetuneConfig) -> RunDirectory:
     task = task_of(config)
     train_examples, dev_examples = task.split("train"), task.split("dev")
     if config.augmented:
-        train_examples, _ = read_augmented(Path(config.augmented), task)
+        train_examples = read_augmented(Path(config.augmented), task)
     model = BertClassifier(_encoder(config), task.labels)
     length = sequence_length_of(config, task, model)
     model.tokenizer.sequence_length = length
@@ -88,17 +89,15 @@ def dev_evaluator(model: BertClassifier, task: Task, length: int):
     def evaluate() -> dict[str, float]:
         logits = predict_logits(model, tokens)[:, columns]
         values = metrics.compute(task.metrics, dev.labels, logits)
-        return values | {"score": metrics.score(task.metrics, dev.labels, logits)}
+        return values | {"score": float(np.mean(list(values.values())))}  # as GLUE averages them
 
     return evaluate
 
 
 def _encoder(config: FinetuneConfig) -> BertEncoder:
-    options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-    if config.teacher in STUDENT_PRESETS:
-        tokenizer = BertEncoder.from_preset("minilm_l6").tokenizer
-        return BertEncoder.from_shape(STUDENT_PRESETS[config.teacher], tokenizer=tokenizer, **options)
-    return load_encoder(config.teacher, argument="teacher", **options)
+    new = config.teacher in STUDENT_PRESETS
+    tokenizer = BertEncoder.from_preset("minilm_l6", load_weights=False).tokenizer if new else None
+    return encoder_of(config.teacher, tokenizer, "teacher", dtype=config.dtype_policy, dropout=config.dropout)
 
 
 def summary(folder: RunDirectory) -> str:

@@ -1,6 +1,5 @@
 """General distillation: a plain teacher, unlabelled text, a student that imitates its layers (paper, section 3.2)."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -10,12 +9,19 @@ from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.packing import PackedText, Position
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
-from tinybert_tf.distillation.initialization import initialize_from_teacher
+from tinybert_tf.distillation.initialization import fit_projections, initialize_from_teacher
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
 from tinybert_tf.stage_configs import GeneralConfig
-from tinybert_tf.stages.common import optimizer_of, run_directory_of, schedule_of, seed_everything, steps_on_text
+from tinybert_tf.stages.common import (
+    encoder_of,
+    optimizer_of,
+    run_directory_of,
+    schedule_of,
+    seed_everything,
+    steps_on_text,
+)
 from tinybert_tf.stages.model_card import general_card, losses_table
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -38,8 +44,11 @@ def run(config: GeneralConfig) -> RunDirectory:
     text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
     distiller = _distiller(config, teacher, student)
     max_steps = steps_on_text(config, text)
-    if config.student in STUDENT_PRESETS and config.student_init == "svd":
-        initialize_from_teacher(distiller, [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)])
+    batches = [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)]
+    if config.student not in STUDENT_PRESETS:
+        fit_projections(distiller, batches)
+    elif config.student_init == "svd":
+        initialize_from_teacher(distiller, batches)
     optimizer = optimizer_of(config, config.learning_rate, max_steps)
     distiller.compile(optimizer, jit_compile=config.jit_compile)
     with folder.start({"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}):
@@ -64,13 +73,7 @@ def summary(folder: RunDirectory) -> str:
 def _models(config: GeneralConfig) -> tuple[BertEncoder, BertEncoder]:
     teacher = BertEncoder.from_preset(config.teacher, argument="teacher", dtype=config.dtype_policy)
     options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-    if config.student in STUDENT_PRESETS:
-        shape = STUDENT_PRESETS[config.student]
-        shape = dataclasses.replace(shape, vocabulary_size=teacher.config.vocabulary_size)
-        student = BertEncoder.from_shape(shape, **options)
-        student.tokenizer = teacher.tokenizer
-    else:
-        student = BertEncoder.from_preset(config.student, argument="student", **options)
+    student = encoder_of(config.student, teacher.tokenizer, "student", **options)
     longest = min(teacher.config.max_sequence_length, student.config.max_sequence_length)
     if config.sequence_length > longest:
         raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the models have positions")

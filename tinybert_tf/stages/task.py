@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 from absl import logging
 
@@ -21,13 +22,14 @@ from tinybert_tf.distillation.initialization import (
     initialize_from_teacher,
     initialize_head_from_teacher,
 )
-from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.models.presets import load_classifier, load_encoder, loads_as_classifier
+from tinybert_tf.models.presets import load_classifier, loads_as_classifier
 from tinybert_tf.recipes import Recipe, recipe_for
 from tinybert_tf.stage_configs import TaskConfig
 from tinybert_tf.stages.augment import read_augmented
 from tinybert_tf.stages.common import (
+    encoder_of,
     in_one_line,
     optimizer_of,
     run_directory_of,
@@ -64,11 +66,12 @@ def run(config: TaskConfig) -> RunDirectory:
     with folder.start(inputs):
         for phase in PHASES.get(config.phase, (config.phase,)):
             part = RunDirectory(folder.path / phase, phase, folder.settings)
-            if part.finished:
-                job.student = job.load_student(str(part.path))
-                continue
-            with part.start(inputs):
-                part.finish(job.run_phase(phase, part))
+            if not part.finished:
+                with part.start(inputs):
+                    part.finish(job.run_phase(phase, part))
+            # From the folder, and from the seed, as a run does that was stopped between two phases.
+            keras.utils.set_random_seed(config.seed)
+            job.student = job.load_student(str(part.path))
         results = part.record["results"]
         card = classifier_card(config, folder.record, job.task, results, teacher=config.teacher)
         save_folder(job.student, folder.model, card=card)
@@ -103,12 +106,10 @@ class _Job:
         self.student_digest = digest_of(self.student.encoder)
         self.length = sequence_length_of(config, self.task, self.teacher, self.student)
         self.student.tokenizer.sequence_length = self.length
-        self.examples, self.is_original = self.original, None
+        self.examples = self.original
         if config.augmented:
-            examples, self.is_original = read_augmented(Path(config.augmented), self.task)
-            self.examples = dataclasses.replace(examples, labels=None)
+            self.examples = dataclasses.replace(read_augmented(Path(config.augmented), self.task), labels=None)
         self.recipe = _recipe(config, self.task)
-        self.evaluate_dev = None
         # Refuses what cannot be compared before anything is written.
         self._distiller("joint" if config.phase == "joint" else "intermediate")
         self._say()
@@ -116,16 +117,11 @@ class _Job:
     def load_student(self, name: str) -> BertClassifier:
         """A shape with random weights, an encoder under a new head, or a classifier of the same labels."""
         options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
-        if name in STUDENT_PRESETS:
-            shape = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=self.teacher.config.vocabulary_size)
-            encoder = BertEncoder.from_shape(shape, tokenizer=self.teacher.tokenizer, **options)
-        elif loads_as_classifier(name, argument="student"):
+        if name not in STUDENT_PRESETS and loads_as_classifier(name, argument="student"):
             student = load_classifier(name, argument="student", **options)
             if student.labels == self.teacher.labels:
                 return student
-            encoder = student.encoder
-        else:
-            encoder = load_encoder(name, argument="student", **options)
+        encoder = encoder_of(name, self.teacher.tokenizer, argument="student", **options)
         return BertClassifier(encoder, self.teacher.labels)
 
     def run_phase(self, phase: str, folder: RunDirectory) -> dict:
@@ -202,9 +198,9 @@ class _Job:
     def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:
         tokens = TokenizedExamples(self.task.split("dev"), self.teacher.tokenizer, self.length)
         order = tokens.lengths.argsort(kind="stable")
-        size = min(self.config.batch_size, max(1, len(order) // _DEV_BATCHES))
-        places = [order[i : i + size] for i in range(0, len(order), max(size, len(order) // _DEV_BATCHES))]
-        batches = [tokens.rows(rows) for rows in places]
+        stride = max(1, len(order) // _DEV_BATCHES)  # a batch from each eighth: short texts, long texts
+        starts = range(0, len(order), stride)
+        batches = [tokens.rows(order[i : i + min(stride, self.config.batch_size)]) for i in starts]
         signature = dict.fromkeys(batches[0], tf.TensorSpec([None, None], tf.int32))
         dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))

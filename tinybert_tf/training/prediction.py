@@ -1,6 +1,7 @@
 """A classifier's answers on many examples, quickly, and kept where they are needed again."""
 
 import hashlib
+import os
 
 import keras
 import numpy as np
@@ -66,7 +67,7 @@ def cached_logits(
     logits = predict_logits(model, tokens, batch_size, title)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{id(logits)}.partial")
+        partial = file.with_suffix(f".{os.getpid()}.partial")
         partial.write_bytes(save({"logits": logits}))
         partial.replace(file)
     except OSError as error:

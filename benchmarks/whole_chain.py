@@ -10,8 +10,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import hashlib
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -21,25 +19,14 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from tinybert_tf import assets
 from tinybert_tf.configs import STUDENT_PRESETS, LossWeights
+from tinybert_tf.data.tasks import load_task
+from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.models.encoder import encoder_inputs
 
-LABELS = ["negative", "positive"]
 STEPS, BATCH, LENGTH = 50, 32, 64
-
-
-def movie_reviews():
-    """Sign of the mean rating; one tenth, by a hash of the id, held out."""
-    file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
-    rows = [line.split("\t", 2) for line in file.read_text(encoding="utf-8").splitlines()]
-    rows = [(id_, text, int(float(rating) > 0)) for id_, rating, text in rows if float(rating) != 0]
-    held = [int(hashlib.sha256(id_.encode()).hexdigest(), 16) % 10 == 0 for id_, _, _ in rows]
-    train = [(text, label) for (_, text, label), h in zip(rows, held) if not h]
-    test = [(text, label) for (_, text, label), h in zip(rows, held) if h]
-    return train, test
 
 
 def batches(tokenizer, texts, *labels, repeat=True):
@@ -54,24 +41,24 @@ def main():
     student = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"])
     student.tokenizer = teacher.tokenizer
 
-    articles = json.loads((assets.fetch("wiki_openings") / "summaries_en-us.json").read_text(encoding="utf-8"))
     general = TinyBertDistiller(teacher, student)
     general.compile(keras.optimizers.AdamW(5e-4, global_clipnorm=1.0))
-    general.fit(batches(teacher.tokenizer, [a["extract"] for a in articles.values()]), steps_per_epoch=STEPS)
+    general.fit(batches(teacher.tokenizer, Corpus(["wiki_openings"]).documents()), steps_per_epoch=STEPS)
 
-    train, test = movie_reviews()
-    train_data = batches(teacher.tokenizer, *zip(*train))
-    test_data = batches(teacher.tokenizer, *zip(*test), repeat=False)
-    teacher = BertClassifier.from_preset("minilm_l6", labels=LABELS)
+    task = load_task("movie_reviews")
+    train, test = task.split("train"), task.split("test")
+    train_data = batches(teacher.tokenizer, train.texts, train.labels)
+    test_data = batches(teacher.tokenizer, test.texts, test.labels, repeat=False)
+    teacher = BertClassifier.from_preset("minilm_l6", labels=task.labels)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     teacher.compile(keras.optimizers.AdamW(5e-5), loss=loss, metrics=["accuracy"])
     teacher.fit(train_data, steps_per_epoch=STEPS)
 
-    student = BertClassifier(student, LABELS)
-    task = TinyBertDistiller(teacher, student, loss_weights=LossWeights.joint())
-    task.compile(keras.optimizers.AdamW(3e-4, global_clipnorm=1.0), metrics=["accuracy"])
-    task.fit(train_data, steps_per_epoch=STEPS)
-    print("held out:", {k: round(v, 4) for k, v in task.evaluate(test_data, return_dict=True, verbose=0).items()})
+    student = BertClassifier(student, task.labels)
+    distiller = TinyBertDistiller(teacher, student, loss_weights=LossWeights.joint())
+    distiller.compile(keras.optimizers.AdamW(3e-4, global_clipnorm=1.0), metrics=["accuracy"])
+    distiller.fit(train_data, steps_per_epoch=STEPS)
+    print("held out:", {k: round(v, 4) for k, v in distiller.evaluate(test_data, return_dict=True, verbose=0).items()})
 
     folder = Path(tempfile.mkdtemp())
     student.save_to_preset(folder / "student")
@@ -97,7 +84,7 @@ def main():
     print(
         f"int8 LiteRT file: {len(model):,} bytes; {np.median(times) * 1e3:.2f} ms for {tokens['token_ids'].size} tokens"
     )
-    print(f"{text!r}: {dict(zip(LABELS, answer.round(4).tolist()))}, Keras {float_answer.round(4).tolist()}")
+    print(f"{text!r}: {dict(zip(task.labels, answer.round(4).tolist()))}, Keras {float_answer.round(4).tolist()}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from tinybert_tf.settings import MODEL, Distillation, OnText, TaskData, Training
 
 RUN = "folder of the run; the same command goes on with an interrupted one"
 SHAPES = ", ".join(STUDENT_PRESETS)
+EXPORT_FORMATS = ("litert", "saved_model", "onnx")
+VARIANTS = ("float32", "float16", "int8", "int4")
 VECTORS = "word vectors: the packaged glove_6b_50d, a text file as GloVe's, or a .npy beside a .txt of words"
 
 
@@ -155,6 +157,28 @@ class PredictConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ExportConfig(TaskData):
+    """Settings of `--stage=export`: a student as LiteRT files for phones, SavedModel and ONNX for servers."""
+
+    output_dir: str = setting("runs/export", "folder of the files")
+    student: str = setting("runs/task", f"classifier: {MODEL}")
+    export_formats: tuple[str, ...] = setting(("litert",), "comma-separated: litert, saved_model, onnx")
+    variants: tuple[str, ...] = setting(
+        ("int8",), "of LiteRT files, comma-separated: float32, float16, int8, int4; the first is student.tflite"
+    )
+    fixed_length: bool = setting(False, "take exactly --sequence_length tokens, as CompiledModel and NPUs want")
+    task: str = setting("", "to measure the files on; by default what the student's run was trained on")
+    sequence_length: int = setting(0, "most tokens in a text; 0 for as many as the student was saved with")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, choices in (("export_formats", EXPORT_FORMATS), ("variants", VARIANTS)):
+            values = getattr(self, name)
+            fits = bool(values) and set(values) <= set(choices) and len(set(values)) == len(values)
+            require(self, name, fits, f"some of {', '.join(choices)}, each once")
+
+
+@dataclasses.dataclass(frozen=True)
 class AllConfig(TaskData):
     """Settings of `--stage=all`: the whole recipe for a task, each step skipped when its output is there."""
 
@@ -189,5 +213,6 @@ STAGES = {
     "task": TaskConfig,
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
+    "export": ExportConfig,
     "all": AllConfig,
 }

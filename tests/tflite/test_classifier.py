@@ -1,0 +1,97 @@
+"""The runtime without TensorFlow: the Keras model's answers, in a process that has neither Keras nor TensorFlow."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.tflite import TextClassifier, classify
+
+TEXTS = ["a fine film", "dull", "", "The story is played, and it is a FINE one! good good good good good good good"]
+
+
+def keras_answers(classifier, *texts, sequence_length=16):
+    return tf.nn.softmax(classifier(classifier.tokenizer(*texts, sequence_length=sequence_length))).numpy()
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_equals_keras(make_classifier, export, fixed):
+    classifier = make_classifier(labels=["bad", "good", "neither"])
+    found = TextClassifier(export(classifier, fixed=fixed)).predict(TEXTS)
+    np.testing.assert_allclose(found, keras_answers(classifier, TEXTS), atol=1e-5)
+
+
+def test_pairs_cut_the_longer_text(make_classifier, export):
+    classifier = make_classifier()
+    pairs = TEXTS[::-1]
+    found = TextClassifier(export(classifier, sequence_length=9)).predict(TEXTS, pairs)
+    np.testing.assert_allclose(found, keras_answers(classifier, TEXTS, pairs, sequence_length=9), atol=1e-5)
+
+
+def test_one_text_and_several(make_classifier, export):
+    classifier = TextClassifier(export(make_classifier(labels=["bad", "good"])))
+    one, several = classifier("a fine film"), classifier(["dull", "a fine film"])
+    assert several[1] == one and set(one["probabilities"]) == {"bad", "good"}
+    assert one["label"] == max(one["probabilities"], key=one["probabilities"].get)
+    assert classifier("a", "b") == classifier(["a"], ["b"])[0] and classifier([]) == []
+
+
+def test_regression(make_classifier, export):
+    classifier = make_classifier(labels=["score"])
+    expected = classifier(classifier.tokenizer(["a fine film"]))[0, 0]
+    assert TextClassifier(export(classifier))("a fine film") == {"score": pytest.approx(float(expected), abs=1e-4)}
+
+
+def test_errors(make_classifier, export, tmp_path):
+    with pytest.raises(InputError, match=r"model: got .*none\.tflite \(No such file"):
+        TextClassifier(tmp_path / "none.tflite")
+    plain = tmp_path / "plain.tflite"
+    plain.write_bytes(b"TFL3" * 100)
+    with pytest.raises(InputError, match=r"expected a \.tflite file that --stage=export wrote"):
+        TextClassifier(plain)
+    path = export(make_classifier())
+    with pytest.raises(InputError, match="text_pairs: got 1 texts; expected 2"):
+        TextClassifier(path)(["a", "b"], ["c"])
+    path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])
+    with pytest.raises(InputError, match="expected a LiteRT file"):
+        TextClassifier(path)
+
+
+def test_needs_no_tensorflow(make_classifier, export):
+    """TensorFlow and Keras cannot be imported there; the import takes less than a second."""
+    code = f"""
+        import sys, time
+        sys.modules.update(dict.fromkeys(("tensorflow", "keras", "tf_keras", "absl", "tensorflow_text")))
+        start = time.perf_counter()
+        from tinybert_tf.tflite import TextClassifier
+        seconds = time.perf_counter() - start
+        print(TextClassifier({str(export(make_classifier()))!r})("a fine film")["label"], seconds)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    label, seconds = done.stdout.split()
+    assert label in ("negative", "positive") and float(seconds) < 1
+
+
+@pytest.mark.parametrize("package", ["ai_edge_litert.interpreter", "tokenizers"])
+def test_a_missing_package(make_classifier, export, monkeypatch, package):
+    path = export(make_classifier())
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match="no such package; expected pip install"):
+        TextClassifier(path)
+
+
+def test_command_line(make_classifier, export, capsys, monkeypatch):
+    path = str(export(make_classifier()))
+    assert classify.main(["--model", path, "a fine film", "dull", "--latency"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["text"] for row in rows] == ["a fine film", "dull"] and rows[0]["latency_ms"] > 0
+    monkeypatch.setattr(sys, "stdin", __import__("io").TextIOWrapper(__import__("io").BytesIO(b"good\nbad \xff\n")))
+    assert classify.main(["--model", path]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert classify.main(["--model", "none.tflite", "a"]) == 2
+    assert capsys.readouterr().err.startswith("error: model: got none.tflite")

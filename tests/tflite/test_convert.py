@@ -1,0 +1,114 @@
+"""LiteRT files: the numbers of the Keras model, whole, in builtin ops, bound by name."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.tflite import convert as convert_module
+from tinybert_tf.tflite.convert import convert
+
+Interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
+
+
+def answer(model, row):
+    runner = Interpreter(model_content=model).get_signature_runner("serving_default")
+    return next(iter(runner(**{name: np.asarray(values, np.int32) for name, values in row.items()}).values()))
+
+
+def row_of(batch, i):
+    return {name: values[i : i + 1] for name, values in batch.items()}
+
+
+@pytest.mark.parametrize(
+    ("variant", "tolerance"), [("float32", 1e-5), ("float16", 2e-3), ("int8", 0.05), ("int4", 0.2)]
+)
+def test_a_tiny_model(make_classifier, batch, variant, tolerance):
+    """Weights of the tiny model are large on purpose, hence the wide bounds for few bits."""
+    classifier = make_classifier(hidden_dim=24, intermediate_dim=64)
+    model = convert(classifier, variant)
+    for i in range(3):
+        row = row_of(batch, i)
+        expected = tf.nn.softmax(classifier(row)).numpy()
+        assert np.abs(answer(model, row) - expected).max() < tolerance
+
+
+@pytest.fixture(scope="module")
+def real_classifier():
+    """MiniLM's weights under a random head: 6 layers, 384 wide, 30,522 WordPieces."""
+    tf.keras.utils.set_random_seed(0)
+    return BertClassifier.from_preset("minilm_l6", labels=["a", "b", "c"])
+
+
+SENTENCE = (
+    "The committee, which had met for the third time that week, agreed that neither the cost of the bridge nor the "
+    "opinion of the people who would have to live beside it had been thought about for long enough. "
+)
+
+
+@pytest.mark.assets
+def test_real_weights_at_every_length(real_classifier):
+    """float32 within 1e-5, int8 within 0.02, from one token to the limit of 512."""
+    models = {variant: convert(real_classifier, variant, 512) for variant in ("float32", "int8")}
+    tokens = real_classifier.tokenizer([SENTENCE * 20], sequence_length=512)
+    for length in (1, 2, 3, 8, 17, 64, 128, 300, 512):
+        row = {name: values[:, :length].numpy() for name, values in tokens.items()}
+        expected = tf.nn.softmax(real_classifier({name: tf.constant(ids) for name, ids in row.items()})).numpy()
+        assert np.abs(answer(models["float32"], row) - expected).max() < 1e-5, length
+        assert np.abs(answer(models["int8"], row) - expected).max() < 0.02, length
+    size = real_classifier.count_params()
+    assert 4 * size < len(models["float32"]) < 4.02 * size and size < len(models["int8"]) < 1.02 * size
+
+
+@pytest.mark.assets
+def test_int4_halves_the_table(real_classifier):
+    sizes = {variant: len(convert(real_classifier, variant, 64)) for variant in ("int8", "int4")}
+    table = real_classifier.config.vocabulary_size * real_classifier.config.hidden_dim
+    assert 0.42 * table < sizes["int8"] - sizes["int4"] < 0.5 * table
+
+
+def test_inputs_have_other_places_than_the_signature_says(make_classifier, batch):
+    """The converter sorts inputs as it likes: whoever binds them by place gets another answer, so nobody may."""
+    classifier = make_classifier()
+    interpreter = Interpreter(model_content=convert(classifier, "float32"))
+    names = [detail["name"] for detail in interpreter.get_input_details()]
+    signature = interpreter.get_signature_list()["serving_default"]["inputs"]
+    assert sorted(signature) == ["padding_mask", "segment_ids", "token_ids"]
+    assert sorted(name.split("_", 2)[2].removesuffix(":0") for name in names) == sorted(signature)
+
+
+def test_a_file_without_its_weights_is_refused(make_classifier):
+    """TF 2.21 can leave variables outside the file, and says nothing."""
+    model = convert(make_classifier(), "float32")
+    with pytest.raises(RuntimeError, match="its weights alone have"):
+        convert_module._check(model, make_classifier(intermediate_dim=2000), "float32", 16)
+
+
+def test_an_op_that_is_not_built_in_is_refused(make_classifier):
+    classifier = make_classifier()
+
+    class Custom(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32)] * 3)
+        def serve(self, token_ids, segment_ids, padding_mask):
+            return {"probabilities": tf.linalg.inv(tf.cast(token_ids[:, :1], tf.float32))}
+
+    module = Custom()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.serve.get_concrete_function()], module)
+    converter.allow_custom_ops = True
+    with pytest.raises(RuntimeError, match="custom ops"):
+        convert_module._check(converter.convert(), classifier, "int8", 16)
+
+
+def test_errors(make_classifier):
+    classifier = make_classifier()
+    with pytest.raises(InputError, match="variants: got 'int2'; expected one of float32"):
+        convert(classifier, "int2")
+    with pytest.raises(InputError, match="sequence_length: got 25; expected at most 24"):
+        convert(classifier, "int8", 25)
+
+
+def test_int4_without_its_package(make_classifier, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ai_edge_quantizer", None)
+    with pytest.raises(InputError, match=r"pip install 'tinybert-tf\[int4\]'"):
+        convert(make_classifier(), "int4")

@@ -1,0 +1,65 @@
+"""The phone graph computes what the Keras classifier computes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tinybert_tf.tflite.graph import PhoneGraph
+
+
+def serve(classifier, row, sequence_length=24, fixed=False):
+    graph = PhoneGraph(classifier, sequence_length, fixed)
+    return graph.serve(*(tf.constant(row[name]) for name in ("token_ids", "segment_ids", "padding_mask")))
+
+
+def probabilities(classifier, row):
+    return tf.nn.softmax(classifier(row)).numpy()
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu", "silu"])
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_equals_keras(make_classifier, batch, activation, num_layers):
+    """Rows with padding, with a second text, and of three tokens."""
+    classifier = make_classifier(activation=activation, num_layers=num_layers, layer_norm_epsilon=1e-3)
+    for i in range(3):
+        row = {name: values[i : i + 1] for name, values in batch.items()}
+        np.testing.assert_allclose(
+            serve(classifier, row)["probabilities"], probabilities(classifier, row), rtol=0, atol=1e-6
+        )
+
+
+def test_takes_any_length_and_looks_at_the_first_tokens(make_classifier, batch):
+    classifier = make_classifier()
+    row = {name: values[:1] for name, values in batch.items()}
+    cut = {name: values[:, :5] for name, values in row.items()}
+    np.testing.assert_allclose(
+        serve(classifier, row, sequence_length=5)["probabilities"], probabilities(classifier, cut), atol=1e-6
+    )
+
+
+def test_fixed_length(make_classifier, batch):
+    classifier = make_classifier()
+    row = {name: values[1:2] for name, values in batch.items()}
+    np.testing.assert_allclose(
+        serve(classifier, row, sequence_length=9, fixed=True)["probabilities"],
+        probabilities(classifier, row),
+        atol=1e-6,
+    )
+    with pytest.raises(TypeError):
+        serve(classifier, row, sequence_length=8, fixed=True)
+
+
+def test_regression_has_a_score(make_classifier, batch):
+    classifier = make_classifier(labels=["score"])
+    row = {name: values[:1] for name, values in batch.items()}
+    found = serve(classifier, row)
+    assert set(found) == {"score"}
+    np.testing.assert_allclose(found["score"], classifier(row), atol=1e-5)
+
+
+def test_the_last_layer_is_computed_at_cls_only(make_classifier, batch):
+    """No product of the last layer but keys and values has a row for each token."""
+    classifier = make_classifier(num_layers=1)
+    graph = PhoneGraph(classifier, 24, fixed=True).serve.get_concrete_function().graph
+    rows = [op.outputs[0].shape[0] for op in graph.get_operations() if op.type == "MatMul"]
+    assert sorted(rows) == [1] * 6 + [24] * 2  # query, output, two of the FFN, pooler, head; key, value

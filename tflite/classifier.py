@@ -1,0 +1,100 @@
+"""A LiteRT classifier in Python, without TensorFlow: ai-edge-litert, tokenizers and NumPy are all it needs."""
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.tflite.tokenizer import bert_tokenizer
+
+
+class TextClassifier:
+    """Classifies texts with an exported student. Not for several threads at once: make one for each.
+
+    Args:
+        model: a `student.tflite`; vocabulary, labels and settings are inside it.
+        num_threads: that LiteRT computes with.
+
+    Attributes:
+        labels: class names in the order of the model's output.
+        info: the settings in the file: `sequence_length`, `lowercase`, `signature`, …
+
+    Raises:
+        InputError: the file is not an exported student, or a package is missing.
+
+    Example:
+
+    >>> classifier = TextClassifier("runs/export/student.tflite")
+    >>> classifier("A gripping, beautifully acted film.")
+    {'label': 'positive', 'probabilities': {'negative': 0.00951, 'positive': 0.99049}}
+    """
+
+    def __init__(self, model: str | os.PathLike, num_threads: int = 1):
+        vocabulary, self.labels, self.info = _read_files(Path(model).expanduser())
+        self._tokenizer = bert_tokenizer(
+            vocabulary, self.info["lowercase"], self.info["sequence_length"], self.info["fixed_length"]
+        )
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise InputError("ai-edge-litert", "no such package", "pip install ai-edge-litert") from None
+        try:
+            interpreter = Interpreter(str(model), num_threads=num_threads)
+            self._run = interpreter.get_signature_runner(self.info["signature"])
+        except ValueError as error:
+            raise InputError("model", f"{model} ({error})", "a LiteRT file that --stage=export wrote") from None
+
+    def __call__(self, texts: str | Sequence[str], text_pairs: str | Sequence[str] | None = None):
+        """Returns the answer to a text, or a list of them to several.
+
+        Args:
+            texts: one text, or several.
+            text_pairs: its second text, or as many as there are texts.
+
+        Returns:
+            `{"label": …, "probabilities": {label: …}}`; `{"score": …}` for regression.
+
+        Raises:
+            InputError: not as many pairs as texts.
+        """
+        if isinstance(texts, str):
+            return self._answer(self.predict([texts], None if text_pairs is None else [text_pairs])[0])
+        return [self._answer(row) for row in self.predict(texts, text_pairs)]
+
+    def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
+        """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; arguments as for a call."""
+        if text_pairs is not None and len(text_pairs) != len(texts):
+            raise InputError("text_pairs", f"{len(text_pairs)} texts", f"{len(texts)}, as many as texts")
+        rows = list(texts) if text_pairs is None else list(zip(texts, text_pairs))
+        rows = self._tokenizer.encode_batch(rows)
+        answers = np.zeros((len(rows), len(self.labels)), np.float32)
+        for place in sorted(range(len(rows)), key=lambda i: len(rows[i].ids)):  # a new length costs an allocation
+            row = rows[place]
+            inputs = {"token_ids": row.ids, "segment_ids": row.type_ids, "padding_mask": row.attention_mask}
+            output = self._run(**{name: np.array([values], np.int32) for name, values in inputs.items()})
+            answers[place] = output[self.info["output"]][0]
+        return answers
+
+    def _answer(self, row: np.ndarray) -> dict:
+        if len(self.labels) == 1:
+            return {"score": round(float(row[0]), 5)}
+        probabilities = {label: round(float(value), 5) for label, value in zip(self.labels, row)}
+        return {"label": self.labels[int(row.argmax())], "probabilities": probabilities}
+
+
+def _read_files(model: Path) -> tuple[list[str], list[str], dict]:
+    """Vocabulary, labels and settings from the archive behind a model."""
+    expected = "a .tflite file that --stage=export wrote"
+    try:
+        with zipfile.ZipFile(model) as archive:
+            info = json.loads(archive.read("model_info.json"))
+            vocabulary = archive.read("vocab.txt").decode("utf-8").removesuffix("\n").split("\n")
+    except OSError as error:
+        raise InputError("model", f"{model} ({error.strerror})", expected) from None
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError("model", f"{model} ({error})", expected) from None
+    return vocabulary, info["labels"], info

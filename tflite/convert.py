@@ -1,0 +1,114 @@
+"""From a classifier to a LiteRT file: float, half precision, or quantized after training."""
+
+import contextlib
+import io
+import tempfile
+
+import flatbuffers
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.tflite.graph import INPUTS, PhoneGraph, output_name
+from tinybert_tf.tflite.metadata import add_metadata
+
+SIGNATURE = "serving_default"
+# Bytes a weight of the embedding table and of another matrix takes.
+VARIANTS = {"float32": (4, 4), "float16": (2, 2), "int8": (1, 1), "int4": (0.5, 1)}
+
+
+def convert(
+    classifier: BertClassifier, variant: str = "int8", sequence_length: int | None = None, fixed: bool = False
+) -> bytes:
+    """Returns the LiteRT file of a classifier, with metadata, of builtin ops only.
+
+    Args:
+        classifier: a BERT with its head and tokenizer.
+        variant: "float32"; "float16", computed in float32; "int8", dynamic-range: matrices and tables of 8 bits,
+            activations quantized row by row at run time; "int4": as int8, and the token table of 4 bits, a scale a row.
+        sequence_length: most tokens that the model looks at; the tokenizer's by default.
+        fixed: take exactly `sequence_length` tokens instead of any number.
+
+    Raises:
+        InputError: no such variant, or a length that the model has no positions for.
+        RuntimeError: the converter left something out.
+    """
+    if variant not in VARIANTS:
+        raise InputError("variants", repr(variant), f"one of {', '.join(VARIANTS)}")
+    length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
+    if length > longest:
+        raise InputError("sequence_length", length, f"at most {longest}, as the model has positions")
+    graph = PhoneGraph(classifier, length, fixed)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(graph, folder, signatures={SIGNATURE: graph.serve})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if variant in ("float16", "int8"):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if variant == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        model = converter.convert()
+    labels = ", ".join(classifier.labels[:20])
+    description = f"TinyBERT text classifier ({variant}, up to {length} tokens): {labels}"
+    model = add_metadata(model, "tinybert_tf student", description, output_name(classifier))
+    model = _with_small_tables(model) if variant == "int4" else model
+    _check(model, classifier, variant, length)
+    return model
+
+
+def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) -> None:
+    """Raises RuntimeError unless the file holds every weight, in builtin ops, behind the inputs of that name."""
+    parsed = schema.Model.GetRootAs(model)
+    codes = [parsed.OperatorCodes(i) for i in range(parsed.OperatorCodesLength())]
+    custom = [code.CustomCode() for code in codes if code.BuiltinCode() == schema.BuiltinOperator.CUSTOM]
+    if custom or parsed.SubgraphsLength() != 1:
+        raise RuntimeError(f"the {variant} file has {parsed.SubgraphsLength()} subgraphs and custom ops {custom}")
+    signature = parsed.SignatureDefs(0)
+    names = {signature.Inputs(i).Name().decode() for i in range(signature.InputsLength())}
+    if names != set(INPUTS):
+        raise RuntimeError(f"the {variant} file has inputs {sorted(names)}")
+    table, other = VARIANTS[variant]
+    config = classifier.config
+    tokens = config.vocabulary_size * config.hidden_dim
+    unused = (config.max_sequence_length - length) * config.hidden_dim
+    expected = table * tokens + other * (classifier.count_params() - tokens - unused)
+    if len(model) < expected:
+        raise RuntimeError(f"the {variant} file has {len(model):,} bytes; its weights alone have {expected:,.0f}")
+
+
+def _with_small_tables(model: bytes) -> bytes:
+    """Quantizes a float model with ai-edge-quantizer: matrices to 8 bits, the embedding tables to 4."""
+    try:
+        from ai_edge_quantizer import qtyping, quantizer, recipe_manager
+    except ImportError:
+        raise InputError(
+            "variants", "'int4' without ai-edge-quantizer", "the extra: pip install 'tinybert-tf[int4]'"
+        ) from None
+    recipe = recipe_manager.RecipeManager()
+    for op, bits in (("FULLY_CONNECTED", 8), ("EMBEDDING_LOOKUP", 4)):
+        recipe.add_dynamic_config(regex=".*", operation_name=qtyping.TFLOperationName(op), num_bits=bits)
+    tool = quantizer.Quantizer(bytearray(_with_embedding_lookups(model)))
+    tool.load_quantization_recipe(recipe.get_quantization_recipe())
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # bars and sizes
+        return bytes(tool.quantize().quantized_model)
+
+
+def _with_embedding_lookups(model: bytes) -> bytes:
+    """Turns GATHER from a constant table, which is how TensorFlow looks a row up, into EMBEDDING_LOOKUP.
+
+    ai-edge-quantizer and the kernels know tables with a scale for each row behind the latter only.
+    """
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    lookup = schema.OperatorCodeT()
+    lookup.builtinCode = lookup.deprecatedBuiltinCode = schema.BuiltinOperator.EMBEDDING_LOOKUP
+    lookup.version = 1
+    parsed.operatorCodes.append(lookup)
+    for op in parsed.subgraphs[0].operators:
+        if parsed.operatorCodes[op.opcodeIndex].builtinCode == schema.BuiltinOperator.GATHER:
+            table, ids = op.inputs
+            op.inputs, op.opcodeIndex = [ids, table], len(parsed.operatorCodes) - 1
+            op.builtinOptions, op.builtinOptionsType = None, schema.BuiltinOptions.NONE
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(parsed.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,99 @@
+"""The phone graph: a classifier in plain TensorFlow ops, for one text at a time, shaped for LiteRT's CPU kernels.
+
+It computes what `BertClassifier` computes, and nothing that the answer does not need: the last layer only at [CLS],
+attention masked by one addition, no reshapes around matrix products. Weights are constants, so that no converter can
+leave them outside its file.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tinybert_tf.layers.activations import get_activation
+from tinybert_tf.layers.attention import MASKED_SCORE
+from tinybert_tf.layers.transformer_block import TransformerBlock
+from tinybert_tf.models import BertClassifier
+
+INPUTS = ("token_ids", "segment_ids", "padding_mask")
+PROBABILITIES, SCORE = "probabilities", "score"
+
+
+def output_name(classifier: BertClassifier) -> str:
+    """Returns what the graph's output is called: "probabilities", or "score" for regression."""
+    return SCORE if len(classifier.labels) == 1 else PROBABILITIES
+
+
+class PhoneGraph(tf.Module):
+    """A classifier as a function of `[1, length]` tensors.
+
+    Args:
+        classifier: a BERT with its head.
+        sequence_length: most tokens that are looked at; what is longer is cut inside the graph.
+        fixed: take exactly `sequence_length` tokens, padded, instead of any number of them.
+    """
+
+    def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):
+        super().__init__()
+        self.classifier, self.sequence_length = classifier, sequence_length
+        length = sequence_length if fixed else None
+        spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS}
+        self.serve = tf.function(self._call, input_signature=[spec[name] for name in INPUTS])
+
+    def _call(self, token_ids, segment_ids, padding_mask):
+        """One text's `[1, classes]`, by the output's name."""
+        limit, encoder = self.sequence_length, self.classifier.encoder
+        token_ids, segment_ids, padding_mask = (
+            tf.squeeze(ids[:, :limit], 0) for ids in (token_ids, segment_ids, padding_mask)
+        )
+        hidden = self._embed(token_ids, segment_ids)  # [length, hidden_dim]
+        mask = (1.0 - tf.cast(padding_mask, tf.float32)) * MASKED_SCORE  # [key]
+        for block in encoder.blocks[:-1]:
+            hidden = _transform(block, hidden, hidden, mask)
+        first = _transform(encoder.blocks[-1], hidden[:1], hidden, mask)  # [1, hidden_dim]
+        logits = _dense(self.classifier.classifier, tf.tanh(_dense(encoder.pooler, first)))
+        if len(self.classifier.labels) == 1:
+            return {SCORE: logits}
+        return {PROBABILITIES: tf.nn.softmax(logits)}
+
+    def _embed(self, token_ids, segment_ids):
+        embeddings = self.classifier.encoder.embeddings
+        positions = _constant(embeddings.position_embedding.embeddings)[: self.sequence_length]
+        tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids)
+        segments = tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
+        positions = tf.gather(positions, tf.range(tf.shape(token_ids)[0]))
+        return _layer_norm(embeddings.layer_norm, tokens + segments + positions)
+
+
+def _transform(block: TransformerBlock, queries, hidden, mask):
+    """A Transformer layer's outputs at the places of `queries`, `[queries, hidden_dim]`."""
+    attention = block.attention
+    scale = attention.head_dim**-0.5
+    query = _split_heads(_dense(attention.query_dense, queries, scale), attention)
+    key = _split_heads(_dense(attention.key_dense, hidden), attention)
+    value = _split_heads(_dense(attention.value_dense, hidden), attention)
+    probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + mask)  # [heads, queries, key]
+    context = tf.transpose(tf.matmul(probabilities, value), (1, 0, 2))
+    context = tf.reshape(context, (-1, attention.num_heads * attention.head_dim))
+    attended = _layer_norm(block.attention_norm, queries + _dense(attention.output_dense, context))
+    expanded = get_activation(block.activation)(_dense(block.intermediate_dense, attended))
+    return _layer_norm(block.output_norm, attended + _dense(block.output_dense, expanded))
+
+
+def _split_heads(x, attention):
+    """`[length, hidden_dim]` to `[heads, length, head_dim]`."""
+    return tf.transpose(tf.reshape(x, (-1, attention.num_heads, attention.head_dim)), (1, 0, 2))
+
+
+def _dense(layer, x, scale: float = 1.0):
+    return tf.matmul(x, _constant(layer.kernel, scale)) + _constant(layer.bias, scale)
+
+
+def _layer_norm(layer, x):
+    centered = x - tf.reduce_mean(x, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centered), -1, keepdims=True)
+    return centered * tf.math.rsqrt(variance + layer.epsilon) * _constant(layer.gamma) + _constant(layer.beta)
+
+
+def _constant(weight, scale: float = 1.0):
+    with tf.init_scope():  # outside the graph that is being traced, where a variable has a value
+        value = np.asarray(weight, np.float32)
+    return tf.constant(value * np.float32(scale))

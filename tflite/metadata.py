@@ -1,0 +1,112 @@
+"""TFLite metadata: what MediaPipe's TextClassifier must know of a file, and the files that travel inside it.
+
+A flatbuffer of TFLite's `metadata_schema.fbs` goes into the model as the buffer `TFLITE_METADATA`; vocabulary, labels
+and settings are a ZIP archive behind the model's last byte. Both are what MediaPipe reads, and any ZIP tool shows the
+latter.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "model_info.json"
+
+# MediaPipe's names of BERT's inputs, by ours.
+_MEDIAPIPE_NAMES = {"token_ids": "ids", "segment_ids": "segment_ids", "padding_mask": "mask"}
+_BERT_TOKENIZER = 4  # ProcessUnitOptions.BertTokenizerOptions
+_AXIS_LABELS, _VOCABULARY = 2, 5  # AssociatedFileType
+
+
+def add_metadata(model: bytes, name: str, description: str, output: str) -> bytes:
+    """Writes a metadata flatbuffer into a converted model.
+
+    Args:
+        model: a LiteRT file of one subgraph, whose inputs are called as in `tinybert_tf.tflite.graph.INPUTS`.
+        name: of the model.
+        description: of the model, in a sentence.
+        output: name of the output tensor: "probabilities" or "score".
+    """
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    graph = parsed.subgraphs[0]
+    inputs = [_input_name(graph.tensors[place].name.decode()) for place in graph.inputs]
+    buffer = schema.BufferT()
+    buffer.data = list(_metadata(name, description, [_MEDIAPIPE_NAMES[name] for name in inputs], output))
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"TFLITE_METADATA", len(parsed.buffers)
+    parsed.buffers.append(buffer)
+    parsed.metadata = [*(parsed.metadata or []), entry]
+    builder = flatbuffers.Builder(len(model) + 4096)
+    builder.Finish(parsed.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def append_files(model: bytes, vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -> bytes:
+    """Puts vocabulary, labels and settings behind a model, uncompressed, as MediaPipe wants them."""
+    stream = io.BytesIO(model)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in (
+            (VOCABULARY, "".join(f"{piece}\n" for piece in vocabulary)),
+            (LABELS, "".join(f"{label}\n" for label in labels)),
+            (SETTINGS, json.dumps(settings, indent=2, ensure_ascii=False) + "\n"),
+        ):
+            # A fixed date: the same student, the same bytes.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+    return stream.getvalue()
+
+
+def _input_name(tensor: str) -> str:
+    """Our name of an input, from the converter's ("serving_default_token_ids:0")."""
+    return next(name for name in _MEDIAPIPE_NAMES if tensor.removesuffix(":0").endswith(name))
+
+
+def _metadata(name: str, description: str, inputs: Sequence[str], output: str) -> bytes:
+    """A `ModelMetadata` table; the numbers below are the fields' places in the schema."""
+    builder = flatbuffers.Builder(1024)
+    vocabulary = _file(builder, VOCABULARY, "WordPieces in the order of their ids", _VOCABULARY)
+    tokenizer = _table(builder, 1, {0: _vector(builder, [vocabulary])})
+    builder.StartObject(2)
+    builder.PrependUint8Slot(0, _BERT_TOKENIZER, 0)
+    builder.PrependUOffsetTRelativeSlot(1, tokenizer, 0)
+    unit = builder.EndObject()
+    tensors = [_tensor(builder, name, "int32, one row of tokens") for name in inputs]
+    labels = [_file(builder, LABELS, "classes in the order of the output", _AXIS_LABELS)]
+    answers = [_tensor(builder, output, "one number a class", [] if output == "score" else labels)]
+    fields = {2: _vector(builder, tensors), 3: _vector(builder, answers), 5: _vector(builder, [unit])}
+    subgraph = _table(builder, 10, fields)
+    strings = {place: builder.CreateString(text) for place, text in ((0, name), (1, description), (7, "1.2.1"))}
+    model = _table(builder, 8, strings | {3: _vector(builder, [subgraph])})
+    builder.Finish(model, b"M001")
+    return bytes(builder.Output())
+
+
+def _tensor(builder, name: str, description: str, files: Sequence[int] = ()) -> int:
+    strings = {0: builder.CreateString(name), 1: builder.CreateString(description)}
+    return _table(builder, 7, strings | ({6: _vector(builder, files)} if files else {}))
+
+
+def _file(builder, name: str, description: str, kind: int) -> int:
+    name, description = builder.CreateString(name), builder.CreateString(description)
+    builder.StartObject(5)
+    builder.PrependUOffsetTRelativeSlot(0, name, 0)
+    builder.PrependUOffsetTRelativeSlot(1, description, 0)
+    builder.PrependInt8Slot(2, kind, 0)
+    return builder.EndObject()
+
+
+def _table(builder, size: int, fields: dict[int, int]) -> int:
+    """A table of `size` fields, of which these are set."""
+    builder.StartObject(size)
+    for place, offset in fields.items():
+        builder.PrependUOffsetTRelativeSlot(place, offset, 0)
+    return builder.EndObject()
+
+
+def _vector(builder, offsets: Sequence[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector()

@@ -1,0 +1,260 @@
+"""Export: a student as LiteRT files, a SavedModel for TF Serving, ONNX; each compared with the Keras model.
+
+Everything is written into a folder beside the last place first, and moved when all of it is there and right.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import logging as stdlib_logging
+import shutil
+import time
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+from absl import logging
+
+from tinybert_tf import metrics
+from tinybert_tf.data.batches import TokenizedExamples
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.tasks import Task
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.models.encoder import encoder_inputs
+from tinybert_tf.models.presets import load_classifier
+from tinybert_tf.models.serving import save_for_serving
+from tinybert_tf.settings import TaskData
+from tinybert_tf.stage_configs import ExportConfig
+from tinybert_tf.stages.common import run_directory_of, task_of
+from tinybert_tf.tflite import TextClassifier, metadata
+from tinybert_tf.tflite.convert import SIGNATURE, convert
+from tinybert_tf.tflite.graph import INPUTS, output_name
+from tinybert_tf.training.prediction import predict_logits
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
+
+MODEL_INFO, PARITY = "model_info.json", "parity.json"
+_MOST_TEXTS = 5000  # that a file is compared on
+# Largest difference to Keras's probabilities that is rounding and not a broken file.
+_TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
+
+
+def run(config: ExportConfig) -> RunDirectory:
+    """Writes the formats that are asked for, and `parity.json`: how far each file is from the Keras model.
+
+    Raises:
+        InputError: a setting or an input that cannot be used; nothing has been written then.
+        RuntimeError: a file that does not compute what the model does; nothing is left of it.
+    """
+    folder = run_directory_of(config, "export")
+    if folder.finished:
+        return folder
+    student = load_classifier(config.student, argument="student")
+    length, longest = config.sequence_length or student.tokenizer.sequence_length, student.config.max_sequence_length
+    if length > longest:
+        raise InputError("sequence_length", length, f"at most {longest}, as the student has positions")
+    task = _task_of(config, student)
+    examples = _examples_of(task, student)
+    with folder.start({"student": digest_of(student)}):
+        partial = folder.path / ".partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        reference = _Reference(student, task, examples, length)
+        results = {"texts": len(examples), "keras": reference.results, "files": {}}
+        if "litert" in config.export_formats:
+            results["files"] |= _export_litert(config, reference, partial)
+        if "saved_model" in config.export_formats:
+            logging.info("Writing saved_model/1.")
+            with _quiet():
+                save_for_serving(student, partial / "saved_model", length, examples.text_pairs is not None)
+        if "onnx" in config.export_formats:
+            results["files"]["student.onnx"] = _export_onnx(reference, partial / "student.onnx")
+        (partial / PARITY).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        for made in sorted(partial.iterdir()):
+            target = folder.path / made.name
+            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+            made.rename(target)
+        partial.rmdir()
+        folder.finish(results)
+    return folder
+
+
+class _Reference:
+    """What the Keras model says of the texts that files are compared on."""
+
+    def __init__(self, student: BertClassifier, task: Task | None, examples: Examples, length: int):
+        self.student, self.task, self.examples, self.length = student, task, examples, length
+        self.tokens = TokenizedExamples(examples, student.tokenizer, length)
+        self.answers = self.answers_of(predict_logits(student, self.tokens))
+        self.results = {"size_bytes": 4 * student.count_params(), "metrics": self.metrics_of(self.answers)}
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the model has one output, a number."""
+        return len(self.student.labels) == 1
+
+    def answers_of(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of logits `[texts, classes]`; the scores themselves for regression."""
+        if self.is_regression:
+            return logits
+        shares = np.exp(logits - logits.max(-1, keepdims=True))
+        return shares / shares.sum(-1, keepdims=True)
+
+    def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
+        """The task's metrics; nothing without labels."""
+        if self.task is None or self.examples.labels is None:
+            return {}
+        columns = self.task.columns_of(self.student.labels)
+        return metrics.compute(self.task.metrics, self.examples.labels, answers[:, columns])
+
+    def compare(self, answers: np.ndarray, name: str, tolerance: float | None) -> dict:
+        """How far a file's answers are from the model's.
+
+        Raises:
+            RuntimeError: they are no numbers, or further than `tolerance`.
+        """
+        distances = np.abs(answers - self.answers).max(-1)
+        if not np.isfinite(answers).all() or (tolerance and distances.max() > tolerance):
+            raise RuntimeError(f"{name} is {distances.max():.2e} from the Keras model; expected at most {tolerance}")
+        values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
+        values = {f"{key}_difference": float(value) for key, value in values.items()}
+        if not self.is_regression:
+            values["agreement"] = float(np.mean(answers.argmax(-1) == self.answers.argmax(-1)))
+        return values | {"metrics": self.metrics_of(answers)}
+
+
+def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) -> dict:
+    """Writes a .tflite file a variant, and what belongs to them; returns what was measured, by file."""
+    student, found = reference.student, {}
+    info = {
+        "name": "tinybert_tf student",
+        "task": "" if reference.task is None else reference.task.name,
+        "labels": list(student.labels),
+        "text_pairs": reference.examples.text_pairs is not None,
+        "sequence_length": reference.length,
+        "fixed_length": config.fixed_length,
+        "lowercase": student.tokenizer.lowercase,
+        "signature": SIGNATURE,
+        "inputs": list(INPUTS),
+        "output": output_name(student),
+        "parameters": student.count_params(),
+    }
+    for variant in config.variants:
+        name = "student.tflite" if variant == config.variants[0] else f"student_{variant}.tflite"
+        logging.info("Converting to %s: %s.", variant, name)
+        own = info | {"variant": variant}
+        with _quiet():
+            model = convert(student, variant, reference.length, config.fixed_length)
+        model = metadata.append_files(model, student.tokenizer.vocabulary, student.labels, own)
+        (folder / name).write_bytes(model)
+        classifier = TextClassifier(folder / name)
+        start = time.perf_counter()
+        answers = classifier.predict(reference.examples.texts, reference.examples.text_pairs)
+        seconds = time.perf_counter() - start
+        found[name] = {
+            "variant": variant,
+            "size_bytes": len(model),
+            "sha256": hashlib.sha256(model).hexdigest(),
+            "milliseconds_a_text": 1e3 * seconds / len(answers),
+        } | reference.compare(answers, name, _TOLERANCES.get(variant))
+        if variant == config.variants[0]:
+            first = own | {key: found[name][key] for key in ("size_bytes", "sha256", "metrics")}
+    (folder / MODEL_INFO).write_text(json.dumps(first, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / metadata.LABELS).write_text("".join(f"{label}\n" for label in student.labels), encoding="utf-8")
+    student.tokenizer.save(folder / metadata.VOCABULARY)
+    return found
+
+
+def _export_onnx(reference: _Reference, file: Path) -> dict:
+    """Writes the student in ONNX, tokens to probabilities, by Keras's exporter."""
+    try:
+        import onnxruntime
+        import tf2onnx  # noqa: F401 (Keras needs it)
+    except ImportError as error:
+        raise InputError("export_formats", f"'onnx' ({error})", "pip install 'tinybert-tf[onnx]'") from None
+    logging.info("Converting to ONNX: %s.", file.name)
+    inputs, name = encoder_inputs(), output_name(reference.student)
+    logits = reference.student(inputs)
+    output = keras.layers.Activation("linear" if reference.is_regression else "softmax", name=name)(logits)
+    model = keras.Model(inputs, {name: output})
+    model(reference.tokens.rows(np.arange(1)))  # Keras exports a model that has been called
+    with _quiet():
+        model.export(file, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    answers = []
+    for begin in range(0, len(reference.examples), 64):
+        batch = reference.tokens.rows(np.arange(begin, min(begin + 64, len(reference.examples))))
+        answers.append(session.run([name], {key: np.asarray(value, np.int32) for key, value in batch.items()})[0])
+    return {"variant": "float32", "size_bytes": file.stat().st_size} | reference.compare(
+        np.concatenate(answers), file.name, _TOLERANCES["float32"]
+    )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps what converters tell their authors off the screen; errors are exceptions."""
+    verbosity, level = logging.get_verbosity(), stdlib_logging.getLogger("tf2onnx").level
+    logging.set_verbosity(logging.ERROR)
+    stdlib_logging.getLogger("tf2onnx").setLevel(stdlib_logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        stdlib_logging.getLogger("tf2onnx").setLevel(level)
+
+
+def _task_of(config: ExportConfig, student: BertClassifier) -> Task | None:
+    """The task to measure on: the one asked for, or what the student's run learnt; None where neither is known."""
+    if not (config.task or config.train_file or config.dev_file or config.test_file):
+        record = Path(config.student).expanduser() / "run.json"
+        if not record.is_file():
+            return None
+        settings = json.loads(record.read_text(encoding="utf-8"))["settings"]
+        names = {field.name for field in dataclasses.fields(TaskData)} - {"sequence_length"}
+        config = dataclasses.replace(config, **{name: settings[name] for name in names if name in settings})
+        try:
+            return task_of(config, student.labels)
+        except InputError as error:
+            logging.warning("Accuracy is not measured: the student's own data cannot be read (%s).", error)
+            return None
+    task = task_of(config, student.labels)
+    task.columns_of(student.labels, "student")  # refuses other ones
+    return task
+
+
+def _examples_of(task: Task | None, student: BertClassifier) -> Examples:
+    """Texts to compare files on: the task's, or else random words of the vocabulary."""
+    if task is not None:
+        examples = task.split(task.report_split)
+        return examples.take(np.arange(min(len(examples), _MOST_TEXTS)))
+    rng = np.random.default_rng(0)
+    words = [piece for piece in student.tokenizer.vocabulary if piece[0] not in "[#"]
+    return Examples([" ".join(rng.choice(words, size=1 + i % 100)) for i in range(500)])
+
+
+def summary(folder: RunDirectory) -> str:
+    """A table: each file's size, the task's metrics with it, and how far it is from the Keras model."""
+    results = folder.record["results"]
+    names = list(results["keras"]["metrics"])
+    titles = ["size", *names, "same answer", "mean diff.", "max diff.", "ms a text"]
+    lines = [f"{results['texts']:,} texts".ljust(24) + "".join(f"{title:>13}" for title in titles)]
+    for name, values in {"Keras, float32": results["keras"], **results["files"]}.items():
+        cells = [f"{values['size_bytes'] / 1e6:.2f} MB"]
+        cells += [f"{100 * values['metrics'][metric]:.2f}" for metric in names]
+        cells.append(f"{100 * values['agreement']:.2f} %" if "agreement" in values else "")
+        cells += [f"{values[k]:.1e}" if k in values else "" for k in ("mean_difference", "max_difference")]
+        cells.append(f"{values['milliseconds_a_text']:.2f}" if "milliseconds_a_text" in values else "")
+        lines.append(f"{name:24}" + "".join(f"{cell:>13}" for cell in cells))
+    files = sorted(entry.name for entry in folder.path.iterdir() if entry.name[0] != ".")
+    lines += ["", f"Files    {folder.path}: {', '.join(files)}"]
+    if "student.tflite" in files:
+        model = folder.path / "student.tflite"
+        lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={model} "A fine film."')
+    elif "saved_model" in files:
+        lines.append(f"Next     serve {folder.path / 'saved_model'} with TF Serving: docs/serving.md")
+    return "\n".join(lines)

@@ -27,7 +27,7 @@ class PhoneGraph(tf.Module):
 
     Args:
         classifier: a BERT with its head.
-        sequence_length: most tokens that are looked at; what is longer is cut inside the graph.
+        sequence_length: most tokens that are looked at; a longer row is cut inside the graph, before its last token.
         fixed: take exactly `sequence_length` tokens, padded, instead of any number of them.
     """
 
@@ -40,10 +40,8 @@ class PhoneGraph(tf.Module):
 
     def _call(self, token_ids, segment_ids, padding_mask):
         """One text's `[1, classes]`, by the output's name."""
-        limit, encoder = self.sequence_length, self.classifier.encoder
-        token_ids, segment_ids, padding_mask = (
-            tf.squeeze(ids[:, :limit], 0) for ids in (token_ids, segment_ids, padding_mask)
-        )
+        encoder = self.classifier.encoder
+        token_ids, segment_ids, padding_mask = map(self._cut, (token_ids, segment_ids, padding_mask))
         hidden = self._embed(token_ids, segment_ids)  # [length, hidden_dim]
         mask = (1.0 - tf.cast(padding_mask, tf.float32)) * MASKED_SCORE  # [key]
         for block in encoder.blocks[:-1]:
@@ -53,6 +51,11 @@ class PhoneGraph(tf.Module):
         if len(self.classifier.labels) == 1:
             return {SCORE: logits}
         return {PROBABILITIES: tf.nn.softmax(logits)}
+
+    def _cut(self, ids):
+        """`[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text."""
+        length = tf.minimum(tf.shape(ids)[1], self.sequence_length)
+        return tf.concat([ids[0, : length - 1], ids[0, -1:]], 0)
 
     def _embed(self, token_ids, segment_ids):
         embeddings = self.classifier.encoder.embeddings

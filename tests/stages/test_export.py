@@ -1,0 +1,108 @@
+"""`--stage=export`: files that belong together, measured, whole or not there."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.stage_configs import ExportConfig
+from tinybert_tf.stages import export
+from tinybert_tf.tflite import TextClassifier
+
+
+@pytest.fixture
+def student(make_classifier, reviews, tmp_path):
+    """A run directory of a student that learned the tiny reviews."""
+    run = tmp_path / "student"
+    make_classifier(labels=["bad", "good"]).save_to_preset(run / "model")
+    settings = {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 8}
+    (run / "run.json").write_text(json.dumps({"stage": "task", "status": "finished", "settings": settings}))
+    return run
+
+
+def config(student, tmp_path, **options):
+    return ExportConfig(student=str(student), output_dir=str(tmp_path / "export"), **options)
+
+
+def test_every_format_beside_the_keras_model(student, tmp_path):
+    wanted = {"variants": ("int8", "float32"), "export_formats": ("litert", "saved_model", "onnx")}
+    run = export.run(config(student, tmp_path, **wanted))
+    files = json.loads((run.path / "parity.json").read_text())["files"]
+    assert set(files) == {"student.tflite", "student_float32.tflite", "student.onnx"}
+    assert files["student_float32.tflite"]["max_difference"] < 1e-5 and files["student.onnx"]["max_difference"] < 1e-5
+    keras_accuracy = run.record["results"]["keras"]["metrics"]["accuracy"]
+    assert files["student_float32.tflite"]["metrics"]["accuracy"] == keras_accuracy
+    assert (run.path / "saved_model" / "1" / "saved_model.pb").is_file()
+    assert {"labels.txt", "vocab.txt", "model_info.json", "run.json"} <= {file.name for file in run.path.iterdir()}
+    lines = export.summary(run).splitlines()
+    assert lines[0].startswith("60 texts") and lines[2].startswith("student.tflite")
+    assert not (run.path / ".partial").exists()
+    assert export.run(config(student, tmp_path, **wanted)).was_finished
+
+
+def test_the_model_info(student, tmp_path):
+    run = export.run(config(student, tmp_path, fixed_length=True, sequence_length=12))
+    info = json.loads((run.path / "model_info.json").read_text())
+    model = (run.path / "student.tflite").read_bytes()
+    assert info["sha256"] == hashlib.sha256(model).hexdigest() and info["size_bytes"] == len(model)
+    expected = {"labels": ["bad", "good"], "sequence_length": 12, "fixed_length": True, "text_pairs": False}
+    expected |= {"signature": "serving_default", "output": "probabilities", "variant": "int8", "task": "files"}
+    assert {name: info[name] for name in expected} == expected
+    assert info["inputs"] == ["token_ids", "segment_ids", "padding_mask"] and 0 <= info["metrics"]["accuracy"] <= 1
+    assert TextClassifier(run.path / "student.tflite").info["fixed_length"] is True
+
+
+def test_without_a_task_words_of_the_vocabulary_are_compared(classifier_folder, tmp_path):
+    run = export.run(config(classifier_folder, tmp_path, variants=("float32",)))
+    results = run.record["results"]
+    assert results["texts"] == 500 and results["keras"]["metrics"] == {}
+    assert results["files"]["student.tflite"]["max_difference"] < 1e-5
+
+
+def test_data_that_are_gone_do_not_hinder(student, tmp_path, caplog):
+    record = json.loads((student / "run.json").read_text())
+    record["settings"]["train_file"] = "gone.csv"
+    (student / "run.json").write_text(json.dumps(record))
+    assert export.run(config(student, tmp_path)).record["results"]["texts"] == 500
+
+
+@pytest.mark.parametrize("failing", ["convert", "wrong numbers"])
+def test_a_failure_leaves_no_files(student, tmp_path, monkeypatch, failing):
+    with monkeypatch.context() as patch:
+        if failing == "convert":
+            patch.setattr(export, "convert", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
+        else:
+            patch.setattr(TextClassifier, "predict", lambda self, texts, pairs=None: np.zeros((len(texts), 2)))
+        with pytest.raises((OSError, RuntimeError), match=r"disk full|from the Keras model"):
+            export.run(config(student, tmp_path, variants=("float32",)))
+    assert {file.name for file in (tmp_path / "export").iterdir()} <= {".lock", ".partial", "run.json"}
+    assert export.run(config(student, tmp_path, variants=("float32",))).finished
+
+
+def test_errors(student, folder, tmp_path):
+    with pytest.raises(InputError, match=r"student: got .*nowhere"):
+        export.run(config(tmp_path / "nowhere", tmp_path))
+    with pytest.raises(InputError, match=r"student: got .*; expected .*"):
+        export.run(config(folder, tmp_path))  # an encoder has no labels
+    with pytest.raises(InputError, match="sequence_length: got 100; expected at most 24"):
+        export.run(config(student, tmp_path, sequence_length=100))
+    with pytest.raises(InputError, match=r"variants: got .*int2"):
+        config(student, tmp_path, variants=("int2",))
+    with pytest.raises(InputError, match="export_formats: got "):
+        config(student, tmp_path, export_formats=("litert", "litert"))
+    assert not (tmp_path / "export").exists()
+
+
+def test_labels_of_another_task(student, tmp_path):
+    BertClassifier.from_preset(student / "model")
+    with pytest.raises(InputError, match="student: got 2 labels"):
+        export.run(config(student, tmp_path, train_file=str(_three_classes(tmp_path))))
+
+
+def _three_classes(tmp_path):
+    file = tmp_path / "three.csv"
+    file.write_text("text,label\n" + "".join(f"film {i},{'abc'[i % 3]}\n" for i in range(60)))
+    return file

@@ -1,0 +1,56 @@
+"""MediaPipe's TextClassifier loads the files unchanged and gives the answers that our own runtime gives."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from tinybert_tf import assets
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.tflite import TextClassifier
+
+VERSION = "mediapipe==1.2.2"
+TEXTS = [
+    "A gripping, beautifully acted film.",
+    "It's neither funny nor, at 140 minutes, short; I'd rather have stayed at home.",
+    "",
+    "word " * 5000,
+]
+
+pytestmark = pytest.mark.assets
+
+
+@pytest.fixture(scope="session")
+def mediapipe():
+    """A function that asks MediaPipe, which is installed beside this environment: see `mediapipe_answers.py`."""
+    folder = assets.home() / "test_packages" / VERSION
+    if not folder.is_dir():
+        partial = folder.with_name(f"{VERSION}.{os.getpid()}")
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-warn-conflicts", "--target", partial, VERSION]
+        subprocess.run(command, check=True)
+        partial.rename(folder)
+
+    def ask(model, texts):
+        script = Path(__file__).with_name("mediapipe_answers.py")
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        done = subprocess.run(
+            [sys.executable, script, model], input=json.dumps(texts), capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    return ask
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_mediapipe_gives_our_answers(mediapipe, export, fixed):
+    """Within 1e-4 for ASCII text, an empty one and one of 5,000 words."""
+    keras.utils.set_random_seed(0)
+    path = export(BertClassifier.from_preset("minilm_l6", labels=["a", "b", "c"]), "float32", 64, fixed)
+    ours = TextClassifier(path)(TEXTS)
+    for mine, theirs in zip(ours, mediapipe(path, TEXTS), strict=True):
+        assert theirs == pytest.approx(mine["probabilities"], abs=1e-4)

@@ -73,7 +73,7 @@ def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) 
     tokens = config.vocabulary_size * config.hidden_dim
     unused = (config.max_sequence_length - length) * config.hidden_dim
     expected = table * tokens + other * (classifier.count_params() - tokens - unused)
-    if len(model) < expected:
+    if len(model) < 0.9 * expected:  # equal weights, as the zeros of new biases, are stored once
         raise RuntimeError(f"the {variant} file has {len(model):,} bytes; its weights alone have {expected:,.0f}")
 
 

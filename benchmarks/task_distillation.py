@@ -67,7 +67,7 @@ ABLATIONS = {
         "no phase 1 (phase 2 longer)", "task", (*_FULL, "--phase=prediction", f"--prediction_max_steps={UPDATES}")
     ),
     "joint": Row("joint: all losses at once", "task", (*_FULL, "--phase=joint", f"--max_steps={UPDATES}")),
-    "random_head": Row("random pooler and head before phase 2", "task", (*_FULL, "--head_init=random")),
+    "random_head": Row("random pooler and head before phase 2", "task", (*_FULL, "--head_init=own")),
     "top": Row("top layers", "task", (*_FULL, "--layer_map=top")),
     "bottom": Row("bottom layers", "task", (*_FULL, "--layer_map=bottom")),
     "scratch_random": Row(

@@ -5,17 +5,19 @@ import io
 import tempfile
 
 import flatbuffers
+import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.tflite.graph import INPUTS, PhoneGraph, output_name
+from tinybert_tf.tflite.graph import INPUTS, TOKEN_LOOKUP, PhoneGraph, output_name
 from tinybert_tf.tflite.metadata import add_metadata
 
 SIGNATURE = "serving_default"
 # Bytes a weight of the embedding table and of another matrix takes.
 VARIANTS = {"float32": (4, 4), "float16": (2, 2), "int8": (1, 1), "int4": (0.5, 1)}
+_FOUR_BITS = ((f".*{TOKEN_LOOKUP}.*", "EMBEDDING_LOOKUP", 4),)  # ops by the names of their outputs
 
 
 def convert(
@@ -44,6 +46,8 @@ def convert(
         tf.saved_model.save(graph, folder, signatures={SIGNATURE: graph.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        # A layer norm's scale goes into the matrices behind it: a little better, but off the grid of trained ones.
+        converter._experimental_disable_fuse_mul_and_fc = _is_on_grid(classifier)
         if variant in ("float16", "int8"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if variant == "float16":
@@ -55,6 +59,13 @@ def convert(
     model = _with_small_tables(model) if variant == "int4" else model
     _check(model, classifier, variant, length)
     return model
+
+
+def _is_on_grid(classifier: BertClassifier) -> bool:
+    """Whether quantization-aware training has left matrices of 255 values a column."""
+    kernel = np.asarray(classifier.encoder.blocks[0].intermediate_dense.kernel, np.float32)
+    steps = 127 * kernel / np.maximum(np.abs(kernel).max(0), 1e-12)
+    return bool(np.abs(steps - np.round(steps)).max() < 1e-2)
 
 
 def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) -> None:
@@ -78,7 +89,7 @@ def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) 
 
 
 def _with_small_tables(model: bytes) -> bytes:
-    """Quantizes a float model with ai-edge-quantizer: matrices to 8 bits, the embedding tables to 4."""
+    """Quantizes a float model with ai-edge-quantizer: matrices and tables to 8 bits, the token table to 4."""
     try:
         from ai_edge_quantizer import qtyping, quantizer, recipe_manager
     except ImportError:
@@ -86,8 +97,8 @@ def _with_small_tables(model: bytes) -> bytes:
             "variants", "'int4' without ai-edge-quantizer", "the extra: pip install 'tinybert-tf[int4]'"
         ) from None
     recipe = recipe_manager.RecipeManager()
-    for op, bits in (("FULLY_CONNECTED", 8), ("EMBEDDING_LOOKUP", 4)):
-        recipe.add_dynamic_config(regex=".*", operation_name=qtyping.TFLOperationName(op), num_bits=bits)
+    for regex, op, bits in ((".*", "FULLY_CONNECTED", 8), (".*", "EMBEDDING_LOOKUP", 8), *_FOUR_BITS):
+        recipe.add_dynamic_config(regex=regex, operation_name=qtyping.TFLOperationName(op), num_bits=bits)
     tool = quantizer.Quantizer(bytearray(_with_embedding_lookups(model)))
     tool.load_quantization_recipe(recipe.get_quantization_recipe())
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # bars and sizes

@@ -14,6 +14,7 @@ from tinybert_tf.layers.transformer_block import TransformerBlock
 from tinybert_tf.models import BertClassifier
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
+TOKEN_LOOKUP = "token_lookup"  # name of the op that reads the token table
 PROBABILITIES, SCORE = "probabilities", "score"
 
 
@@ -60,7 +61,7 @@ class PhoneGraph(tf.Module):
     def _embed(self, token_ids, segment_ids):
         embeddings = self.classifier.encoder.embeddings
         positions = _constant(embeddings.position_embedding.embeddings)[: self.sequence_length]
-        tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids)
+        tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids, name=TOKEN_LOOKUP)
         segments = tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
         positions = tf.gather(positions, tf.range(tf.shape(token_ids)[0]))
         return _layer_norm(embeddings.layer_norm, tokens + segments + positions)

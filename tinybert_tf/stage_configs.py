@@ -106,13 +106,17 @@ class TaskConfig(TaskData, Distillation, Training):
     prediction_learning_rate: float = setting(0.0, "of phase 2; 0 for the task's recipe")
     prediction_weight: float = setting(1.0, "weight of the prediction loss in --phase=joint")
     temperature: float = setting(1.0, "divides both models' logits")
-    head_init: str = setting("teacher", "student's pooler and head before phase 2: from the teacher's, or random")
+    head_init: str = setting("teacher", "student's pooler and head before phase 2: from the teacher's, or its own")
+    quantize: str = setting("none", "learn with the weights that an exported file will have: none, int8 or int4")
+    sparsity: float = setting(0.0, "share of each matrix's weights to prune, by magnitude, while it learns")
     dropout: float = setting(0.0, "the student's, while it learns")
 
     def __post_init__(self):
         super().__post_init__()
         require_one_of(self, "phase", ("two", "intermediate", "prediction", "joint"))
-        require_one_of(self, "head_init", ("teacher", "random"))
+        require_one_of(self, "head_init", ("teacher", "own"))
+        require_one_of(self, "quantize", ("none", "int8", "int4"))
+        require(self, "sparsity", 0 <= self.sparsity < 1, "a number from 0 to below 1")
         require(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
         require(self, "temperature", self.temperature > 0, "a number above 0")
         for name in ("learning_rate", "prediction_learning_rate", "prediction_weight"):

@@ -15,6 +15,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.stages import all as whole_recipe
 from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, predict, task
+from tinybert_tf.training.compression import sparsity_of
 
 QUICK = {"deterministic": False, "save_steps": 50, "eval_steps": 25, "batch_size": 16}
 
@@ -170,6 +171,28 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
     lines = (folder.path / "joint" / "metrics.jsonl").read_text().splitlines()
     line = next(line for line in map(json.loads, lines) if "loss" in line)
     assert {"attention_loss", "hidden_loss", "embedding_loss", "prediction_loss"} <= set(line)
+
+
+def test_a_student_learns_with_the_weights_of_its_file(runs, files, tmp_path):
+    """Quantized and pruned; starts from a finished student and keeps its head."""
+    config = configs.TaskConfig(
+        output_dir=str(tmp_path / "small"),
+        teacher=str(runs["finetune"].path),
+        student=str(runs["task"].path),
+        phase="prediction",
+        head_init="own",
+        quantize="int8",
+        sparsity=0.5,
+        prediction_max_steps=14,
+        **files,
+        **QUICK,
+    )
+    folder = task.run(config)
+    student = BertClassifier.from_preset(folder.path)
+    assert sparsity_of(student) == pytest.approx(0.5, abs=0.05)
+    kernel = np.asarray(student.encoder.blocks[0].intermediate_dense.kernel)
+    steps = 127 * kernel / np.abs(kernel).max(0)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-2)
 
 
 def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_path, monkeypatch):

@@ -49,23 +49,19 @@ SENTENCE = (
 
 @pytest.mark.assets
 def test_real_weights_at_every_length(real_classifier):
-    """float32 within 1e-5, int8 within 0.02, from one token to the limit of 512."""
-    models = {variant: convert(real_classifier, variant, 512) for variant in ("float32", "int8")}
+    """float32 within 1e-5, int8 and int4 within 0.02, from one token to the limit of 512; each of its right size."""
+    models = {variant: convert(real_classifier, variant, 512) for variant in ("float32", "int8", "int4")}
     tokens = real_classifier.tokenizer([SENTENCE * 20], sequence_length=512)
     for length in (1, 2, 3, 8, 17, 64, 128, 300, 512):
         row = {name: values[:, :length].numpy() for name, values in tokens.items()}
         expected = tf.nn.softmax(real_classifier({name: tf.constant(ids) for name, ids in row.items()})).numpy()
         assert np.abs(answer(models["float32"], row) - expected).max() < 1e-5, length
-        assert np.abs(answer(models["int8"], row) - expected).max() < 0.02, length
+        for variant in ("int8", "int4"):
+            assert np.abs(answer(models[variant], row) - expected).max() < 0.02, (variant, length)
     size = real_classifier.count_params()
     assert 4 * size < len(models["float32"]) < 4.02 * size and size < len(models["int8"]) < 1.02 * size
-
-
-@pytest.mark.assets
-def test_int4_halves_the_table(real_classifier):
-    sizes = {variant: len(convert(real_classifier, variant, 64)) for variant in ("int8", "int4")}
     table = real_classifier.config.vocabulary_size * real_classifier.config.hidden_dim
-    assert 0.42 * table < sizes["int8"] - sizes["int4"] < 0.5 * table
+    assert 0.42 * table < len(models["int8"]) - len(models["int4"]) < 0.5 * table
 
 
 def test_inputs_have_other_places_than_the_signature_says(make_classifier, batch):

@@ -40,6 +40,7 @@ from tinybert_tf.stages.common import (
 )
 from tinybert_tf.stages.finetune import dev_evaluator
 from tinybert_tf.stages.model_card import classifier_card
+from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.prediction import cached_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -131,10 +132,10 @@ class _Job:
         learning_rate = recipe.learning_rate if phase != "prediction" else recipe.prediction_learning_rate
         data, max_steps = self._data(phase)
         distiller = self._distiller(phase)
-        distiller.compile(
-            optimizer_of(config, learning_rate, max_steps),
-            jit_compile=config.jit_compile,
-        )
+        optimizer = optimizer_of(config, learning_rate, max_steps)
+        if config.quantize != "none" or config.sparsity:
+            optimizer = CompressingOptimizer(optimizer, self.student, config.quantize, config.sparsity, max_steps)
+        distiller.compile(optimizer, jit_compile=config.jit_compile)
         self._initialize(phase, distiller, data)
         logging.info("%s: %d updates of %d examples, %g.", phase, max_steps, config.batch_size, learning_rate)
         evaluate = self._dev_losses(distiller) if intermediate else dev_evaluator(self.student, self.task, self.length)
@@ -145,7 +146,8 @@ class _Job:
             folder,
             schedule_of(config, max_steps),
             evaluate,
-            best_by=None if intermediate else "score",
+            # The best weights of a run that prunes are early ones, not pruned yet.
+            best_by=None if intermediate or config.sparsity else "score",
         )
         results = {"updates": max_steps, "parameters": self.student.count_params(), "labels": self.student.labels}
         results["dev"] = {} if intermediate else evaluate()

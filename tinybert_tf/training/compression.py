@@ -1,0 +1,161 @@
+"""Learning under compression: quantization-aware training and magnitude pruning, for any optimizer and any model.
+
+tensorflow-model-optimization's model wrappers refuse Keras 3; its quantizer and its pruning schedule are plain
+TensorFlow, and are used here. Importing it switches `tf.keras` to the legacy Keras: that is undone here, and no other
+module may import it.
+"""
+
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+_PRUNE_EVERY = 10  # updates between new masks
+
+
+def _model_optimization():
+    """Returns tensorflow-model-optimization, leaving `tf.keras` and the environment as they were."""
+    before = os.environ.get("TF_USE_LEGACY_KERAS")
+    _ = tf.keras.Model  # loaded now, it stays Keras 3
+    try:
+        import tensorflow_model_optimization
+    finally:
+        if before is None:
+            os.environ.pop("TF_USE_LEGACY_KERAS", None)
+        else:
+            os.environ["TF_USE_LEGACY_KERAS"] = before
+    return tensorflow_model_optimization
+
+
+class CompressedWeight:
+    """What a file will hold of one matrix or table: its values quantized, the smallest of them zero.
+
+    Quantized as `--stage=export` does it, so that the conversion changes nothing: symmetric, 8 bits; a scale for each
+    column of a matrix (an output of the layer), one scale for a table. For "int4" the token table has 4 bits, and
+    tables a scale for each row.
+
+    Args:
+        variable: the model's, `[inputs, outputs]` or `[rows, width]`.
+        quantized: "none", "int8" or "int4".
+        pruned: whether the weight is pruned at all; tables are not.
+    """
+
+    def __init__(self, variable: keras.Variable, quantized: str, pruned: bool):
+        # A copy: of `variable.value` Keras would make a second name for the same memory.
+        self.variable, self.latent = variable, keras.Variable(variable.numpy(), name=variable.name)
+        # What an earlier phase has pruned stays pruned until there is a new mask.
+        self.mask = keras.Variable((np.asarray(variable) != 0).astype(np.float32), name="mask") if pruned else None
+        table = variable.path.endswith("embeddings")
+        self._rows, self._quantizer = table and quantized == "int4", None
+        if quantized == "none":
+            return
+        bits = 4 if quantized == "int4" and "token_embedding" in variable.path else 8
+        by_channel = self._rows or not table
+        quantizers = _model_optimization().quantization.keras.quantizers
+        self._quantizer = quantizers.LastValueQuantizer(bits, per_axis=by_channel, symmetric=True, narrow_range=True)
+        channels = (variable.shape[0 if self._rows else -1],) if by_channel else ()
+        self._range = {name: tf.Variable(tf.zeros(channels), trainable=False) for name in ("min_var", "max_var")}
+
+    def set_sparsity(self, sparsity) -> None:
+        """Makes the mask anew: the `sparsity` smallest values, by magnitude, of the float weight become zero."""
+        if self.mask is not None:
+            magnitudes = tf.abs(self.latent.value)
+            count = tf.cast(tf.round(sparsity * tf.cast(tf.size(magnitudes), tf.float32)), tf.int32)
+            ordered = tf.sort(tf.reshape(magnitudes, [-1]))
+            threshold = tf.where(count > 0, ordered[tf.maximum(count - 1, 0)], -1.0)
+            self.mask.assign(tf.cast(magnitudes > threshold, tf.float32))
+
+    def project(self) -> None:
+        """Gives the model's variable what the file will hold of the float weight."""
+        value = self.latent.value
+        value = value if self.mask is None else value * self.mask.value
+        if self._quantizer is not None:
+            value = tf.transpose(value) if self._rows else value
+            value = self._quantizer(value, training=True, weights=self._range)
+            value = tf.transpose(value) if self._rows else value
+        self.variable.assign(value)
+
+
+class CompressingOptimizer(keras.optimizers.Optimizer):
+    """Wraps an optimizer: the model learns with the weights that its file will hold.
+
+    After each update every matrix and table holds quantized or pruned values. Gradients are computed with these and
+    move float copies (the straight-through estimator), which the checkpoints keep beside them.
+
+    Args:
+        inner_optimizer: does the updates.
+        model: whose matrices and tables are compressed; what else is trained stays as it is.
+        quantized: "none", "int8" or "int4", as the exporter's variants.
+        sparsity: share of each matrix that is zero in the end; tables stay whole.
+        total_steps: updates in all; sparsity grows by a cubic law over the first three quarters (Zhu and Gupta, 2017,
+            equation 1).
+    """
+
+    def __init__(self, inner_optimizer, model: keras.Model, quantized: str, sparsity: float, total_steps: int):
+        super().__init__(learning_rate=0.0, name="compressing_optimizer")
+        self.inner_optimizer, self.sparsity = inner_optimizer, sparsity
+        self.quantized, self._wanted = quantized, {id(v) for v in model.trainable_variables if _is_matrix(v)}
+        schedules = _model_optimization().sparsity.keras
+        end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # the last new masks are whole ones
+        begin = min(sparsity, sparsity_of(model))  # an earlier phase may have pruned it
+        self._schedule = schedules.PolynomialDecay(begin, sparsity, 0, end, power=3, frequency=_PRUNE_EVERY)
+
+    def build(self, variables):
+        if self.built:
+            return
+        self._compressed = {
+            id(v): CompressedWeight(v, self.quantized, self.sparsity > 0 and not v.path.endswith("embeddings"))
+            for v in variables
+            if id(v) in self._wanted
+        }
+        self.inner_optimizer.build([self._latent(v) for v in variables])
+        super().build(variables)
+        for weight in self._compressed.values():
+            weight.project()
+
+    def _latent(self, variable):
+        compressed = self._compressed.get(id(variable))
+        return variable if compressed is None else compressed.latent
+
+    @property
+    def variables(self):
+        own = [v for w in self._compressed.values() for v in (w.latent, w.mask) if v is not None]
+        return [*self._variables, *self.inner_optimizer.variables, *own]
+
+    def apply(self, grads, trainable_variables=None):
+        """Updates the float copies, and then the model's weights from them."""
+        variables = trainable_variables or self._trainable_variables
+        if not self.built:
+            with tf.init_scope():
+                self.build(variables)
+        self.inner_optimizer.apply(grads, [self._latent(v) for v in variables])
+        if self.sparsity:
+            due, sparsity = self._schedule(tf.cast(self.inner_optimizer.iterations.value, tf.int32))
+            tf.cond(due, lambda: self._prune(sparsity), lambda: None)
+        for weight in self._compressed.values():
+            weight.project()
+
+    def _prune(self, sparsity) -> None:
+        for weight in self._compressed.values():
+            weight.set_sparsity(sparsity)
+
+    @property
+    def iterations(self):
+        """Of the optimizer inside."""
+        return self.inner_optimizer.iterations
+
+    def scale_loss(self, loss):
+        """As the optimizer inside does it."""
+        return self.inner_optimizer.scale_loss(loss)
+
+
+def _is_matrix(variable: keras.Variable) -> bool:
+    return len(variable.shape) == 2 and ops.size(variable) > 0 and variable.path.endswith(("kernel", "embeddings"))
+
+
+def sparsity_of(model: keras.Model) -> float:
+    """Returns the share of zeros among the weights of a model's matrices, tables apart."""
+    kernels = [np.asarray(v) for v in model.trainable_variables if _is_matrix(v) and v.path.endswith("kernel")]
+    return float(sum((k == 0).sum() for k in kernels) / sum(k.size for k in kernels))

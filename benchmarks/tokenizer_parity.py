@@ -25,10 +25,10 @@ from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_text as tf_text
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tinybert_tf import assets
 from tinybert_tf.models import BertTokenizer
+from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
 BATCH, ROUNDS, TIMED_SENTENCES = 256, 20, 5_120
 RANGES = (
@@ -51,15 +51,6 @@ def random_texts(count, seed=0):
         ranges = rng.sample(all_ranges, rng.randint(1, 5))
         codes = [rng.randrange(*rng.choice(ranges)) for _ in range(rng.randint(0, 40))]
         yield "".join(chr(c) + " " * (rng.random() < 0.1) for c in codes if not 0xD800 <= c < 0xE000)
-
-
-def hugging_face(vocabulary, lowercase):
-    ids = {piece: i for i, piece in enumerate(vocabulary)}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
-    return tokenizer
 
 
 def plain(vocabulary, lowercase):
@@ -91,7 +82,7 @@ def print_agreement(vocabulary, real):
     pairs = list(zip(real[:40_000:2], real[1:40_000:2]))
     counts = collections.defaultdict(list)
     for lowercase in (True, False):
-        ours, theirs = BertTokenizer(vocabulary, lowercase), hugging_face(vocabulary, lowercase)
+        ours, theirs = BertTokenizer(vocabulary, lowercase), bert_tokenizer(vocabulary, lowercase)
         counts["sentence pairs, cut to 48 tokens", len(pairs)] += [differing_pairs(pairs, ours, theirs), "-"]
         for name, texts in (("sentences", real), ("random strings", list(random_texts(20_000)))):
             for tokenizer in (ours, plain(vocabulary, lowercase)):
@@ -116,7 +107,7 @@ def print_characters():
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *pieces, *(f"##{c}" for c in pieces)]
     texts = [f"a{c}b" for c in characters]
     for lowercase in (True, False):
-        ours, theirs = BertTokenizer(vocabulary, lowercase), hugging_face(vocabulary, lowercase)
+        ours, theirs = BertTokenizer(vocabulary, lowercase), bert_tokenizer(vocabulary, lowercase)
         kinds = collections.defaultdict(list)
         for text in differing(texts, ours, theirs):
             ours_fate = fate(text[1], lambda t, ours=ours: [vocabulary[i] for i in ours.tokenize([t]).to_list()[0]])
@@ -135,7 +126,7 @@ def print_characters():
 
 def print_speed(vocabulary, real):
     real = random.Random(0).sample(real, TIMED_SENTENCES)
-    ours, fast, theirs = BertTokenizer(vocabulary), plain(vocabulary, True), hugging_face(vocabulary, True)
+    ours, fast, theirs = BertTokenizer(vocabulary), plain(vocabulary, True), bert_tokenizer(vocabulary, True)
     theirs.enable_truncation(128, strategy="longest_first")
 
     def pack(texts):

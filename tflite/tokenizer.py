@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from tinybert_tf.errors import InputError
 
 
-def bert_tokenizer(vocabulary: Sequence[str], lowercase: bool, sequence_length: int, fixed: bool = False):
+def bert_tokenizer(vocabulary: Sequence[str], lowercase: bool, sequence_length: int | None = None, fixed: bool = False):
     """Returns a `tokenizers.Tokenizer` that cuts the longer text of a pair first.
 
     Args:
         vocabulary: the WordPieces, in the order of their ids.
         lowercase: lower-case and strip accents.
-        sequence_length: most tokens in a row, special tokens included.
+        sequence_length: most tokens in a row, special tokens included; None for no limit.
         fixed: pad every row to that length.
 
     Raises:
@@ -26,7 +26,8 @@ def bert_tokenizer(vocabulary: Sequence[str], lowercase: bool, sequence_length: 
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
-    tokenizer.enable_truncation(sequence_length, strategy="longest_first")
+    if sequence_length is not None:
+        tokenizer.enable_truncation(sequence_length, strategy="longest_first")
     if fixed:
         tokenizer.enable_padding(pad_id=ids["[PAD]"], length=sequence_length)
     return tokenizer

@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import models, normalizers
 
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertTokenizer
+from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 PIECES = [*SPECIAL, "a", "b", "##a", "##b", "caf", "cafe", "##e", "...", ".", "[", "]", "mask", "#", "##", "s", "ss"]
@@ -31,22 +32,12 @@ HOSTILE = (
 )
 
 
-def hugging_face(vocabulary, lowercase=True):
-    """BERT's pipeline in the Rust library."""
-    ids = {piece: i for i, piece in enumerate(vocabulary)}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
-    return tokenizer
-
-
 def both(texts, lowercase=True):
     """Our tokenizer and theirs, with all that normalised texts are made of as pieces: no [UNK] hides a difference."""
     normalizer = normalizers.BertNormalizer(lowercase=lowercase, handle_chinese_chars=False)
     found = sorted(set("".join(map(normalizer.normalize_str, texts))) - {" "})
     vocabulary = [*SPECIAL, *found, *(f"##{c}" for c in found if c != "#"), "##"]
-    return BertTokenizer(vocabulary, lowercase), hugging_face(vocabulary, lowercase)
+    return BertTokenizer(vocabulary, lowercase), bert_tokenizer(vocabulary, lowercase)
 
 
 def differing(texts, ours, theirs):
@@ -155,7 +146,7 @@ def test_bytes_that_are_not_utf8_are_left_out(tokenizer):
 @pytest.mark.parametrize("as_pairs", [False, True])
 def test_truncates_as_hugging_face_does(tokenizer, as_pairs):
     texts = [("a " * n1, "b " * n2) if as_pairs else "a " * n1 for n1 in range(9) for n2 in range(9)]
-    theirs = hugging_face(PIECES)
+    theirs = bert_tokenizer(PIECES, lowercase=True)
     theirs.enable_padding()
     for limit in range(2 + as_pairs, 20):
         theirs.enable_truncation(limit, strategy="longest_first")
@@ -241,7 +232,7 @@ def test_real_sentences_agree_with_hugging_face_to_the_last_id(lowercase):
     reviews = (assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8")
     sentences += [line.split("\t", 2)[2] for line in reviews.splitlines()]
     ours = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt", lowercase=lowercase)
-    theirs = hugging_face(ours.vocabulary, lowercase)
+    theirs = bert_tokenizer(ours.vocabulary, lowercase)
     assert len(sentences) == 47_566 and differing(sentences, ours, theirs) == []
     pairs = list(zip(sentences[:4000:2], sentences[1:4000:2]))
     theirs.enable_truncation(48, strategy="longest_first")

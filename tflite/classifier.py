@@ -30,11 +30,12 @@ class TextClassifier:
 
     >>> classifier = TextClassifier("runs/export/student.tflite")
     >>> classifier("A gripping, beautifully acted film.")
-    {'label': 'positive', 'probabilities': {'negative': 0.00951, 'positive': 0.99049}}
+    {'label': 'positive', 'probabilities': {'negative': 0.0092, 'positive': 0.9908}}
     """
 
     def __init__(self, model: str | os.PathLike, num_threads: int = 1):
-        vocabulary, self.labels, self.info = _read_files(Path(model).expanduser())
+        model = Path(model).expanduser()
+        vocabulary, self.labels, self.info = _read_files(model)
         self._tokenizer = bert_tokenizer(
             vocabulary, self.info["lowercase"], self.info["sequence_length"], self.info["fixed_length"]
         )
@@ -62,8 +63,8 @@ class TextClassifier:
             InputError: not as many pairs as texts.
         """
         if isinstance(texts, str):
-            return self._answer(self.predict([texts], None if text_pairs is None else [text_pairs])[0])
-        return [self._answer(row) for row in self.predict(texts, text_pairs)]
+            return answer(self.labels, self.predict([texts], None if text_pairs is None else [text_pairs])[0])
+        return [answer(self.labels, row) for row in self.predict(texts, text_pairs)]
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
         """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; arguments as for a call."""
@@ -79,11 +80,13 @@ class TextClassifier:
             answers[place] = output[self.info["output"]][0]
         return answers
 
-    def _answer(self, row: np.ndarray) -> dict:
-        if len(self.labels) == 1:
-            return {"score": round(float(row[0]), 5)}
-        probabilities = {label: round(float(value), 5) for label, value in zip(self.labels, row)}
-        return {"label": self.labels[int(row.argmax())], "probabilities": probabilities}
+
+def answer(labels: Sequence[str], row: np.ndarray) -> dict:
+    """Returns `label` and `probabilities` by label, of a row of probabilities; `score` of one number."""
+    if len(labels) == 1:
+        return {"score": round(float(row[0]), 5)}
+    probabilities = {label: round(float(value), 5) for label, value in zip(labels, row)}
+    return {"label": labels[int(row.argmax())], "probabilities": probabilities}
 
 
 def _read_files(model: Path) -> tuple[list[str], list[str], dict]:
@@ -93,6 +96,9 @@ def _read_files(model: Path) -> tuple[list[str], list[str], dict]:
         with zipfile.ZipFile(model) as archive:
             info = json.loads(archive.read("model_info.json"))
             vocabulary = archive.read("vocab.txt").decode("utf-8").removesuffix("\n").split("\n")
+        missing = {"labels", "sequence_length", "fixed_length", "lowercase", "signature", "output"} - set(info)
+        if missing:
+            raise KeyError(f"no {', '.join(sorted(missing))} in its settings")
     except OSError as error:
         raise InputError("model", f"{model} ({error.strerror})", expected) from None
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -17,7 +17,6 @@ from tinybert_tf.tflite.metadata import add_metadata
 SIGNATURE = "serving_default"
 # Bytes a weight of the embedding table and of another matrix takes.
 VARIANTS = {"float32": (4, 4), "float16": (2, 2), "int8": (1, 1), "int4": (0.5, 1)}
-_FOUR_BITS = ((f".*{TOKEN_LOOKUP}.*", "EMBEDDING_LOOKUP", 4),)  # ops by the names of their outputs
 
 
 def convert(
@@ -97,7 +96,8 @@ def _with_small_tables(model: bytes) -> bytes:
             "variants", "'int4' without ai-edge-quantizer", "the extra: pip install 'tinybert-tf[int4]'"
         ) from None
     recipe = recipe_manager.RecipeManager()
-    for regex, op, bits in ((".*", "FULLY_CONNECTED", 8), (".*", "EMBEDDING_LOOKUP", 8), *_FOUR_BITS):
+    rules = (".*", "FULLY_CONNECTED", 8), (".*", "EMBEDDING_LOOKUP", 8), (f".*{TOKEN_LOOKUP}.*", "EMBEDDING_LOOKUP", 4)
+    for regex, op, bits in rules:  # ops by the names of their outputs; the last rule that fits counts
         recipe.add_dynamic_config(regex=regex, operation_name=qtyping.TFLOperationName(op), num_bits=bits)
     tool = quantizer.Quantizer(bytearray(_with_embedding_lookups(model)))
     tool.load_quantization_recipe(recipe.get_quantization_recipe())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.special
 import scipy.stats
 import sklearn.metrics
 
@@ -26,6 +27,11 @@ def _correlation(function, labels, predictions) -> float:
     if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
         return 0.0
     return float(function(labels, predictions).statistic)
+
+
+def probabilities_of(logits: np.ndarray) -> np.ndarray:
+    """Returns probabilities of logits `[examples, classes]`; numbers of a regression, `[examples, 1]`, as they are."""
+    return logits if logits.shape[-1] == 1 else scipy.special.softmax(logits, axis=-1)
 
 
 def predictions_of(logits: np.ndarray) -> np.ndarray:

@@ -106,3 +106,10 @@ def _three_classes(tmp_path):
     file = tmp_path / "three.csv"
     file.write_text("text,label\n" + "".join(f"film {i},{'abc'[i % 3]}\n" for i in range(60)))
     return file
+
+
+def test_a_missing_extra_is_said_before_any_work(student, tmp_path, monkeypatch):
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"variants: got 'int4' without ai_edge_quantizer; .*tinybert-tf\[int4\]"):
+        export.run(config(student, tmp_path, variants=("int8", "int4")))
+    assert not (tmp_path / "export").exists()

@@ -11,7 +11,7 @@ from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertEncoder, BertTokenizer
+from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
 from tinybert_tf.models.presets import load_encoder
 from tinybert_tf.recipes import recipe_for
 from tinybert_tf.settings import OnText, TaskData, Training
@@ -53,6 +53,18 @@ def sequence_length_of(config: TaskData, task: Task, *models) -> int:
     if config.sequence_length > longest:
         raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the models have positions")
     return config.sequence_length or min(longest, recipe_for(task.name).sequence_length)
+
+
+def length_of(model: BertClassifier, sequence_length: int) -> int:
+    """Returns the tokens in a row: what is asked for, or, for 0, what the model was saved with.
+
+    Raises:
+        InputError: more is asked for than the model has positions.
+    """
+    longest = model.config.max_sequence_length
+    if sequence_length > longest:
+        raise InputError("sequence_length", sequence_length, f"at most {longest}, as the model has positions")
+    return sequence_length or min(model.tokenizer.sequence_length, longest)
 
 
 def run_directory_of(config, stage: str) -> RunDirectory:

@@ -6,6 +6,7 @@ Everything is written into a folder beside the last place first, and moved when 
 import contextlib
 import dataclasses
 import hashlib
+import importlib.util
 import io
 import json
 import logging as stdlib_logging
@@ -29,7 +30,7 @@ from tinybert_tf.models.presets import load_classifier
 from tinybert_tf.models.serving import save_for_serving
 from tinybert_tf.settings import TaskData
 from tinybert_tf.stage_configs import ExportConfig
-from tinybert_tf.stages.common import run_directory_of, task_of
+from tinybert_tf.stages.common import length_of, run_directory_of, task_of
 from tinybert_tf.tflite import TextClassifier, metadata
 from tinybert_tf.tflite.convert import SIGNATURE, convert
 from tinybert_tf.tflite.graph import INPUTS, output_name
@@ -38,6 +39,13 @@ from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 MODEL_INFO, PARITY = "model_info.json", "parity.json"
 _MOST_TEXTS = 5000  # that a file is compared on
+# Packages that only some people have: the setting and its value that want them, the module, the extra.
+_EXTRAS = (
+    ("export_formats", "saved_model", "tensorflow_serving", "serving"),
+    ("export_formats", "onnx", "tf2onnx", "onnx"),
+    ("export_formats", "onnx", "onnxruntime", "onnx"),
+    ("variants", "int4", "ai_edge_quantizer", "int4"),
+)
 # Largest difference to Keras's probabilities that is rounding and not a broken file.
 _TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
 
@@ -52,10 +60,11 @@ def run(config: ExportConfig) -> RunDirectory:
     folder = run_directory_of(config, "export")
     if folder.finished:
         return folder
+    for setting, value, module, extra in _EXTRAS:
+        if value in getattr(config, setting) and importlib.util.find_spec(module) is None:
+            raise InputError(setting, f"{value!r} without {module}", f"pip install 'tinybert-tf[{extra}]'")
     student = load_classifier(config.student, argument="student")
-    length, longest = config.sequence_length or student.tokenizer.sequence_length, student.config.max_sequence_length
-    if length > longest:
-        raise InputError("sequence_length", length, f"at most {longest}, as the student has positions")
+    length = length_of(student, config.sequence_length)
     task = _task_of(config, student)
     examples = _examples_of(task, student)
     with folder.start({"student": digest_of(student)}):
@@ -88,20 +97,13 @@ class _Reference:
     def __init__(self, student: BertClassifier, task: Task | None, examples: Examples, length: int):
         self.student, self.task, self.examples, self.length = student, task, examples, length
         self.tokens = TokenizedExamples(examples, student.tokenizer, length)
-        self.answers = self.answers_of(predict_logits(student, self.tokens))
+        self.answers = metrics.probabilities_of(predict_logits(student, self.tokens))
         self.results = {"size_bytes": 4 * student.count_params(), "metrics": self.metrics_of(self.answers)}
 
     @property
     def is_regression(self) -> bool:
         """Whether the model has one output, a number."""
         return len(self.student.labels) == 1
-
-    def answers_of(self, logits: np.ndarray) -> np.ndarray:
-        """Probabilities of logits `[texts, classes]`; the scores themselves for regression."""
-        if self.is_regression:
-            return logits
-        shares = np.exp(logits - logits.max(-1, keepdims=True))
-        return shares / shares.sum(-1, keepdims=True)
 
     def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
         """The task's metrics; nothing without labels."""
@@ -170,11 +172,8 @@ def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) ->
 
 def _export_onnx(reference: _Reference, file: Path) -> dict:
     """Writes the student in ONNX, tokens to probabilities, by Keras's exporter."""
-    try:
-        import onnxruntime
-        import tf2onnx  # noqa: F401 (Keras needs it)
-    except ImportError as error:
-        raise InputError("export_formats", f"'onnx' ({error})", "pip install 'tinybert-tf[onnx]'") from None
+    import onnxruntime
+
     logging.info("Converting to ONNX: %s.", file.name)
     inputs, name = encoder_inputs(), output_name(reference.student)
     logits = reference.student(inputs)

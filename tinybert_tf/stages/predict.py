@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
+from tinybert_tf import metrics
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.files import Columns, read_table
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.presets import load_classifier
 from tinybert_tf.stage_configs import PredictConfig
+from tinybert_tf.stages.common import length_of
+from tinybert_tf.tflite.classifier import answer
 from tinybert_tf.training.prediction import predict_logits
 
 
@@ -25,28 +25,16 @@ def run(config: PredictConfig) -> None:
         InputError: a model or a text that cannot be read.
     """
     model = load_classifier(config.model, argument="model")
-    longest = model.config.max_sequence_length
-    if config.sequence_length > longest:
-        raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the model has positions")
-    length = config.sequence_length or min(model.tokenizer.sequence_length, longest)
+    length = length_of(model, config.sequence_length)
     for rows in _batches(_rows(config), config.batch_size):
         pairs = [pair for _, pair in rows]
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
         tokens = TokenizedExamples(examples, model.tokenizer, length)
-        for (text, pair), logits in zip(rows, predict_logits(model, tokens, config.batch_size)):
-            row = {"text": text} | ({} if pair is None else {"text_pair": pair}) | answer(model, logits)
+        answers = metrics.probabilities_of(predict_logits(model, tokens, config.batch_size))
+        for (text, pair), probabilities in zip(rows, answers):
+            row = {"text": text} | ({} if pair is None else {"text_pair": pair}) | answer(model.labels, probabilities)
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
         sys.stdout.flush()
-
-
-def answer(model: BertClassifier, logits: np.ndarray) -> dict:
-    """Returns `label` and `probabilities` by label; `score` for regression."""
-    if len(model.labels) == 1:
-        return {"score": round(float(logits[0]), 5)}
-    shares = np.exp(logits - logits.max())
-    shares = shares / shares.sum()
-    probabilities = {label: round(float(share), 5) for label, share in zip(model.labels, shares)}
-    return {"label": model.labels[int(logits.argmax())], "probabilities": probabilities}
 
 
 def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:

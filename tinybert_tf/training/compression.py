@@ -105,11 +105,11 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
     def build(self, variables):
         if self.built:
             return
-        self._compressed = {
-            id(v): CompressedWeight(v, self.quantized, self.sparsity > 0 and not v.path.endswith("embeddings"))
-            for v in variables
-            if id(v) in self._wanted
-        }
+        self._compressed = {}
+        for v in variables:
+            pruned = self.sparsity > 0 and not v.path.endswith("embeddings")
+            if id(v) in self._wanted and (pruned or self.quantized != "none"):
+                self._compressed[id(v)] = CompressedWeight(v, self.quantized, pruned)
         self.inner_optimizer.build([self._latent(v) for v in variables])
         super().build(variables)
         for weight in self._compressed.values():

@@ -15,6 +15,7 @@ class Recipe:
     Args:
         sequence_length: tokens in a text or pair, at most.
         num_variants: augmented copies of a text.
+        original_share: of originals in a pass over augmented examples; 0 for as many as there are.
         epochs: of phase 1, which matches layers.
         max_steps: optimizer updates of phase 1 at most; 0 for no limit.
         learning_rate: of phase 1.
@@ -26,6 +27,7 @@ class Recipe:
 
     sequence_length: int = 64
     num_variants: int = 20
+    original_share: float = 0.0
     epochs: int = 20
     max_steps: int = 0
     learning_rate: float = 5e-5

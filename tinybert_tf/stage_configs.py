@@ -27,12 +27,25 @@ class GeneralConfig(Distillation, OnText):
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneConfig(TaskData, Training):
+class OnAugmented:
+    """Settings of a stage that may learn from augmented examples."""
+
+    augmented: str = setting("", "run of --stage=augment, to learn from; the original examples by default")
+    original_share: float = setting(
+        0.0, "share of originals among the examples of a pass over --augmented; 0 for the task's recipe"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self, "original_share", 0 <= self.original_share < 1, "a number from 0 to below 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneConfig(OnAugmented, TaskData, Training):
     """Settings of `--stage=finetune`: a teacher learns a task; the best checkpoint on dev is kept."""
 
     output_dir: str = setting("runs/finetune", RUN)
     teacher: str = setting("minilm_l6", f"model to fine-tune: {MODEL}; or a shape ({SHAPES}), to train from scratch")
-    augmented: str = setting("", "run of --stage=augment, to learn from; the original examples by default")
     max_steps: int = setting(0, "optimizer updates at most; 0 for as many as --epochs says")
     epochs: int = setting(3, "passes over the training examples")
     learning_rate: float = setting(5e-5, "at the peak of a linear warm-up and decay")
@@ -88,13 +101,12 @@ class AugmentConfig(TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskConfig(TaskData, Distillation, Training):
+class TaskConfig(OnAugmented, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
     output_dir: str = setting("runs/task", RUN)
     teacher: str = setting("runs/finetune", f"fine-tuned classifier: {MODEL}")
     student: str = setting("runs/general", f"general student, or a shape to start from scratch ({SHAPES})")
-    augmented: str = setting("", "run of --stage=augment, to learn from; the original examples by default")
     phase: str = setting(
         "two", "two: intermediate, then prediction; one of the two alone; or joint, all losses at once"
     )

@@ -27,6 +27,7 @@ class LengthBuckets:
         batch_size: rows in a batch.
         seed: of every shuffle.
         extras: more arrays `[examples, …]` that go into the inputs by name, such as `teacher_logits`.
+        repeats: how often an example is in one shuffle, `[examples]`; once each by default.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class LengthBuckets:
         batch_size: int,
         seed: int = 0,
         extras: dict[str, np.ndarray] | None = None,
+        repeats: np.ndarray | None = None,
     ):
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.tokens = TokenizedExamples(examples, tokenizer, sequence_length)
         self.extras = extras or {}
+        self._places = np.repeat(np.arange(len(examples)), 1 if repeats is None else repeats)
         self._orders: dict[int, np.ndarray] = {}
         self._pool_batches = max(1, min(POOL_BATCHES, len(examples) // batch_size))
 
@@ -55,17 +58,17 @@ class LengthBuckets:
             pool, first = pool + 1, 0
 
     def steps(self, epochs: int) -> int:
-        """Returns the number of batches that show every example so many times."""
-        return -(-epochs * len(self.examples) // self.batch_size)
+        """Returns the number of batches in so many passes."""
+        return -(-epochs * len(self._places) // self.batch_size)
 
     def _pool(self, number: int) -> np.ndarray:
         """Places of the examples of a pool's batches, `[batches, batch_size]`."""
-        size, count = self._pool_batches * self.batch_size, len(self.examples)
+        size, count = self._pool_batches * self.batch_size, len(self._places)
         begin, end = number * size, (number + 1) * size
         epochs = range(begin // count, -(-end // count))
         for epoch in epochs:
             if epoch not in self._orders:
-                self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(count)
+                self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(self._places)
         self._orders = {epoch: self._orders[epoch] for epoch in epochs}  # the next pool wants the last one again
         stream = np.concatenate(list(self._orders.values()))
         places = stream[begin - epochs[0] * count :][:size]

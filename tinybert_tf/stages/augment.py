@@ -59,12 +59,18 @@ def run(config: AugmentConfig) -> RunDirectory:
     return folder
 
 
-def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> Examples:
-    """Returns the examples of an augmentation, each with the label of its original.
+def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Examples, np.ndarray]:
+    """Returns the examples of an augmentation, and how often each is to go into a pass, `[examples]`.
+
+    Args:
+        folder: of a finished augmentation.
+        task: the one it was made for. A variant has the label of its original.
+        original_share: of originals in a pass, where the file has fewer.
 
     Raises:
         InputError: it is not there, or was made for another task.
     """
+    folder, argument = Path(folder).expanduser(), "augmented"
     file = folder / FILE if folder.is_dir() else folder
     if not file.is_file():
         raise InputError(argument, f"{folder} without {FILE}", "a finished run of --stage=augment")
@@ -79,7 +85,9 @@ def read_augmented(folder: Path, task: Task, argument: str = "augmented") -> Exa
     texts = [row["text"] for row in rows]
     text_pairs = None if train.text_pairs is None else [row["text_pair"] for row in rows]
     labels = None if train.labels is None else train.labels[sources]
-    return Examples(texts, text_pairs, labels)
+    repeats, variants = np.ones(len(rows), int), len(rows) - len(firsts)
+    repeats[firsts] = max(1, round(original_share / (1 - original_share) * variants / len(firsts)))
+    return Examples(texts, text_pairs, labels), repeats
 
 
 def summary(folder: RunDirectory) -> str:

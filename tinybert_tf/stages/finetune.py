@@ -1,7 +1,5 @@
 """Fine-tuning: a BERT learns a task from labels, and becomes the teacher."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 from absl import logging
@@ -13,6 +11,7 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.models.checkpoints import save_folder
+from tinybert_tf.recipes import recipe_for
 from tinybert_tf.stage_configs import FinetuneConfig
 from tinybert_tf.stages.augment import read_augmented
 from tinybert_tf.stages.common import (
@@ -42,13 +41,14 @@ def run(config: FinetuneConfig) -> RunDirectory:
         return folder
     seed_everything(config)
     task = task_of(config)
-    train_examples, dev_examples = task.split("train"), task.split("dev")
+    train_examples, dev_examples, repeats = task.split("train"), task.split("dev"), None
     if config.augmented:
-        train_examples = read_augmented(Path(config.augmented), task)
+        share = config.original_share or recipe_for(task.name).original_share
+        train_examples, repeats = read_augmented(config.augmented, task, share)
     model = BertClassifier(_encoder(config), task.labels)
     length = sequence_length_of(config, task, model)
     model.tokenizer.sequence_length = length
-    data = LengthBuckets(train_examples, model.tokenizer, length, config.batch_size, config.seed)
+    data = LengthBuckets(train_examples, model.tokenizer, length, config.batch_size, config.seed, repeats=repeats)
     max_steps = data.steps(config.epochs) if config.epochs else config.max_steps
     max_steps = min(max_steps, config.max_steps or max_steps)
     logging.info(

@@ -7,7 +7,6 @@ Phase 1 (`intermediate`) matches embeddings, hidden states and attention scores,
 import dataclasses
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -107,10 +106,11 @@ class _Job:
         self.student_digest = digest_of(self.student.encoder)
         self.length = sequence_length_of(config, self.task, self.teacher, self.student)
         self.student.tokenizer.sequence_length = self.length
-        self.examples = self.original
-        if config.augmented:
-            self.examples = dataclasses.replace(read_augmented(Path(config.augmented), self.task), labels=None)
         self.recipe = _recipe(config, self.task)
+        self.examples, self.repeats = self.original, None
+        if config.augmented:
+            examples, self.repeats = read_augmented(config.augmented, self.task, self.recipe.original_share)
+            self.examples = dataclasses.replace(examples, labels=None)
         # Refuses what cannot be compared before anything is written.
         self._distiller("joint" if config.phase == "joint" else "intermediate")
         self._say()
@@ -172,10 +172,12 @@ class _Job:
     def _data(self, phase: str) -> tuple[LengthBuckets, int]:
         """The batches of a phase, and how many."""
         config, recipe = self.config, self.recipe
-        examples = self.examples
+        examples, repeats = self.examples, self.repeats
         if phase == "prediction" and recipe.prediction_on_original:
-            examples = self.original
-        data = LengthBuckets(examples, self.teacher.tokenizer, self.length, config.batch_size, config.seed)
+            examples, repeats = self.original, None
+        data = LengthBuckets(
+            examples, self.teacher.tokenizer, self.length, config.batch_size, config.seed, repeats=repeats
+        )
         if phase == "prediction":
             steps = data.steps(recipe.prediction_epochs)
             steps = min(steps, recipe.prediction_max_steps or steps)
@@ -226,7 +228,7 @@ def _recipe(config: TaskConfig, task: Task) -> Recipe:
     elif config.max_steps:
         limit = recipe.prediction_max_steps or config.max_steps
         changes["prediction_max_steps"] = min(limit, config.max_steps)
-    for name in ("learning_rate", "prediction_learning_rate"):
+    for name in ("learning_rate", "prediction_learning_rate", "original_share"):
         if getattr(config, name):
             changes[name] = getattr(config, name)
     return dataclasses.replace(recipe, **changes)

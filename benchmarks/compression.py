@@ -1,0 +1,84 @@
+"""What does learning under quantization or pruning buy, against converting the student as it is?
+
+From one finished student, each row learns 300 updates of logits more, with the flags in its name, and is exported.
+Sizes are those of the files and of what gzip makes of them, as app stores compress a download; latency is of 32
+tokens, one thread, the files in turns. Finished runs are not run again.
+
+    python benchmarks/compression.py --student=runs/task --teacher=runs/finetune --runs=runs/compression
+"""
+
+import argparse
+import gzip
+import json
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from task_distillation import Runs
+
+UPDATES, TOKENS, ROUNDS = 300, 32, 5
+ROWS = {  # title: flags of the training, variant of the file
+    "as it is": (None, "int8"),
+    "300 updates more": ((), "int8"),
+    "--quantize=int8": (("--quantize=int8",), "int8"),
+    "--sparsity=0.5": (("--sparsity=0.5",), "int8"),
+    "--sparsity=0.5 --quantize=int8": (("--sparsity=0.5", "--quantize=int8"), "int8"),
+    "--sparsity=0.8 --quantize=int8": (("--sparsity=0.8", "--quantize=int8"), "int8"),
+    "as it is, int4 table": (None, "int4"),
+    "300 updates more, int4 table": ((), "int4"),
+    "--quantize=int4": (("--quantize=int4",), "int4"),
+}
+
+
+def milliseconds(files: list[Path]) -> list[float]:
+    """Returns the median time of a run of each file, the files in turns."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    ids = np.arange(2000, 2000 + TOKENS, dtype=np.int32)[None]
+    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": np.ones_like(ids)}
+    runners = [Interpreter(str(file), num_threads=1).get_signature_runner() for file in files]
+    times = [[] for _ in files]
+    for _ in range(ROUNDS):
+        for run, own in zip(runners, times):
+            run(**inputs)
+            for _ in range(50):
+                start = time.perf_counter()
+                run(**inputs)
+                own.append(1e3 * (time.perf_counter() - start))
+    return [statistics.median(own) for own in times]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--student", type=Path, default=Path("runs/task"), help="a run of --stage=task")
+    parser.add_argument("--teacher", type=Path, default=Path("runs/finetune"), help="its teacher")
+    parser.add_argument("--runs", type=Path, default=Path("runs/compression"))
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
+    runs = Runs(options.runs, "movie_reviews")
+    steps = (f"--prediction_max_steps={UPDATES}", "--eval_steps=100", "--save_steps=100")
+    files, found = [], []
+    for flags, variant in ROWS.values():
+        student = options.student
+        if flags is not None:
+            name = "-".join(flag.strip("-").replace("=", "") for flag in flags) or "control"
+            student = options.runs / name
+            start = ("--phase=prediction", "--head_init=own", f"--student={options.student}")
+            runs.run("task", student, "--task=movie_reviews", f"--teacher={options.teacher}", *start, *steps, *flags)
+        folder = options.runs / f"export-{student.name}-{variant}"
+        runs.run("export", folder, f"--student={student}", f"--variants={variant}")
+        files.append(folder / "student.tflite")
+        found.append(json.loads((folder / "parity.json").read_text()))
+    print("| learning | Keras | file | same answer | mean difference | MB | gzip, MB | ms |\n" + "| --- " * 8 + "|")
+    for title, file, row, duration in zip(ROWS, files, found, milliseconds(files)):
+        own = row["files"][file.name]
+        accuracies = [100 * values["metrics"]["accuracy"] for values in (row["keras"], own)]
+        cells = [f"{accuracies[0]:.2f}", f"{accuracies[1]:.2f}", f"{100 * own['agreement']:.2f} %"]
+        sizes = [own["size_bytes"] / 1e6, len(gzip.compress(file.read_bytes())) / 1e6]
+        cells += [f"{own['mean_difference']:.4f}", *(f"{size:.2f}" for size in sizes), f"{duration:.2f}"]
+        print(f"| {title} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

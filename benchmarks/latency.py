@@ -140,6 +140,46 @@ def measure(file: Path, vocabulary: Path, reviews: list[str]) -> dict:
     return found
 
 
+def cold_start(file: Path, cache: str) -> float:
+    """Milliseconds from opening a file to its first answer through CompiledModel; `cache` is for packed weights."""
+    import numpy as np
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.cpu_options import CpuOptions
+    from ai_edge_litert.options import Options
+
+    ids = np.arange(2000, 2006, dtype=np.int32)
+    tensors = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": np.ones_like(ids)}
+    start = time.perf_counter()
+    options = Options(cpu_options=CpuOptions(num_threads=1, xnnpack_weight_cache_path=cache))
+    model = CompiledModel.from_file(str(file), options=options)
+    names = model.get_signature_by_index(0)["inputs"]
+    for name in names:
+        model.resize_input_tensor_by_name("serving_default", name, [1, len(ids)])
+    inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)
+    for name, buffer in zip(names, inputs):
+        buffer.write(tensors[name])
+    model.run_by_index(0, inputs, outputs)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _cold_starts(folder: Path, command: list[str]) -> list[str]:
+    """A line a file: cold starts without and with a weight cache, medians of fresh processes in turns."""
+    lines = []
+    for name in ("student_float32.tflite", "student_int8.tflite"):
+        cache = folder / f"{name}.cache"
+        cache.unlink(missing_ok=True)
+        times = {"": [], str(cache): []}
+        for turn in range(3 * ROUNDS):
+            for path, own in times.items():
+                measured = [*command, f"--cold_start={folder / name}", f"--cache={path}"]
+                done = subprocess.run(measured, capture_output=True, check=True, text=True)
+                if turn:  # the first one writes the cache
+                    own.append(json.loads(done.stdout.splitlines()[-1]))
+        without, cached = (statistics.median(own) for own in times.values())
+        lines.append(f"{NAMES[name]}: {without:.1f}, {cached:.1f}; {cache.stat().st_size / 1e6:.1f} MB")
+    return lines
+
+
 def table(found: dict[str, list[dict]], folder: Path) -> list[str]:
     """Markdown: the median over processes and their spread, sizes, and how many times BERT-base is slower."""
     columns = [*map(str, LENGTHS), "reviews", "cold"]
@@ -191,11 +231,16 @@ def main():
     parser.add_argument("--parity", type=Path, help="parity.json of --stage=export, whose accuracies go into the plot")
     parser.add_argument("--plot", type=Path, help="also draw it there, as PNG")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--cold_start", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--cache", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     vocabulary, reviews = options.folder / "vocab.txt", options.folder / "reviews.json"
     if options.measure:
         print(json.dumps(measure(options.measure, vocabulary, json.loads(reviews.read_text()))))
         return
+    if options.cold_start:
+        print(json.dumps(cold_start(options.cold_start, options.cache)), flush=True)
+        os._exit(0)  # LiteRT says good-bye on standard output
     command = [sys.executable, __file__, f"--folder={options.folder}"]
     if not reviews.exists():
         from tinybert_tf.data.tasks import load_task
@@ -214,9 +259,12 @@ def main():
                 found[name].append(json.loads(done.stdout))
         results.write_text(json.dumps(found))
     found = json.loads(results.read_text())
+    caches = _cold_starts(options.folder, command)
     packages = ", ".join(f"{p} {version(p)}" for p in ("ai-edge-litert", "onnxruntime", "keras-hub", "tensorflow"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {packages}; {ROUNDS} processes a row\n")
     print("\n".join(table(found, options.folder)))
+    print("\nOpening a file, CompiledModel, ms: without and with XNNPACK's weight cache, MB of the cache")
+    print("\n".join(caches))
     if options.plot:
         files = json.loads(options.parity.read_text())["files"].values() if options.parity else ()
         plot(found, options.folder, {row["variant"]: row["metrics"]["accuracy"] for row in files}, options.plot)

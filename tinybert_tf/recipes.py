@@ -16,9 +16,10 @@ class Recipe:
         sequence_length: tokens in a text or pair, at most.
         num_variants: augmented copies of a text.
         original_share: of originals in a pass over augmented examples; 0 for as many as there are.
-        epochs: of phase 1, which matches layers.
-        max_steps: optimizer updates of phase 1 at most; 0 for no limit.
-        learning_rate: of phase 1.
+        phase: "two", one after the other, or "joint", all losses at once.
+        epochs: of phase 1, which matches layers, or joint.
+        max_steps: optimizer updates of phase 1 or joint at most; 0 for no limit.
+        learning_rate: of phase 1 or joint.
         prediction_epochs: of phase 2, which matches logits.
         prediction_max_steps: updates of phase 2 at most; 0 for no limit.
         prediction_learning_rate: of phase 2.
@@ -28,6 +29,7 @@ class Recipe:
     sequence_length: int = 64
     num_variants: int = 20
     original_share: float = 0.0
+    phase: str = "two"
     epochs: int = 20
     max_steps: int = 0
     learning_rate: float = 5e-5
@@ -51,7 +53,14 @@ _GLUE = {
 }
 
 # Everything else: what two CPU cores do in ten minutes with some thousands of short texts.
-_SMALL = Recipe(epochs=10, max_steps=600, learning_rate=5e-4, prediction_max_steps=300, prediction_learning_rate=1e-4)
+_SMALL = Recipe(
+    phase="joint",
+    epochs=10,
+    max_steps=900,
+    learning_rate=5e-4,
+    prediction_max_steps=300,
+    prediction_learning_rate=1e-4,
+)
 _OTHERS = {
     "movie_reviews": _SMALL,
     "wiki_topics": dataclasses.replace(_SMALL, sequence_length=128),

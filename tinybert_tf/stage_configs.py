@@ -108,11 +108,13 @@ class TaskConfig(OnAugmented, TaskData, Distillation, Training):
     teacher: str = setting("runs/finetune", f"fine-tuned classifier: {MODEL}")
     student: str = setting("runs/general", f"general student, or a shape to start from scratch ({SHAPES})")
     phase: str = setting(
-        "two", "two: intermediate, then prediction; one of the two alone; or joint, all losses at once"
+        "",
+        "two: intermediate, then prediction; one of the two alone; or joint, all losses at once; by default the task's "
+        "recipe",
     )
-    max_steps: int = setting(0, "updates of phase 1, and of phase 2 at most; 0 for the task's recipe")
-    epochs: int = setting(0, "passes of phase 1, which matches layers; 0 for the task's recipe")
-    learning_rate: float = setting(0.0, "of phase 1; 0 for the task's recipe")
+    max_steps: int = setting(0, "updates of phase 1 or joint, and of phase 2 at most; 0 for the task's recipe")
+    epochs: int = setting(0, "passes of phase 1, which matches layers, or joint; 0 for the task's recipe")
+    learning_rate: float = setting(0.0, "of phase 1 or joint; 0 for the task's recipe")
     prediction_max_steps: int = setting(0, "updates of phase 2; 0 for the task's recipe")
     prediction_epochs: int = setting(0, "passes of phase 2, which matches logits; 0 for the task's recipe")
     prediction_learning_rate: float = setting(0.0, "of phase 2; 0 for the task's recipe")
@@ -125,7 +127,8 @@ class TaskConfig(OnAugmented, TaskData, Distillation, Training):
 
     def __post_init__(self):
         super().__post_init__()
-        require_one_of(self, "phase", ("two", "intermediate", "prediction", "joint"))
+        if self.phase:
+            require_one_of(self, "phase", ("two", "intermediate", "prediction", "joint"))
         require_one_of(self, "head_init", ("teacher", "own"))
         require_one_of(self, "quantize", ("none", "int8", "int4"))
         require(self, "sparsity", 0 <= self.sparsity < 1, "a number from 0 to below 1")

@@ -108,6 +108,13 @@ def test_every_epoch_has_its_own_order(make_buckets):
     assert set(pools[0]) != set(pools[3])
 
 
+def test_some_examples_come_more_often(make_buckets):
+    buckets = make_buckets(60, 4, repeats=np.where(np.arange(60) < 20, 7, 1))
+    assert buckets.steps(1) == 45
+    seen = np.bincount(labels_of(take(buckets, 450)))  # ten passes
+    assert np.abs(seen[:20] - 70).max() <= 7 and np.abs(seen[20:] - 10).max() <= 1
+
+
 def test_extras_and_tokens_follow_their_examples(make_buckets, tokenizer):
     extra = np.arange(70 * 3).reshape(70, 3)
     buckets = make_buckets(70, 4, extras={"teacher_logits": extra})

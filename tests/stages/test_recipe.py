@@ -68,6 +68,7 @@ def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
         teacher=str(made["finetune"].path),
         student=student_shape,
         augmented=str(made["augment"].path),
+        phase="two",
         max_steps=80,
         learning_rate=3e-3,
         prediction_max_steps=80,
@@ -122,6 +123,15 @@ def test_augmentation_keeps_originals_and_adds_variants(runs):
     assert "turns round" in augment.summary(runs["augment"])
 
 
+def test_originals_are_drawn_as_often_as_asked_for(runs, files):
+    own = load_task(**files_only(files))
+    for share, least, most in ((0.0, 0.0, 0.3), (0.5, 0.45, 0.55), (0.8, 0.75, 0.85)):
+        examples, repeats = augment.read_augmented(str(runs["augment"].path), own, share)
+        firsts = repeats[[examples.texts.index(text) for text in own.split("train").texts]].sum()
+        assert least < firsts / repeats.sum() < most
+    assert repeats.min() == 1
+
+
 def test_the_student_learns_the_task_in_two_phases(runs):
     assert runs["task"].record["results"]["dev"]["accuracy"] > 0.85
     base = runs["task"].path
@@ -162,12 +172,11 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
         output_dir=str(tmp_path / "joint"),
         teacher=str(runs["finetune"].path),
         student=student_shape,
-        phase="joint",
         max_steps=6,
         **files,
         **QUICK,
     )
-    folder = task.run(config)
+    folder = task.run(config)  # jointly, as the recipe of files says
     lines = (folder.path / "joint" / "metrics.jsonl").read_text().splitlines()
     line = next(line for line in map(json.loads, lines) if "loss" in line)
     assert {"attention_loss", "hidden_loss", "embedding_loss", "prediction_loss"} <= set(line)

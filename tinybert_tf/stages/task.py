@@ -64,7 +64,7 @@ def run(config: TaskConfig) -> RunDirectory:
     inputs = {"teacher": digest_of(job.teacher), "student": job.student_digest, "task": job.task.fingerprint()}
     inputs["examples"] = job.examples.fingerprint()
     with folder.start(inputs):
-        for phase in PHASES.get(config.phase, (config.phase,)):
+        for phase in PHASES.get(job.recipe.phase, (job.recipe.phase,)):
             part = RunDirectory(folder.path / phase, phase, folder.settings)
             if not part.finished:
                 with part.start(inputs):
@@ -112,7 +112,7 @@ class _Job:
             examples, self.repeats = read_augmented(config.augmented, self.task, self.recipe.original_share)
             self.examples = dataclasses.replace(examples, labels=None)
         # Refuses what cannot be compared before anything is written.
-        self._distiller("joint" if config.phase == "joint" else "intermediate")
+        self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
         self._say()
 
     def load_student(self, name: str) -> BertClassifier:
@@ -228,7 +228,7 @@ def _recipe(config: TaskConfig, task: Task) -> Recipe:
     elif config.max_steps:
         limit = recipe.prediction_max_steps or config.max_steps
         changes["prediction_max_steps"] = min(limit, config.max_steps)
-    for name in ("learning_rate", "prediction_learning_rate", "original_share"):
+    for name in ("phase", "learning_rate", "prediction_learning_rate", "original_share"):
         if getattr(config, name):
             changes[name] = getattr(config, name)
     return dataclasses.replace(recipe, **changes)

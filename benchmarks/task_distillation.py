@@ -35,45 +35,47 @@ class Row:
     flags: tuple[str, ...]
 
 
-_LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", "--eval_steps=150", "--save_steps=300")
-_TASK = (
-    f"--max_steps={INTERMEDIATE}",
-    f"--prediction_max_steps={PREDICTION}",
-    "--teacher={teacher}",
-    "--eval_steps=150",
-    "--save_steps=300",
-)
-_GENERAL, _AUGMENTED = "--student={general}", "--augmented={augment}"
+_OFTEN = ("--eval_steps=150", "--save_steps=300")
+_LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
+_JOINT = ("--phase=joint", f"--max_steps={UPDATES}", "--teacher={teacher}", *_OFTEN)
+_GENERAL, _SCRATCH, _AUGMENTED = "--student={general}", "--student=tinybert_4l_312", "--augmented={augment}"
 
 MAIN = {
-    "full": Row("full recipe", "task", (*_TASK, _GENERAL, _AUGMENTED)),
-    "no_augmentation": Row("no augmentation", "task", (*_TASK, _GENERAL)),
-    "no_general": Row("no general distillation (SVD start)", "task", (*_TASK, "--student=tinybert_4l_312", _AUGMENTED)),
+    "full": Row("full recipe", "task", (*_JOINT, _GENERAL, _AUGMENTED)),
+    "no_augmentation": Row("no augmentation", "task", (*_JOINT, _GENERAL)),
+    "no_general": Row("no general distillation (SVD start)", "task", (*_JOINT, _SCRATCH, _AUGMENTED)),
     "no_task": Row(
         "no task distillation: labels, augmented", "finetune", (*_LABELS, "--teacher={general}", _AUGMENTED)
     ),
     "general_only": Row("general distillation, then labels", "finetune", (*_LABELS, "--teacher={general}")),
     "labels_only": Row("labels only, from scratch", "finetune", (*_LABELS, "--teacher=tinybert_4l_312")),
 }
-_FULL = MAIN["full"].flags
+_PHASES = (
+    *("--phase=two", f"--max_steps={INTERMEDIATE}", f"--prediction_max_steps={PREDICTION}"),
+    *("--teacher={teacher}", *_OFTEN),
+)
+_TWO = (*_PHASES, _GENERAL, _AUGMENTED)
 ABLATIONS = {
-    "no_embedding": Row("no embedding loss", "task", (*_FULL, "--embedding_weight=0")),
-    "no_hidden": Row("no hidden loss", "task", (*_FULL, "--hidden_weight=0")),
-    "no_attention": Row("no attention loss", "task", (*_FULL, "--attention_weight=0")),
-    "no_transformer": Row(
-        "no hidden, no attention loss", "task", (*_FULL, "--hidden_weight=0", "--attention_weight=0")
-    ),
+    "two_phases": Row("two phases, as in the paper", "task", _TWO),
+    "no_embedding": Row("no embedding loss", "task", (*_TWO, "--embedding_weight=0")),
+    "no_hidden": Row("no hidden loss", "task", (*_TWO, "--hidden_weight=0")),
+    "no_attention": Row("no attention loss", "task", (*_TWO, "--attention_weight=0")),
+    "no_transformer": Row("no hidden, no attention loss", "task", (*_TWO, "--hidden_weight=0", "--attention_weight=0")),
+    "no_prediction": Row("no prediction loss (closed-form head)", "task", (*_TWO, "--prediction_max_steps=1")),
     "no_intermediate": Row(
-        "no phase 1 (phase 2 longer)", "task", (*_FULL, "--phase=prediction", f"--prediction_max_steps={UPDATES}")
+        "no phase 1 (phase 2 longer)", "task", (*_TWO, "--phase=prediction", f"--prediction_max_steps={UPDATES}")
     ),
-    "joint": Row("joint: all losses at once", "task", (*_FULL, "--phase=joint", f"--max_steps={UPDATES}")),
-    "random_head": Row("random pooler and head before phase 2", "task", (*_FULL, "--head_init=own")),
-    "top": Row("top layers", "task", (*_FULL, "--layer_map=top")),
-    "bottom": Row("bottom layers", "task", (*_FULL, "--layer_map=bottom")),
+    "random_head": Row("random pooler and head before phase 2", "task", (*_TWO, "--head_init=own")),
+    "top": Row("top layers", "task", (*_TWO, "--layer_map=top")),
+    "bottom": Row("bottom layers", "task", (*_TWO, "--layer_map=bottom")),
+    "originals": Row("no augmentation", "task", (*_PHASES, _GENERAL)),
+    "mix": Row("half of each pass originals", "task", (*_TWO, "--original_share=0.5")),
+    "scratch_svd": Row("from scratch, SVD start", "task", (*_PHASES, _SCRATCH, _AUGMENTED)),
     "scratch_random": Row(
-        "from scratch, random start", "task", (*_TASK, "--student=tinybert_4l_312", _AUGMENTED, "--student_init=random")
+        "from scratch, random start", "task", (*_PHASES, _SCRATCH, _AUGMENTED, "--student_init=random")
     ),
-    "scratch_6l": Row("from scratch, 6 layers of 312", "task", (*_TASK, "--student=tinybert_6l_312", _AUGMENTED)),
+    "scratch_6l": Row("from scratch, 6 layers of 312", "task", (*_PHASES, "--student=tinybert_6l_312", _AUGMENTED)),
+    "scratch_2l": Row("from scratch, 2 layers of 312", "task", (*_PHASES, "--student=tinybert_2l_312", _AUGMENTED)),
 }
 
 
@@ -240,7 +242,7 @@ def main():
             runs.make(name, everything[name], seed)
     main_rows = {"teacher": Row("teacher, MiniLM-L6 fine-tuned", "", ())} | MAIN
     print("\n".join(table(runs, main_rows, seeds, "full")), "\n")
-    print("\n".join(table(runs, {name: MAIN[name] for name in ("full", "no_general")} | ABLATIONS, seeds[:1], "full")))
+    print("\n".join(table(runs, ABLATIONS, seeds[:1], "two_phases")))
     if options.plot:
         plot(runs, main_rows | ABLATIONS, seeds, options.plot)
 

@@ -24,6 +24,7 @@ class EncoderConfig:
 
 
 STUDENT_PRESETS = {
+    "tinybert_2l_312": EncoderConfig(num_layers=2, hidden_dim=312, intermediate_dim=1200),
     "tinybert_4l_312": EncoderConfig(num_layers=4, hidden_dim=312, intermediate_dim=1200),
     "tinybert_4l_768": EncoderConfig(num_layers=4, hidden_dim=768, intermediate_dim=3072),
     "tinybert_6l_312": EncoderConfig(num_layers=6, hidden_dim=312, intermediate_dim=1200),

@@ -37,24 +37,24 @@ class Row:
 
 _OFTEN = ("--eval_steps=150", "--save_steps=300")
 _LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
+_TWO_PHASES = (
+    *("--phase=two", f"--max_steps={INTERMEDIATE}", f"--prediction_max_steps={PREDICTION}"),
+    *("--teacher={teacher}", *_OFTEN),
+)
 _JOINT = ("--phase=joint", f"--max_steps={UPDATES}", "--teacher={teacher}", *_OFTEN)
 _GENERAL, _SCRATCH, _AUGMENTED = "--student={general}", "--student=tinybert_4l_312", "--augmented={augment}"
 
 MAIN = {
     "full": Row("full recipe", "task", (*_JOINT, _GENERAL, _AUGMENTED)),
     "no_augmentation": Row("no augmentation", "task", (*_JOINT, _GENERAL)),
-    "no_general": Row("no general distillation (SVD start)", "task", (*_JOINT, _SCRATCH, _AUGMENTED)),
+    "no_general": Row("no general distillation: SVD start, two phases", "task", (*_TWO_PHASES, _SCRATCH, _AUGMENTED)),
     "no_task": Row(
         "no task distillation: labels, augmented", "finetune", (*_LABELS, "--teacher={general}", _AUGMENTED)
     ),
     "general_only": Row("general distillation, then labels", "finetune", (*_LABELS, "--teacher={general}")),
     "labels_only": Row("labels only, from scratch", "finetune", (*_LABELS, "--teacher=tinybert_4l_312")),
 }
-_PHASES = (
-    *("--phase=two", f"--max_steps={INTERMEDIATE}", f"--prediction_max_steps={PREDICTION}"),
-    *("--teacher={teacher}", *_OFTEN),
-)
-_TWO = (*_PHASES, _GENERAL, _AUGMENTED)
+_TWO = (*_TWO_PHASES, _GENERAL, _AUGMENTED)
 ABLATIONS = {
     "two_phases": Row("two phases, as in the paper", "task", _TWO),
     "no_embedding": Row("no embedding loss", "task", (*_TWO, "--embedding_weight=0")),
@@ -68,14 +68,14 @@ ABLATIONS = {
     "random_head": Row("random pooler and head before phase 2", "task", (*_TWO, "--head_init=own")),
     "top": Row("top layers", "task", (*_TWO, "--layer_map=top")),
     "bottom": Row("bottom layers", "task", (*_TWO, "--layer_map=bottom")),
-    "originals": Row("no augmentation", "task", (*_PHASES, _GENERAL)),
+    "originals": Row("no augmentation", "task", (*_TWO_PHASES, _GENERAL)),
     "mix": Row("half of each pass originals", "task", (*_TWO, "--original_share=0.5")),
-    "scratch_svd": Row("from scratch, SVD start", "task", (*_PHASES, _SCRATCH, _AUGMENTED)),
+    "scratch_joint": Row("from scratch, SVD start, joint", "task", (*_JOINT, _SCRATCH, _AUGMENTED)),
     "scratch_random": Row(
-        "from scratch, random start", "task", (*_PHASES, _SCRATCH, _AUGMENTED, "--student_init=random")
+        "from scratch, random start", "task", (*_TWO_PHASES, _SCRATCH, _AUGMENTED, "--student_init=random")
     ),
-    "scratch_6l": Row("from scratch, 6 layers of 312", "task", (*_PHASES, "--student=tinybert_6l_312", _AUGMENTED)),
-    "scratch_2l": Row("from scratch, 2 layers of 312", "task", (*_PHASES, "--student=tinybert_2l_312", _AUGMENTED)),
+    "scratch_6l": Row("from scratch, 6 layers of 312", "task", (*_TWO_PHASES, "--student=tinybert_6l_312", _AUGMENTED)),
+    "scratch_2l": Row("from scratch, 2 layers of 312", "task", (*_TWO_PHASES, "--student=tinybert_2l_312", _AUGMENTED)),
 }
 
 
@@ -242,7 +242,8 @@ def main():
             runs.make(name, everything[name], seed)
     main_rows = {"teacher": Row("teacher, MiniLM-L6 fine-tuned", "", ())} | MAIN
     print("\n".join(table(runs, main_rows, seeds, "full")), "\n")
-    print("\n".join(table(runs, ABLATIONS, seeds[:1], "two_phases")))
+    ablations = {"two_phases": ABLATIONS["two_phases"], "no_general": MAIN["no_general"]} | ABLATIONS
+    print("\n".join(table(runs, ablations, seeds[:1], "two_phases")))
     if options.plot:
         plot(runs, main_rows | ABLATIONS, seeds, options.plot)
 

@@ -16,7 +16,7 @@ class Recipe:
         sequence_length: tokens in a text or pair, at most.
         num_variants: augmented copies of a text.
         original_share: of originals in a pass over augmented examples; 0 for as many as there are.
-        phase: "two", one after the other, or "joint", all losses at once.
+        phase: "two", one after the other, or "joint", all losses at once, for a student that has learned already.
         epochs: of phase 1, which matches layers, or joint.
         max_steps: optimizer updates of phase 1 or joint at most; 0 for no limit.
         learning_rate: of phase 1 or joint.

@@ -172,14 +172,26 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
         output_dir=str(tmp_path / "joint"),
         teacher=str(runs["finetune"].path),
         student=student_shape,
+        phase="joint",
         max_steps=6,
         **files,
         **QUICK,
     )
-    folder = task.run(config)  # jointly, as the recipe of files says
+    folder = task.run(config)
     lines = (folder.path / "joint" / "metrics.jsonl").read_text().splitlines()
     line = next(line for line in map(json.loads, lines) if "loss" in line)
     assert {"attention_loss", "hidden_loss", "embedding_loss", "prediction_loss"} <= set(line)
+
+
+@pytest.mark.parametrize(
+    "settings, phase",
+    [({}, "joint"), ({"student": "tinybert_4l_312"}, "two"), ({"phase": "two"}, "two"), ({"task": "sst2"}, "two")],
+)
+def test_who_has_learned_already_learns_jointly_where_little_time_is(settings, phase, files):
+    data = {} if "task" in settings else files_only(files)
+    own = load_task(**files_only(files))
+    own = dataclasses.replace(own, name=settings.get("task", own.name))
+    assert task._recipe(configs.TaskConfig(**data, **settings), own).phase == phase
 
 
 def test_a_student_learns_with_the_weights_of_its_file(runs, files, tmp_path):

@@ -220,6 +220,8 @@ class _Job:
 def _recipe(config: TaskConfig, task: Task) -> Recipe:
     """The task's recipe with the flags that are set. Updates that are asked for replace its passes, and the reverse."""
     recipe, changes = recipe_for(task.name), {}
+    if config.student in STUDENT_PRESETS:
+        changes["phase"] = "two"  # jointly, the logits' gradient drowns that of layers which fit nothing yet
     if config.epochs or config.max_steps:
         changes |= {"epochs": config.epochs or _NO_LIMIT, "max_steps": config.max_steps}
     if config.prediction_epochs or config.prediction_max_steps:

@@ -70,6 +70,9 @@ ABLATIONS = {
     "bottom": Row("bottom layers", "task", (*_TWO, "--layer_map=bottom")),
     "originals": Row("no augmentation", "task", (*_TWO_PHASES, _GENERAL)),
     "mix": Row("half of each pass originals", "task", (*_TWO, "--original_share=0.5")),
+    "joint_mix": Row(
+        "half of each pass originals, joint", "task", (*_JOINT, _GENERAL, _AUGMENTED, "--original_share=0.5")
+    ),
     "scratch_joint": Row("from scratch, SVD start, joint", "task", (*_JOINT, _SCRATCH, _AUGMENTED)),
     "scratch_random": Row(
         "from scratch, random start", "task", (*_TWO_PHASES, _SCRATCH, _AUGMENTED, "--student_init=random")
@@ -214,7 +217,7 @@ def plot(runs: Runs, rows: dict[str, Row], seeds: list[int], file: Path) -> None
     axes.set_ylim(-0.6, len(found) - 0.3)
     if "teacher" in found:
         axes.axvline(100 * np.mean(found["teacher"]), color="#bb5533", linewidth=1, linestyle="--", zorder=0)
-    axes.set_xlabel(f"test accuracy on {runs.task}, %, with the 95 % interval of one run")
+    axes.set_xlabel(f"accuracy on {runs.task}, %, and the 95 % interval of one run")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(file, dpi=150)

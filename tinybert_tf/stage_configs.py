@@ -188,9 +188,11 @@ class ExportConfig(TaskData):
     fixed_length: bool = setting(False, "take exactly --sequence_length tokens, as CompiledModel and NPUs want")
     task: str = setting("", "to measure the files on; by default what the student's run was trained on")
     sequence_length: int = setting(0, "most tokens in a text; 0 for as many as the student was saved with")
+    android_assets: str = setting("", "the Android demo's assets folder, to put the model there too; or none")
 
     def __post_init__(self):
         super().__post_init__()
+        require(self, "android_assets", not self.android_assets or "litert" in self.export_formats, "litert among them")
         for name, choices in (("export_formats", EXPORT_FORMATS), ("variants", VARIANTS)):
             values = getattr(self, name)
             fits = bool(values) and set(values) <= set(choices) and len(set(values)) == len(values)

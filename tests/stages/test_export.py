@@ -51,6 +51,8 @@ def test_the_model_info(student, tmp_path):
     expected = {"labels": ["bad", "good"], "sequence_length": 12, "fixed_length": True, "text_pairs": False}
     expected |= {"signature": "serving_default", "output": "probabilities", "variant": "int8", "task": "files"}
     assert {name: info[name] for name in expected} == expected
+    assert info["vocabulary_size"] == len((run.path / "vocab.txt").read_text().splitlines())
+    assert info["metric_texts"] == 60
     assert info["inputs"] == ["token_ids", "segment_ids", "padding_mask"] and 0 <= info["metrics"]["accuracy"] <= 1
     assert TextClassifier(run.path / "student.tflite").info["fixed_length"] is True
 
@@ -113,3 +115,33 @@ def test_a_missing_extra_is_said_before_any_work(student, tmp_path, monkeypatch)
     with pytest.raises(InputError, match=r"variants: got 'int4' without ai_edge_quantizer; .*tinybert-tf\[int4\]"):
         export.run(config(student, tmp_path, variants=("int8", "int4")))
     assert not (tmp_path / "export").exists()
+
+
+ASSETS = {"student.tflite", "vocab.txt", "labels.txt", "model_info.json"}
+
+
+def test_android_assets(student, tmp_path):
+    """Written beside what is there, again after they were lost, and by a run that was finished without them."""
+    assets = tmp_path / "app" / "assets"
+    run = export.run(config(student, tmp_path))
+    assert not assets.exists() and "android_assets" not in json.loads((run.path / "run.json").read_text())["settings"]
+    for others in (set(), {"mine.txt"}):
+        assert export.run(config(student, tmp_path, android_assets=str(assets))).was_finished
+        assert {file.name for file in assets.iterdir()} == ASSETS | others
+        assert all((assets / name).read_bytes() == (run.path / name).read_bytes() for name in ASSETS)
+        (assets / "student.tflite").unlink()
+        (assets / "mine.txt").touch()
+
+
+def test_android_assets_whole_or_not_at_all(student, tmp_path, monkeypatch):
+    assets = tmp_path / "assets"
+    export.run(config(student, tmp_path, android_assets=str(assets)))
+    (assets / "labels.txt").unlink()
+    (assets / "labels.txt").mkdir()  # nothing can take its place
+    with pytest.raises(InputError, match=r"android_assets: got .*assets \(.*\); expected a folder that can be written"):
+        export.run(config(student, tmp_path, android_assets=str(assets)))
+    assert {file.name for file in assets.iterdir()} == ASSETS - {"model_info.json"}
+    with pytest.raises(InputError, match="android_assets: got "):
+        export.run(config(student, tmp_path, android_assets=str(assets / "vocab.txt")))
+    with pytest.raises(InputError, match=r"android_assets: got .*; expected litert"):
+        config(student, tmp_path, android_assets=str(assets), export_formats=("saved_model",))

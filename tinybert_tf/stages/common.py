@@ -74,6 +74,7 @@ def run_directory_of(config, stage: str) -> RunDirectory:
         InputError: the folder holds another run, or something else.
     """
     settings = dataclasses.asdict(config)
+    settings.pop("android_assets", None)  # where copies go to: no part of the run
     return RunDirectory(settings.pop("output_dir"), stage, settings)
 
 

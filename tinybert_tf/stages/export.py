@@ -32,12 +32,13 @@ from tinybert_tf.settings import TaskData
 from tinybert_tf.stage_configs import ExportConfig
 from tinybert_tf.stages.common import length_of, run_directory_of, task_of
 from tinybert_tf.tflite import TextClassifier, metadata
+from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.convert import SIGNATURE, convert
 from tinybert_tf.tflite.graph import INPUTS, output_name
 from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
-MODEL_INFO, PARITY = "model_info.json", "parity.json"
+PARITY = "parity.json"
 _MOST_TEXTS = 5000  # that a file is compared on
 # Packages that only some people have: the setting and its value that want them, the module, the extra.
 _EXTRAS = (
@@ -59,7 +60,7 @@ def run(config: ExportConfig) -> RunDirectory:
     """
     folder = run_directory_of(config, "export")
     if folder.finished:
-        return folder
+        return _with_assets(folder, config.android_assets)
     for setting, value, module, extra in _EXTRAS:
         if value in getattr(config, setting) and importlib.util.find_spec(module) is None:
             raise InputError(setting, f"{value!r} without {module}", f"pip install 'tinybert-tf[{extra}]'")
@@ -88,6 +89,13 @@ def run(config: ExportConfig) -> RunDirectory:
             made.rename(target)
         partial.rmdir()
         folder.finish(results)
+    return _with_assets(folder, config.android_assets)
+
+
+def _with_assets(folder: RunDirectory, android_assets: str) -> RunDirectory:
+    """Copies what the Android demo reads to its assets, if a folder is named."""
+    if android_assets:
+        copy_to_assets(folder.path, android_assets)
     return folder
 
 
@@ -143,6 +151,7 @@ def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) ->
         "inputs": list(INPUTS),
         "output": output_name(student),
         "parameters": student.count_params(),
+        "vocabulary_size": len(student.tokenizer.vocabulary),
     }
     for variant in config.variants:
         name = "student.tflite" if variant == config.variants[0] else f"student_{variant}.tflite"
@@ -164,7 +173,8 @@ def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) ->
         } | reference.compare(answers, name, _TOLERANCES.get(variant))
         if variant == config.variants[0]:
             first = own | {key: found[name][key] for key in ("size_bytes", "sha256", "metrics")}
-    (folder / MODEL_INFO).write_text(json.dumps(first, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            first["metric_texts"] = len(reference.examples)
+    (folder / metadata.SETTINGS).write_text(json.dumps(first, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / metadata.LABELS).write_text("".join(f"{label}\n" for label in student.labels), encoding="utf-8")
     student.tokenizer.save(folder / metadata.VOCABULARY)
     return found

@@ -1,0 +1,105 @@
+package tinybert.core
+
+/**
+ * What `model_info.json` says of an exported student; everything that differs between models is here.
+ *
+ * @property labels classes in the order of the model's output; one name for a model that predicts a number.
+ * @property textPairs whether it reads two texts.
+ * @property sequenceLength most tokens in a row.
+ * @property fixedLength whether it takes exactly so many.
+ * @property output name of the output: `probabilities`, `logits`, or `score` for a number.
+ * @property metrics by name, in the exporter's order, as fractions; measured on [metricTexts] texts.
+ */
+class ModelInfo(
+    val name: String,
+    val task: String,
+    val labels: List<String>,
+    val textPairs: Boolean,
+    val sequenceLength: Int,
+    val fixedLength: Boolean,
+    val lowercase: Boolean,
+    val signature: String,
+    val output: String,
+    val variant: String,
+    val parameters: Long,
+    val sizeBytes: Long,
+    val vocabularySize: Int,
+    val metrics: Map<String, Double>,
+    val metricTexts: Int,
+) {
+    val isRegression: Boolean get() = output == SCORE
+
+    companion object {
+        const val FILE = "model_info.json"
+        const val TOKEN_IDS = "token_ids"
+        const val SEGMENT_IDS = "segment_ids"
+        const val PADDING_MASK = "padding_mask"
+        const val PROBABILITIES = "probabilities"
+        const val LOGITS = "logits"
+        const val SCORE = "score"
+
+        /**
+         * Reads `model_info.json`.
+         *
+         * @throws ModelException it is no JSON, or lacks something that the app needs.
+         */
+        fun parse(json: String): ModelInfo {
+            val fields = Fields(parseJson(json))
+            val info = ModelInfo(
+                name = fields.string("name"),
+                task = fields.string("task"),
+                labels = fields.strings("labels"),
+                textPairs = fields.boolean("text_pairs"),
+                sequenceLength = fields.count("sequence_length").toInt(),
+                fixedLength = fields.boolean("fixed_length"),
+                lowercase = fields.boolean("lowercase"),
+                signature = fields.string("signature"),
+                output = fields.string("output"),
+                variant = fields.string("variant"),
+                parameters = fields.count("parameters"),
+                sizeBytes = fields.count("size_bytes"),
+                vocabularySize = fields.count("vocabulary_size").toInt(),
+                metrics = fields.numbers("metrics"),
+                metricTexts = fields.count("metric_texts").toInt(),
+            )
+            val problem = when {
+                info.output !in setOf(PROBABILITIES, LOGITS, SCORE) -> "an unknown output ${info.output}"
+                info.labels.size < (if (info.isRegression) 1 else 2) -> "${info.labels.size} labels"
+                info.isRegression && info.labels.size > 1 -> "${info.labels.size} labels for one number"
+                info.sequenceLength < SHORTEST -> "a sequence_length of ${info.sequenceLength}"
+                fields.strings("inputs").toSet() != setOf(TOKEN_IDS, SEGMENT_IDS, PADDING_MASK) -> "other inputs"
+                else -> return info
+            }
+            throw ModelException("$FILE has $problem")
+        }
+
+        private const val SHORTEST = 8
+    }
+}
+
+/** Typed access to a JSON object; what is missing or of another type is told by name. */
+private class Fields(json: Any?) {
+    private val fields = json as? Map<*, *> ?: throw ModelException("${ModelInfo.FILE} is not an object")
+
+    fun string(name: String): String = fields[name] as? String ?: fail(name, "a text")
+
+    fun boolean(name: String): Boolean = fields[name] as? Boolean ?: fail(name, "true or false")
+
+    fun count(name: String): Long {
+        val value = fields[name] as? Double ?: fail(name, "a number")
+        return if (value >= 0 && value == Math.rint(value)) value.toLong() else fail(name, "a whole number")
+    }
+
+    fun strings(name: String): List<String> {
+        val values = fields[name] as? List<*> ?: fail(name, "a list")
+        return values.map { it as? String ?: fail(name, "a list of texts") }
+    }
+
+    fun numbers(name: String): Map<String, Double> {
+        val values = fields[name] as? Map<*, *> ?: fail(name, "an object")
+        return values.entries.associate { (key, value) -> key as String to (value as? Double ?: fail(name, "numbers")) }
+    }
+
+    private fun fail(name: String, expected: String): Nothing =
+        throw ModelException("${ModelInfo.FILE}: \"$name\" is not $expected")
+}

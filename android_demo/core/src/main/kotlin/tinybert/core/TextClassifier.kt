@@ -1,0 +1,79 @@
+package tinybert.core
+
+import java.io.Closeable
+import kotlin.math.exp
+
+/**
+ * Text in, answer out: tokenizer and engine together, each timed. Not for several threads at once.
+ *
+ * @param clockNanos the time, in nanoseconds from any start.
+ */
+class TextClassifier(
+    description: ModelDescription,
+    private val engine: InferenceEngine,
+    private val clockNanos: () -> Long = System::nanoTime,
+) : Closeable {
+    val info: ModelInfo = description.info
+    private val tokenizer = description.tokenizer()
+
+    /** Returns the answer to a text; [textPair] is read by models of pairs only, and empty where it is missing. */
+    fun classify(text: String, textPair: String? = null): Answer {
+        val start = clockNanos()
+        val input = tokenizer.encode(text, if (info.textPairs) textPair.orEmpty() else null)
+        val tokenized = clockNanos()
+        val outputs = engine.run(input)
+        if (outputs.size != info.labels.size || outputs.any { !it.isFinite() }) {
+            throw ModelException("the model answers ${outputs.toList()} to ${info.labels.size} classes")
+        }
+        val values = if (info.output == ModelInfo.LOGITS) softmax(outputs) else outputs
+        val end = clockNanos()
+        val latency = Latency((tokenized - start) / 1e6, (end - tokenized) / 1e6)
+        return Answer(info.labels, values, info.isRegression, input.tokenCount, latency)
+    }
+
+    /** Classifies a text [runs] times, after [warmupRuns] that do not count. */
+    fun measure(text: String, textPair: String?, runs: Int, warmupRuns: Int = 5): LatencyStatistics {
+        repeat(warmupRuns) { classify(text, textPair) }
+        return LatencyStatistics(List(runs) { classify(text, textPair).latency.totalMs })
+    }
+
+    override fun close() = engine.close()
+}
+
+/**
+ * Milliseconds that an answer took.
+ *
+ * @property inferenceMs of the model alone.
+ */
+class Latency(val tokenizeMs: Double, val inferenceMs: Double) {
+    val totalMs: Double get() = tokenizeMs + inferenceMs
+}
+
+/**
+ * A model's answer.
+ *
+ * @property values a probability for each of [labels], or one number for regression.
+ * @property tokenCount tokens that the model read.
+ */
+class Answer(
+    val labels: List<String>,
+    val values: FloatArray,
+    val isRegression: Boolean,
+    val tokenCount: Int,
+    val latency: Latency,
+) {
+    /** Place of the most probable class; the first of equal ones. */
+    val best: Int get() = values.indices.maxByOrNull { values[it] } ?: 0
+
+    /** Places of the classes to show: all of them in their order, or the [limit] most probable ones if they are more. */
+    fun shown(limit: Int): List<Int> =
+        if (labels.size <= limit) labels.indices.toList() else values.indices.sortedByDescending { values[it] }.take(limit)
+}
+
+/** Turns logits into probabilities; large ones do not overflow. */
+fun softmax(logits: FloatArray): FloatArray {
+    val largest = logits.maxOrNull() ?: return logits
+    val powers = DoubleArray(logits.size) { exp((logits[it] - largest).toDouble()) }
+    val sum = powers.sum()
+    return FloatArray(logits.size) { (powers[it] / sum).toFloat() }
+}

@@ -1,0 +1,59 @@
+package tinybert.core
+
+import java.text.Normalizer
+
+/**
+ * BERT's normalisation, character by character, as `tinybert_tf/models/normalizer.py` has it: control, format and
+ * private characters go, white space becomes a space; uncased also decomposes (NFD), drops accents and lower-cases.
+ */
+class TextNormalizer(private val lowercase: Boolean) {
+
+    /** Returns the text as the vocabulary spells it; words are still whole. */
+    fun normalize(text: String): String {
+        val result = StringBuilder(text.length + 8)
+        var at = 0
+        while (at < text.length) {
+            val character = text.codePointAt(at)
+            at += Character.charCount(character)
+            if (character in ASCII_PRINTABLE) {
+                result.append(if (lowercase) asciiLowercase(character) else character.toChar())
+            } else {
+                append(character, result)
+            }
+        }
+        return result.toString()
+    }
+
+    private fun append(character: Int, result: StringBuilder) {
+        val type = Character.getType(character).toByte()
+        when {
+            character == '\t'.code || character == '\n'.code || character == '\r'.code || type in SEPARATORS ->
+                result.append(' ')
+            type in DROPPED || character == REPLACEMENT -> Unit
+            !lowercase || type == Character.UNASSIGNED -> result.appendCodePoint(character)
+            else -> {
+                val parts = Normalizer.normalize(String(Character.toChars(character)), Normalizer.Form.NFD)
+                var at = 0
+                while (at < parts.length) {
+                    val part = parts.codePointAt(at)
+                    at += Character.charCount(part)
+                    if (Character.getType(part).toByte() != Character.NON_SPACING_MARK) {
+                        result.appendCodePoint(Character.toLowerCase(part))
+                    }
+                }
+            }
+        }
+    }
+
+    private fun asciiLowercase(character: Int): Char =
+        (if (character in UPPERCASE_LETTERS) character + ('a' - 'A') else character).toChar()
+
+    private companion object {
+        const val REPLACEMENT = 0xFFFD
+        val ASCII_PRINTABLE = 0x20..0x7E
+        val UPPERCASE_LETTERS = 'A'.code..'Z'.code
+        val SEPARATORS = setOf(Character.SPACE_SEPARATOR, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR)
+        // Half of a character (a lone surrogate) has no UTF-8: it goes, as what Python decodes it to does.
+        val DROPPED = setOf(Character.CONTROL, Character.FORMAT, Character.PRIVATE_USE, Character.SURROGATE)
+    }
+}

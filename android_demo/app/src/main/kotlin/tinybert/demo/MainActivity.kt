@@ -1,0 +1,125 @@
+package tinybert.demo
+
+import android.app.Activity
+import android.os.Bundle
+import android.os.Handler
+import android.os.Looper
+import android.text.Editable
+import android.text.TextWatcher
+import android.view.LayoutInflater
+import android.view.View
+import android.widget.Button
+import android.widget.EditText
+import android.widget.LinearLayout
+import android.widget.TextView
+import java.util.concurrent.Executors
+import tinybert.core.ModelInfo
+import tinybert.core.TextClassifier
+import tinybert.demo.ClassifierSession.State
+
+/** The one screen: text in, the model's answer below it, as one types. */
+class MainActivity : Activity() {
+    private lateinit var session: ClassifierSession
+    private lateinit var text: EditText
+    private lateinit var textPair: EditText
+    private lateinit var results: ResultsView
+    private var shownInfo: ModelInfo? = null
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        setContentView(R.layout.activity_main)
+        text = find(R.id.text)
+        textPair = find(R.id.text_pair)
+        results = ResultsView(find(R.id.results))
+        @Suppress("DEPRECATION") // since API 13 in favour of libraries that this app does without
+        val retained = lastNonConfigurationInstance as ClassifierSession?
+        session = retained ?: newSession().also(ClassifierSession::start)
+        listOf(text, textPair).forEach { it.addTextChangedListener(WhenChanged(::classify)) }
+        find<View>(R.id.measure).setOnClickListener { session.measure(MEASURED_RUNS) }
+        find<View>(R.id.retry).setOnClickListener { session.start() }
+    }
+
+    override fun onStart() {
+        super.onStart()
+        session.listener = ::show
+    }
+
+    override fun onStop() {
+        session.listener = null
+        super.onStop()
+    }
+
+    @Deprecated("in favour of libraries that this app does without")
+    override fun onRetainNonConfigurationInstance(): Any = session
+
+    override fun onDestroy() {
+        if (!isChangingConfigurations) session.close()
+        super.onDestroy()
+    }
+
+    private fun newSession(): ClassifierSession {
+        val main = Handler(Looper.getMainLooper())
+        val open = openModel
+        return ClassifierSession({ open(this.applicationContext.assets) }, Executors.newSingleThreadExecutor(), main::post)
+    }
+
+    private fun classify() {
+        val second = if (shownInfo?.textPairs == false) null else textPair.text.toString()
+        session.classify(text.text.toString(), second)
+    }
+
+    private fun show(state: State) {
+        find<View>(R.id.loading).isVisible = state is State.Loading
+        find<View>(R.id.problem_panel).isVisible = state is State.Failed
+        find<View>(R.id.content).isVisible = state is State.Ready
+        when (state) {
+            is State.Loading -> Unit
+            is State.Failed -> find<TextView>(R.id.problem).text = problemText(this, state.problem)
+            is State.Ready -> {
+                if (state.info !== shownInfo) showModel(state.info)
+                results.show(state, hasText = text.text.isNotBlank())
+            }
+        }
+    }
+
+    private fun showModel(info: ModelInfo) {
+        shownInfo = info
+        find<TextView>(R.id.subtitle).text = modelSubtitle(this, info)
+        find<TextView>(R.id.model_info).text = modelDetails(this, info)
+        textPair.isVisible = info.textPairs
+        text.setHint(if (info.textPairs) R.string.text_first_hint else R.string.text_hint)
+        showExamples(info)
+    }
+
+    private fun showExamples(info: ModelInfo) {
+        val holder = find<LinearLayout>(R.id.examples)
+        holder.removeAllViews()
+        val texts = resources.getStringArray(if (info.textPairs) R.array.pair_examples else R.array.examples)
+        val pairs = if (info.textPairs) resources.getStringArray(R.array.pair_examples_second) else null
+        texts.forEachIndexed { place, example ->
+            val button = LayoutInflater.from(this).inflate(R.layout.example, holder, false) as Button
+            button.text = example
+            button.setOnClickListener {
+                textPair.setText(pairs?.get(place).orEmpty())
+                text.setText(example)
+                text.setSelection(text.length())
+            }
+            holder.addView(button)
+        }
+    }
+
+    companion object {
+        const val MEASURED_RUNS = 50
+
+        /** What opens the model; tests put something else here. */
+        internal var openModel: (android.content.res.AssetManager) -> TextClassifier = ::openClassifier
+    }
+}
+
+private class WhenChanged(private val act: () -> Unit) : TextWatcher {
+    override fun afterTextChanged(text: Editable) = act()
+
+    override fun beforeTextChanged(text: CharSequence, start: Int, count: Int, after: Int) = Unit
+
+    override fun onTextChanged(text: CharSequence, start: Int, before: Int, count: Int) = Unit
+}

@@ -1,0 +1,42 @@
+package tinybert.demo
+
+import android.content.res.AssetManager
+import java.io.IOException
+import java.nio.MappedByteBuffer
+import java.nio.channels.FileChannel
+import tinybert.core.MissingModelException
+import tinybert.core.ModelException
+import tinybert.core.ModelFiles
+import tinybert.core.TextClassifier
+
+/**
+ * Opens the model in the app's assets.
+ *
+ * @throws MissingModelException there is none.
+ * @throws ModelException it cannot be used.
+ */
+fun openClassifier(assets: AssetManager): TextClassifier {
+    val description = ModelFiles.read(assets::open)
+    val model = mapModel(assets, description.info.sizeBytes)
+    return TextClassifier(description, LiteRtEngine(model, description.info, threadsOfDevice()))
+}
+
+/** Maps the model into memory, where it lies in the APK: it is stored there uncompressed. */
+private fun mapModel(assets: AssetManager, sizeBytes: Long): MappedByteBuffer {
+    if (ModelFiles.MODEL !in assets.list("").orEmpty()) throw MissingModelException(ModelFiles.MODEL)
+    try {
+        assets.openFd(ModelFiles.MODEL).use { file ->
+            if (file.declaredLength != sizeBytes) {
+                throw ModelException("${ModelFiles.MODEL} has ${file.declaredLength} bytes, not $sizeBytes")
+            }
+            return file.createInputStream().use {
+                it.channel.map(FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength)
+            }
+        }
+    } catch (error: IOException) {
+        throw ModelException("${ModelFiles.MODEL} cannot be mapped: ${error.message}", error)
+    }
+}
+
+/** Half of the cores, up to 4: the fast ones of most phones. */
+private fun threadsOfDevice(): Int = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4)

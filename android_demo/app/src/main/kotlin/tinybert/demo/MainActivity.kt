@@ -1,6 +1,7 @@
 package tinybert.demo
 
 import android.app.Activity
+import android.content.res.AssetManager
 import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
@@ -59,8 +60,8 @@ class MainActivity : Activity() {
 
     private fun newSession(): ClassifierSession {
         val main = Handler(Looper.getMainLooper())
-        val open = openModel
-        return ClassifierSession({ open(this.applicationContext.assets) }, Executors.newSingleThreadExecutor(), main::post)
+        val assets = applicationContext.assets // the screen itself must not outlive a rotation
+        return ClassifierSession({ openModel(assets) }, Executors.newSingleThreadExecutor(), main::post)
     }
 
     private fun classify() {
@@ -112,7 +113,7 @@ class MainActivity : Activity() {
         const val MEASURED_RUNS = 50
 
         /** What opens the model; tests put something else here. */
-        internal var openModel: (android.content.res.AssetManager) -> TextClassifier = ::openClassifier
+        internal var openModel: (AssetManager) -> TextClassifier = ::openClassifier
     }
 }
 

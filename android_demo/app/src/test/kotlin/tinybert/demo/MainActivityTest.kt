@@ -1,17 +1,151 @@
 package tinybert.demo
 
+import android.os.Looper
+import android.view.View
+import android.widget.EditText
+import android.widget.LinearLayout
+import android.widget.TextView
+import org.junit.After
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
-import android.widget.TextView
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.android.controller.ActivityController
 
+/** The screen on Android's own framework classes, which Robolectric runs on the JVM; the model is a stand-in. */
 @RunWith(RobolectricTestRunner::class)
 class MainActivityTest {
+    private val controller: ActivityController<MainActivity> = Robolectric.buildActivity(MainActivity::class.java)
+    private val opened = mutableListOf<StandIn>()
+
+    private fun start(model: StandIn = StandIn()): MainActivity {
+        MainActivity.openModel = { model.also(opened::add).classifier() }
+        return controller.setup().get().also { settle() }
+    }
+
+    @After
+    fun restore() {
+        MainActivity.openModel = ::openClassifier
+    }
+
+    private fun textOf(id: Int) = controller.get().find<TextView>(id).text.toString()
+
+    private fun isVisible(id: Int) = controller.get().find<View>(id).isShown
+
+    private fun type(text: String, id: Int = R.id.text) {
+        controller.get().find<EditText>(id).setText(text)
+        settle()
+    }
+
     @Test
-    fun starts() {
-        val activity = Robolectric.buildActivity(MainActivity::class.java).setup().get()
-        assertEquals("", activity.findViewById<TextView>(R.id.problem).text.toString())
+    fun `answers as one types`() {
+        start()
+        assertEquals("Type a sentence, or tap an example.", textOf(R.id.answer))
+        type("a fine film")
+        assertEquals("good, 75.0 %", textOf(R.id.answer))
+        assertTrue(textOf(R.id.latency).startsWith("5 tokens. Tokenize "))
+        val rows = controller.get().find<LinearLayout>(R.id.bars)
+        assertEquals(listOf("bad: 25.0 %", "good: 75.0 %"), List(2) { rows.getChildAt(it).contentDescription })
+        type("a dull film")
+        assertEquals("bad, 75.0 %", textOf(R.id.answer))
+        type(" ")
+        assertEquals("Type a sentence, or tap an example.", textOf(R.id.answer))
+        assertFalse(isVisible(R.id.latency))
+    }
+
+    @Test
+    fun `examples are classified`() {
+        val examples = start().find<LinearLayout>(R.id.examples)
+        assertEquals(5, examples.childCount)
+        examples.getChildAt(0).performClick()
+        settle()
+        assertEquals("A gripping, beautifully acted film.", textOf(R.id.text))
+        assertTrue(textOf(R.id.answer).endsWith("%"))
+    }
+
+    @Test
+    fun `a rotation loads nothing and loses nothing`() {
+        start()
+        type("a fine film")
+        controller.get().find<View>(R.id.measure).performClick()
+        settle()
+        val measured = textOf(R.id.measured)
+        assertTrue(measured, measured.startsWith("50 runs: median "))
+        val before = controller.get()
+        RuntimeEnvironment.setQualifiers("+land")
+        controller.configurationChange()
+        settle()
+        assertFalse(before === controller.get())
+        assertEquals("a fine film", textOf(R.id.text))
+        assertEquals("good, 75.0 %", textOf(R.id.answer))
+        assertEquals(measured, textOf(R.id.measured))
+        assertEquals(1, opened.size)
+        assertFalse(opened.single().isClosed)
+        controller.pause().stop().destroy()
+        settle()
+        assertTrue(opened.single().isClosed)
+    }
+
+    @Test
+    fun `the model is described`() {
+        start()
+        assertEquals("bad or good", textOf(R.id.subtitle))
+        val expected = "test student, int8\nTask: films\n0.0 MB, 0.0 million parameters\n" +
+            "Reads up to 16 tokens, in lower case\naccuracy 85.6 %, on 2,066 test texts"
+        assertEquals(expected, textOf(R.id.model_info))
+        assertFalse(isVisible(R.id.text_pair))
+    }
+
+    @Test
+    fun `a model of pairs reads two texts`() {
+        start(StandIn(textPairs = true))
+        assertTrue(isVisible(R.id.text_pair))
+        type("a film")
+        type("fine", R.id.text_pair)
+        assertEquals("good, 75.0 %", textOf(R.id.answer))
+        assertTrue(textOf(R.id.latency).startsWith("6 tokens."))
+        assertEquals(2, controller.get().find<LinearLayout>(R.id.examples).childCount)
+    }
+
+    @Test
+    fun `a missing model says how to make one`() {
+        controller.setup()
+        settle()
+        assertTrue(isVisible(R.id.problem_panel))
+        assertFalse(isVisible(R.id.content))
+        assertTrue(textOf(R.id.problem).startsWith("The app was built without its model: model_info.json is missing."))
+        assertTrue(textOf(R.id.problem).contains("--android_assets=android_demo/app/src/main/assets"))
+        MainActivity.openModel = { StandIn().classifier() }
+        controller.get().find<View>(R.id.retry).performClick()
+    }
+
+    @Test
+    fun `a model that fails says so, and can be tried again`() {
+        start(StandIn(failure = IllegalArgumentException("Internal error")))
+        type("a fine film")
+        assertTrue(textOf(R.id.problem).startsWith("The model cannot be used: Internal error."))
+        MainActivity.openModel = { StandIn().classifier() }
+        controller.get().find<View>(R.id.retry).performClick()
+        settle()
+        assertEquals("good, 75.0 %", textOf(R.id.answer))
+    }
+
+    @Test
+    fun `a library that is not there is no crash`() {
+        MainActivity.openModel = { throw UnsatisfiedLinkError("no libtensorflowlite_jni.so") }
+        controller.setup()
+        settle()
+        assertTrue(textOf(R.id.problem).contains("no libtensorflowlite_jni.so"))
+    }
+
+    /** Lets the worker and the main thread do what they have to. */
+    private fun settle() = repeat(20) {
+        Thread.sleep(5)
+        shadowOf(Looper.getMainLooper()).idle()
     }
 }

@@ -1,0 +1,80 @@
+package tinybert.core
+
+import org.junit.Assert.assertArrayEquals
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Test
+
+class TextClassifierTest {
+    private val vocabulary = listOf("[PAD]", "[UNK]", "[CLS]", "[SEP]", "film")
+    private val inputs = mutableListOf<ModelInput>()
+    private var now = 0L
+
+    private fun classifier(labels: List<String>, output: String, vararg answer: Float, textPairs: Boolean = false): TextClassifier {
+        val info = ModelInfo(
+            name = "n", task = "t", labels = labels, textPairs = textPairs, sequenceLength = 16, fixedLength = false,
+            lowercase = true, signature = "s", output = output, variant = "int8", parameters = 1, sizeBytes = 1,
+            vocabularySize = 5, metrics = emptyMap(), metricTexts = 0,
+        )
+        val engine = object : InferenceEngine {
+            override fun run(input: ModelInput): FloatArray = answer.also { inputs += input }
+
+            override fun close() = Unit
+        }
+        return TextClassifier(ModelDescription(info, vocabulary), engine) { now.also { now += 1_500_000 } }
+    }
+
+    @Test
+    fun `an answer with its latency`() {
+        val answer = classifier(listOf("no", "yes"), "probabilities", 0.2f, 0.8f).classify("film", "not read")
+        assertEquals(1, answer.best)
+        assertEquals(3, answer.tokenCount)
+        assertEquals(1.5, answer.latency.tokenizeMs, 0.0)
+        assertEquals(3.0, answer.latency.totalMs, 0.0)
+    }
+
+    @Test
+    fun `logits become probabilities`() {
+        val answer = classifier(listOf("no", "yes"), "logits", 1000f, 1000f).classify("film")
+        assertArrayEquals(floatArrayOf(0.5f, 0.5f), answer.values, 0f)
+        assertArrayEquals(floatArrayOf(0.0900306f, 0.244728f, 0.665241f), softmax(floatArrayOf(1f, 2f, 3f)), 1e-6f)
+    }
+
+    @Test
+    fun `a pair without a second text has an empty one`() {
+        classifier(listOf("no", "yes"), "probabilities", 1f, 0f, textPairs = true).classify("film")
+        assertArrayEquals(intArrayOf(2, 4, 3, 3), inputs.single().tokenIds)
+    }
+
+    @Test
+    fun `of many classes the best are shown`() {
+        val answer = classifier(List(12) { "c$it" }, "probabilities", *FloatArray(12) { (it % 5) / 20f }).classify("film")
+        assertEquals(listOf(4, 9, 3, 8), answer.shown(4))
+        assertEquals((0 until 12).toList(), answer.shown(12))
+    }
+
+    @Test
+    fun `an answer that is none`() {
+        for (bad in listOf(floatArrayOf(0.5f), floatArrayOf(Float.NaN, 1f))) {
+            assertThrows(ModelException::class.java) { classifier(listOf("no", "yes"), "probabilities", *bad).classify("film") }
+        }
+    }
+
+    @Test
+    fun `runs are measured after a warm-up`() {
+        val statistics = classifier(listOf("no", "yes"), "probabilities", 1f, 0f).measure("film", null, runs = 10)
+        assertEquals(15, inputs.size)
+        assertEquals(10, statistics.runs)
+        assertEquals(3.0, statistics.medianMs, 0.0)
+    }
+
+    @Test
+    fun `statistics of runs`() {
+        val statistics = LatencyStatistics((1..10).map(Int::toDouble).reversed())
+        assertEquals(5.5, statistics.medianMs, 0.0)
+        assertEquals(9.0, statistics.percentileMs(90), 0.0)
+        assertEquals(listOf(1.0, 10.0), listOf(statistics.fastestMs, statistics.slowestMs))
+        assertEquals(2.0, LatencyStatistics(listOf(3.0, 1.0, 2.0)).medianMs, 0.0)
+        assertThrows(IllegalArgumentException::class.java) { LatencyStatistics(emptyList()) }
+    }
+}

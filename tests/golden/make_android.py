@@ -1,0 +1,63 @@
+"""Writes `android_demo/core/src/test/resources/golden.json`: ids by Hugging Face's `tokenizers`, for the demo's tests.
+
+    python -m tests.golden.make_android
+"""
+
+import json
+from pathlib import Path
+
+from tests.conftest import PIECES
+from tinybert_tf.tflite.tokenizer import bert_tokenizer
+
+FILE = Path(__file__).parents[2] / "android_demo" / "core" / "src" / "test" / "resources" / "golden.json"
+VOCABULARY = [*PIECES, "A", "É", "e", "##e", "##É", "ß", "中", "##中", "…", "-", "?", "mask", "[", "]", "😀", "한", "ᄒ", "##ᅡ", "##ᆫ"]
+TEXTS = [
+    "",
+    "   \t\r\n",
+    "A fine film.",
+    "The story IS dull, and the film is not fine!",
+    "films filming filmed filmly",
+    "Unfilmed un-fine",
+    "café É e\u0301e",
+    "a\u00adfilm a\u200bfilm a\u200dfilm",  # soft hyphen, zero width space and joiner
+    "a\u00a0film\u2003the\u3000story\u2028it",
+    "film\u0000film \x07film \ufffd \x1cfilm",
+    "中a中film",
+    "dull…fine—good",
+    "ß İa ẞ",
+    "한 \u1112\u1161\u11ab",
+    "😀 good😀",
+    "[MASK] [CLS] mask",
+    "a" * 100,
+    "a" * 101,
+    "中" * 120,
+    "a" * 99 + "\u0301\u0301 film",
+    "!'!''",
+    "good " * 40,
+]
+PAIRS = [(0, 0), (2, 0), (0, 2), (2, 3), (3, 2), (21, 2), (2, 21), (21, 21), (3, 21), (10, 14)]
+
+
+def golden() -> dict:
+    """The vectors, as the file has them."""
+    cases = []
+    for lowercase in (True, False):
+        for length in (8, 11, 64):
+            tokenizer = bert_tokenizer(VOCABULARY, lowercase, length)
+            rows = [(text, None) for text in TEXTS] + [(TEXTS[i], TEXTS[j]) for i, j in PAIRS]
+            for text, pair in rows:
+                row = tokenizer.encode(text, pair)
+                case = {"lowercase": lowercase, "sequence_length": length, "text": text, "text_pair": pair}
+                cases.append(case | {"token_ids": row.ids, "segment_ids": row.type_ids})
+    return {"vocabulary": VOCABULARY, "cases": cases}
+
+
+def main():
+    found = golden()
+    cases = ",\n".join("  " + json.dumps(case) for case in found["cases"])
+    vocabulary = json.dumps(found["vocabulary"])
+    FILE.write_text(f'{{"vocabulary": {vocabulary},\n "cases": [\n{cases}\n]}}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "tinybert-tf[int4,onnx,serving]"],
+        "test": ["jpype1>=1.5", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "tinybert-tf[int4,onnx,serving]"],
         "bench": ["matplotlib>=3.8", "torch>=2.4", "transformers>=4.48"],
         "int4": ["ai-edge-quantizer>=0.9"],
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"],

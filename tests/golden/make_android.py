@@ -1,6 +1,6 @@
 """Writes `android_demo/core/src/test/resources/golden.json`: ids by Hugging Face's `tokenizers`, for the demo's tests.
 
-    python -m tests.golden.make_android
+python -m tests.golden.make_android
 """
 
 import json
@@ -10,7 +10,28 @@ from tests.conftest import PIECES
 from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
 FILE = Path(__file__).parents[2] / "android_demo" / "core" / "src" / "test" / "resources" / "golden.json"
-VOCABULARY = [*PIECES, "A", "É", "e", "##e", "##É", "ß", "中", "##中", "…", "-", "?", "mask", "[", "]", "😀", "한", "ᄒ", "##ᅡ", "##ᆫ"]
+VOCABULARY = [
+    *PIECES,
+    "A",
+    "É",
+    "e",
+    "##e",
+    "##É",
+    "ß",
+    "中",
+    "##中",
+    "…",
+    "-",
+    "?",
+    "mask",
+    "[",
+    "]",
+    "😀",
+    "한",
+    "ᄒ",
+    "##ᅡ",
+    "##ᆫ",
+]
 TEXTS = [
     "",
     "   \t\r\n",

@@ -1,7 +1,7 @@
 package tinybert.demo
 
-import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executor
+import java.util.concurrent.ExecutorService
 import java.util.concurrent.atomic.AtomicInteger
 import tinybert.core.Answer
 import tinybert.core.LatencyStatistics
@@ -61,7 +61,7 @@ class ClassifierSession(
     fun start() {
         show(State.Loading)
         inBackground(
-            work = { open().also { classifier = it } },
+            work = { open().also { classifier = it }.also { it.classify("") } }, // the first answer takes longer
             done = { loaded ->
                 show(State.Ready(loaded.info))
                 lastTexts?.let { (text, textPair) -> classify(text, textPair) }

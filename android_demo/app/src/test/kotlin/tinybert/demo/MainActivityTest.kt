@@ -48,7 +48,7 @@ class MainActivityTest {
         assertEquals("Type a sentence, or tap an example.", textOf(R.id.answer))
         type("a fine film")
         assertEquals("good, 75.0 %", textOf(R.id.answer))
-        assertTrue(textOf(R.id.latency).startsWith("5 tokens. Tokenize "))
+        assertTrue(textOf(R.id.latency).startsWith("5 tokens in "))
         val rows = controller.get().find<LinearLayout>(R.id.bars)
         assertEquals(listOf("bad: 25.0 %", "good: 75.0 %"), List(2) { rows.getChildAt(it).contentDescription })
         type("a dull film")
@@ -108,7 +108,7 @@ class MainActivityTest {
         type("a film")
         type("fine", R.id.text_pair)
         assertEquals("good, 75.0 %", textOf(R.id.answer))
-        assertTrue(textOf(R.id.latency).startsWith("6 tokens."))
+        assertTrue(textOf(R.id.latency).startsWith("6 tokens in "))
         assertEquals(2, controller.get().find<LinearLayout>(R.id.examples).childCount)
     }
 
@@ -127,11 +127,11 @@ class MainActivityTest {
     @Test
     fun `a model that fails says so, and can be tried again`() {
         start(StandIn(failure = IllegalArgumentException("Internal error")))
-        type("a fine film")
         assertTrue(textOf(R.id.problem).startsWith("The model cannot be used: Internal error."))
         MainActivity.openModel = { StandIn().classifier() }
         controller.get().find<View>(R.id.retry).performClick()
         settle()
+        type("a fine film")
         assertEquals("good, 75.0 %", textOf(R.id.answer))
     }
 

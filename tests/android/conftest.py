@@ -1,0 +1,116 @@
+"""The demo's own build, run once for all tests: Maven, Android's real classes, aapt2."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import pytest
+
+from tinybert_tf import assets
+from tinybert_tf.tflite import TextClassifier
+
+DEMO = Path(__file__).parents[2] / "android_demo"
+REPOSITORY = Path.home() / ".m2" / "repository"
+FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
+_TOOLS = {"javac": "openjdk-17-jdk-headless", "mvn": "maven", "aapt2": "aapt"}
+
+
+def missing_packages() -> list[str]:
+    """Debian's names of what the build needs and this machine lacks."""
+    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
+    return missing + ([] if FRAMEWORK.is_file() else ["android-framework-res"])
+
+
+def check_jars(all_of_them: bool) -> None:
+    """Compares what Maven has fetched with `desktop/checksums.txt`."""
+    for line in (DEMO / "desktop" / "checksums.txt").read_text().splitlines():
+        digest, name = line.split()
+        jar = REPOSITORY / name
+        if all_of_them or jar.exists():
+            assert hashlib.sha256(jar.read_bytes()).hexdigest() == digest, f"{name} is not the pinned one"
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, request):
+    """A folder that all xdist workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(request.config, "workerinput") else base
+
+
+@pytest.fixture(scope="session")
+def demo(shared, app_assets):
+    """The demo's folder, a copy, after `mvn package`: everything compiled and tested, with a model in its assets."""
+    if missing := missing_packages():
+        pytest.skip(f"the Android demo's build needs: apt-get install {' '.join(missing)}")
+    folder, log = shared / "android_demo", shared / "maven.log"
+    with filelock.FileLock(shared / "maven.lock"):
+        if not log.exists():
+            shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("target", "build", ".gradle", "assets"))
+            model = shutil.copytree(app_assets, folder / "app" / "src" / "main" / "assets")
+            check_jars(all_of_them=False)
+            done = _run_maven(folder, model)
+            log.write_text(done.stdout)
+            check_jars(all_of_them=True)
+    errors = [line for line in log.read_text().splitlines() if line.startswith("[ERROR]")]
+    assert not errors, "\n".join(errors[:60])
+    return folder
+
+
+def _run_maven(folder: Path, model: Path) -> subprocess.CompletedProcess:
+    """Builds all; the screen's tests ask this Python's LiteRT, and draw into the folder."""
+    expected, texts = (
+        TextClassifier(model / "student.tflite"),
+        ["A fine film.", "Dull.", "café", "It's 140 minutes long."],
+    )
+    texts += [f"{word} story" for word in ("old", "new", "long", "short", "odd", "sad", "good", "bad", "dark", "plain")]
+    answers = {}
+    for text, row in zip(texts, expected.predict(texts)):
+        answers[text] = f"{expected.labels[row.argmax()]}, {100 * row.max():.1f} %"
+    (model / "expected.json").write_text(json.dumps(answers))
+    engine = f"{sys.executable} {Path(__file__).with_name('engine.py')}"
+    command = ["mvn", "-B", "-ntp", "-C", "-f", str(folder / "desktop" / "pom.xml"), "package"]
+    command += [f"-Dtinybert.engine={engine}", f"-Dtinybert.assets={model}", f"-Dtinybert.screenshots={folder}"]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def app_assets(shared):
+    """The app's assets: the folder in TINYBERT_ASSETS, or a new student's, of random weights and real words."""
+    if folder := os.environ.get("TINYBERT_ASSETS"):
+        return Path(folder)
+    with filelock.FileLock(shared / "assets.lock"):
+        if not (shared / "assets").exists():
+            _export(shared / "student", shared / "assets")
+    return shared / "assets"
+
+
+def _export(folder: Path, android_assets: Path) -> None:
+    import keras
+
+    from tinybert_tf.configs import STUDENT_PRESETS
+    from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
+    from tinybert_tf.stage_configs import ExportConfig
+    from tinybert_tf.stages import export
+
+    keras.utils.set_random_seed(0)
+    tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt", sequence_length=64)
+    encoder = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"], tokenizer=tokenizer)
+    BertClassifier(encoder, ["no", "yes"]).save_to_preset(folder / "model")
+    (folder / "test.csv").write_text("text,label\nA fine film.,yes\nDull.,no\n")
+    files = {"student": str(folder / "model"), "test_file": str(folder / "test.csv")}
+    export.run(ExportConfig(**files, output_dir=str(folder / "export"), android_assets=str(android_assets)))
+
+
+@pytest.fixture(scope="session")
+def core(demo):
+    """The demo's Kotlin classes, in this process: `core("BertTokenizer")`."""
+    jpype = pytest.importorskip("jpype", reason="pip install jpype1")
+    if not jpype.isJVMStarted():
+        stdlib = next((REPOSITORY / "org/jetbrains/kotlin/kotlin-stdlib").glob("*/kotlin-stdlib-*.jar"))
+        jpype.startJVM(classpath=[str(demo / "desktop" / "core" / "target" / "classes"), str(stdlib)])
+    return lambda name: jpype.JClass(f"tinybert.core.{name}")

@@ -1,0 +1,21 @@
+"""LiteRT for the demo's tests on the JVM: `python engine.py MODEL`, a row a line in, its probabilities out."""
+
+import sys
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+NAMES = "token_ids", "segment_ids", "padding_mask"
+
+
+def main():
+    run = Interpreter(sys.argv[1]).get_signature_runner("serving_default")
+    for line in sys.stdin:
+        rows = [np.array([[int(value) for value in row.split()]], np.int32) for row in line.split(";")]
+        (output,) = run(**dict(zip(NAMES, rows, strict=True))).values()
+        sys.stdout.write(" ".join(repr(float(value)) for value in output[0]) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What can be said of the Gradle files without Gradle: they parse, and versions agree wherever they stand."""
+
+import re
+import subprocess
+import tomllib
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from tests.android.conftest import DEMO, REPOSITORY
+
+SCRIPTS = sorted(DEMO.glob("**/*.gradle.kts"))
+CATALOGUE = tomllib.loads((DEMO / "gradle" / "libs.versions.toml").read_text())
+VERSIONS = CATALOGUE["versions"]
+
+
+def pom(module: str = "") -> ElementTree.Element:
+    text = (DEMO / "desktop" / module / "pom.xml").read_text()
+    return ElementTree.fromstring(re.sub(' xmlns="[^"]+"', "", text, count=1))
+
+
+def test_versions_agree_with_the_desktop_build():
+    properties = pom().find("properties")
+    for name in ("kotlin", "junit", "robolectric"):
+        assert properties.findtext(f"{name}.version") == VERSIONS[name]
+    link = next(arg.get("line") for arg in pom("app").iter("arg") if "min-sdk" in arg.get("line", ""))
+    assert f"--min-sdk-version {VERSIONS['minSdk']} --target-sdk-version {VERSIONS['targetSdk']} " in link
+
+
+def test_gradle_is_new_enough_for_the_android_plugin():
+    wrapper = (DEMO / "gradle" / "wrapper" / "gradle-wrapper.properties").read_text()
+    (gradle,) = re.findall(r"https\\://services\.gradle\.org/distributions/gradle-([\d.]+)-bin\.zip", wrapper)
+    plugin = [int(part) for part in VERSIONS["androidGradlePlugin"].split(".")]
+    assert plugin[0] == 8 and [int(part) for part in gradle.split(".")] >= plugin[:2]  # 8.13 wants Gradle 8.13
+
+
+def test_scripts_use_what_the_catalogue_has():
+    known = {f"versions.{name}" for name in VERSIONS}
+    known |= {f"plugins.{name.replace('-', '.')}" for name in CATALOGUE["plugins"]}
+    known |= {name.replace("-", ".") for name in CATALOGUE["libraries"]}
+    used = {
+        name for script in SCRIPTS for name in re.findall(r"libs\.([\w.]+?)(?:\.get\(\))?[,.)\s]", script.read_text())
+    }
+    assert len(SCRIPTS) == 4 and used and {re.sub(r"\.get$|\.toInt$", "", name) for name in used} <= known
+    entries = [*CATALOGUE["libraries"].values(), *CATALOGUE["plugins"].values()]
+    assert all(entry["version"]["ref"] in VERSIONS for entry in entries)
+
+
+def test_the_desktop_build_uses_the_same_manifest_and_sources():
+    manifest = ElementTree.parse(DEMO / "app" / "src" / "main" / "AndroidManifest.xml").getroot()
+    assert not manifest.findall("uses-permission")
+    build = (DEMO / "app" / "build.gradle.kts").read_text()
+    assert 'namespace = "tinybert.demo"' in build and 'noCompress += "tflite"' in build
+    assert not any(
+        "android" in line for file in (DEMO / "core").rglob("*.kt") for line in file.read_text().splitlines()
+    )
+
+
+@pytest.mark.assets
+def test_scripts_are_kotlin(demo, tmp_path):
+    """The Kotlin compiler finds no syntax error; names it cannot know, without Gradle."""
+    broken = tmp_path / "broken.gradle.kts"
+    broken.write_text(SCRIPTS[0].read_text().replace("= 1", "= = 1"))
+    jars = [jar for jar in REPOSITORY.glob(f"org/jetbrains/kotlin/*/{VERSIONS['kotlin']}/*.jar")]
+    jars += REPOSITORY.glob("org/jetbrains/kotlinx/kotlinx-coroutines-core-jvm/1.8.0/*.jar")
+    jars += REPOSITORY.glob("org/jetbrains/annotations/13.0/*.jar")
+    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, jars))]
+    command += ["org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-no-reflect", "-d", tmp_path / "out"]
+    done = subprocess.run([*command, *SCRIPTS, broken], capture_output=True, text=True)
+    errors = [
+        line for line in done.stderr.splitlines() if "syntax error" in line.lower() or "expecting" in line.lower()
+    ]
+    assert errors and all("broken.gradle.kts" in line for line in errors), done.stderr[-3000:]

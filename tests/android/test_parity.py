@@ -1,0 +1,127 @@
+"""The demo's Kotlin code beside Python: the same ids for the same text, the same probabilities from the same file."""
+
+import importlib.util
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinybert_tf import assets
+from tinybert_tf.models import BertTokenizer
+from tinybert_tf.tflite import TextClassifier
+
+pytestmark = pytest.mark.assets
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "tokenizer_parity.py"
+
+# java.lang.Character's types by Unicode's names of categories.
+JAVA_TYPES = dict(
+    enumerate("Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No Zs Zl Zp Cc Cf -- Co Cs Pd Ps Pe Pc Po Sm Sc Sk So Pi Pf".split())
+)
+
+
+@pytest.fixture(scope="module")
+def texts_of():
+    """The benchmark of our tokenizer, which has the texts."""
+    spec = importlib.util.spec_from_file_location("tokenizer_parity", BENCHMARK)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt").vocabulary
+
+
+@pytest.fixture(scope="module")
+def encode(core, vocabulary):
+    """A function: the rows of Kotlin's tokenizer and of Python's, (ids, segments) each."""
+    import jpype
+
+    def both(texts, pairs=None, lowercase=True, length=64):
+        kotlin = core("BertTokenizer")(jpype.java.util.Arrays.asList(vocabulary), lowercase, length, False)
+        rows = []
+        for text, pair in zip(texts, pairs or [None] * len(texts)):
+            row = kotlin.encode(text, pair)
+            rows.append((np.array(row.getTokenIds()).tolist(), np.array(row.getSegmentIds()).tolist()))
+        python, expected = BertTokenizer(vocabulary, lowercase, length), []
+        for start in range(0, len(texts), 2048):
+            batch = python(texts[start : start + 2048], pairs and pairs[start : start + 2048])
+            ids, segments, sizes = (batch[name].numpy() for name in ("token_ids", "segment_ids", "padding_mask"))
+            expected += [(i[:n].tolist(), s[:n].tolist()) for i, s, n in zip(ids, segments, sizes.sum(1))]
+        return rows, expected
+
+    return both
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_real_sentences(encode, texts_of, lowercase):
+    texts = texts_of.sentences()[:20_000]
+    rows, expected = encode(texts, lowercase=lowercase)
+    assert len(rows) == 20_000 and rows == expected
+
+
+def test_real_pairs(encode, texts_of):
+    texts = texts_of.sentences()[:10_000]
+    rows, expected = encode(texts[::2], texts[1::2], length=48)
+    assert rows == expected and sum(len(ids) == 48 for ids, _ in rows) > 1000
+
+
+def test_hostile_strings(encode, texts_of):
+    """None differs, but for characters that this Java and this Python know from different versions of Unicode."""
+    import jpype
+
+    java = jpype.JClass("java.lang.Character")
+    texts = list(texts_of.random_texts(20_000))
+    rows, expected = encode(texts)
+    different = [text for text, row, other in zip(texts, rows, expected) if row != other]
+    same_unicode = [
+        text
+        for text in different
+        if all(JAVA_TYPES[int(java.getType(jpype.JInt(ord(c))))] == unicodedata.category(c) for c in text)
+    ]
+    assert same_unicode == [] and len(different) < 100
+
+
+def test_text_to_probabilities(core, app_assets):
+    """Every movie review of the test split, through the Kotlin classifier, LiteRT under it."""
+    import jpype
+    from ai_edge_litert.interpreter import Interpreter
+
+    from tinybert_tf.data.tasks import load_task
+
+    run = Interpreter(str(app_assets / "student.tflite"), num_threads=1).get_signature_runner("serving_default")
+
+    @jpype.JImplements("tinybert.core.InferenceEngine")
+    class Engine:
+        @jpype.JOverride
+        def run(self, row):
+            rows = {
+                "token_ids": row.getTokenIds(),
+                "segment_ids": row.getSegmentIds(),
+                "padding_mask": row.getPaddingMask(),
+            }
+            (output,) = run(**{name: np.array([values], np.int32) for name, values in rows.items()}).values()
+            return jpype.JArray(jpype.JFloat)(output[0])
+
+        @jpype.JOverride
+        def close(self):
+            pass
+
+    @jpype.JImplements("kotlin.jvm.functions.Function1")
+    class Open:
+        @jpype.JOverride
+        def invoke(self, name):
+            return jpype.java.io.FileInputStream(str(app_assets / str(name)))
+
+    description = core("ModelFiles").INSTANCE.read(Open())
+    clock = jpype.JProxy("kotlin.jvm.functions.Function0", {"invoke": lambda: jpype.java.lang.Long.valueOf(0)})
+    kotlin = core("TextClassifier")(description, Engine(), clock)
+    python = TextClassifier(app_assets / "student.tflite")
+    texts = load_task("movie_reviews").splits["test"].texts
+    answers = np.array([list(kotlin.classify(text, None).getValues()) for text in texts])
+    expected = python.predict(texts)
+    assert answers.shape == (2066, 2) and np.abs(answers - expected).max() <= 1e-6
+    assert list(kotlin.getInfo().getLabels()) == python.labels

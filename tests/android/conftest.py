@@ -15,6 +15,7 @@ from tinybert_tf import assets
 from tinybert_tf.tflite import TextClassifier
 
 DEMO = Path(__file__).parents[2] / "android_demo"
+CHECKSUMS = DEMO / "desktop" / "checksums.txt"
 REPOSITORY = Path.home() / ".m2" / "repository"
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
 _TOOLS = {"javac": "openjdk-17-jdk-headless", "mvn": "maven", "aapt2": "aapt"}
@@ -27,8 +28,8 @@ def missing_packages() -> list[str]:
 
 
 def check_jars(all_of_them: bool) -> None:
-    """Compares what Maven has fetched with `desktop/checksums.txt`."""
-    for line in (DEMO / "desktop" / "checksums.txt").read_text().splitlines():
+    """Compares what Maven has fetched with `CHECKSUMS`."""
+    for line in CHECKSUMS.read_text().splitlines():
         digest, name = line.split()
         jar = REPOSITORY / name
         if all_of_them or jar.exists():

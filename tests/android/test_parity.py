@@ -16,9 +16,7 @@ pytestmark = pytest.mark.assets
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "tokenizer_parity.py"
 
 # java.lang.Character's types by Unicode's names of categories.
-JAVA_TYPES = dict(
-    enumerate("Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No Zs Zl Zp Cc Cf -- Co Cs Pd Ps Pe Pc Po Sm Sc Sk So Pi Pf".split())
-)
+JAVA_TYPES = "Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No Zs Zl Zp Cc Cf -- Co Cs Pd Ps Pe Pc Po Sm Sc Sk So Pi Pf"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +78,7 @@ def test_hostile_strings(encode, texts_of):
     same_unicode = [
         text
         for text in different
-        if all(JAVA_TYPES[int(java.getType(jpype.JInt(ord(c))))] == unicodedata.category(c) for c in text)
+        if all(JAVA_TYPES[3 * int(java.getType(jpype.JInt(ord(c)))) :][:2] == unicodedata.category(c) for c in text)
     ]
     assert same_unicode == [] and len(different) < 100
 

@@ -13,6 +13,7 @@ import android.widget.Button
 import android.widget.EditText
 import android.widget.LinearLayout
 import android.widget.TextView
+import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
 import tinybert.core.ModelInfo
 import tinybert.core.TextClassifier
@@ -61,7 +62,7 @@ class MainActivity : Activity() {
     private fun newSession(): ClassifierSession {
         val main = Handler(Looper.getMainLooper())
         val assets = applicationContext.assets // the screen itself must not outlive a rotation
-        return ClassifierSession({ openModel(assets) }, Executors.newSingleThreadExecutor(), main::post)
+        return ClassifierSession({ openModel(assets) }, newWorker(), main::post)
     }
 
     private fun classify() {
@@ -112,8 +113,9 @@ class MainActivity : Activity() {
     companion object {
         const val MEASURED_RUNS = 50
 
-        /** What opens the model; tests put something else here. */
+        /** What opens the model, and the thread that it works on; tests put others here. */
         internal var openModel: (AssetManager) -> TextClassifier = ::openClassifier
+        internal var newWorker: () -> ExecutorService = Executors::newSingleThreadExecutor
     }
 }
 

@@ -5,10 +5,14 @@ import android.view.View
 import android.widget.EditText
 import android.widget.LinearLayout
 import android.widget.TextView
+import java.util.concurrent.ExecutorService
+import java.util.concurrent.Executors
+import java.util.concurrent.TimeUnit
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
+import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
@@ -22,6 +26,12 @@ import org.robolectric.android.controller.ActivityController
 class MainActivityTest {
     private val controller: ActivityController<MainActivity> = Robolectric.buildActivity(MainActivity::class.java)
     private val opened = mutableListOf<StandIn>()
+    private val workers = mutableListOf<ExecutorService>()
+
+    @Before
+    fun watch() {
+        MainActivity.newWorker = { Executors.newSingleThreadExecutor().also(workers::add) }
+    }
 
     private fun start(model: StandIn = StandIn()): MainActivity {
         MainActivity.openModel = { model.also(opened::add).classifier() }
@@ -31,6 +41,7 @@ class MainActivityTest {
     @After
     fun restore() {
         MainActivity.openModel = ::openClassifier
+        MainActivity.newWorker = Executors::newSingleThreadExecutor
     }
 
     private fun textOf(id: Int) = controller.get().find<TextView>(id).text.toString()
@@ -143,9 +154,11 @@ class MainActivityTest {
         assertTrue(textOf(R.id.problem).contains("no libtensorflowlite_jni.so"))
     }
 
-    /** Lets the worker and the main thread do what they have to. */
-    private fun settle() = repeat(20) {
-        Thread.sleep(5)
+    /** Lets the worker and the main thread do all that they have to. */
+    private fun settle() = repeat(3) {
+        for (worker in workers) {
+            if (worker.isShutdown) worker.awaitTermination(1, TimeUnit.MINUTES) else worker.submit {}.get()
+        }
         shadowOf(Looper.getMainLooper()).idle()
     }
 }

@@ -7,6 +7,7 @@ import android.view.View
 import android.widget.EditText
 import android.widget.TextView
 import java.io.File
+import java.time.Duration
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
@@ -61,12 +62,12 @@ class RealModelTest {
     }
 
     private fun waitFor(condition: () -> Boolean) {
-        repeat(2000) {
+        repeat(12_000) {
             shadowOf(Looper.getMainLooper()).idle()
             if (condition()) return
             Thread.sleep(5)
         }
-        throw AssertionError("nothing after 10 s")
+        throw AssertionError("nothing after a minute")
     }
 
     @Test
@@ -97,7 +98,7 @@ class RealModelTest {
     }
 
     private fun pictureOf(view: View): Bitmap {
-        shadowOf(Looper.getMainLooper()).idleFor(java.time.Duration.ofSeconds(2)) // bars move to their place
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(2)) // bars move to their place
         return Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888).also { view.draw(Canvas(it)) }
     }
 

@@ -248,7 +248,11 @@ def main():
     ablations = {"two_phases": ABLATIONS["two_phases"], "no_general": MAIN["no_general"]} | ABLATIONS
     print("\n".join(table(runs, ablations, seeds[:1], "two_phases")))
     if options.plot:
-        plot(runs, main_rows | ABLATIONS, seeds, options.plot)
+        indented = {
+            name: row if name == "two_phases" else dataclasses.replace(row, title=f"– {row.title}")
+            for name, row in ABLATIONS.items()
+        }
+        plot(runs, main_rows | indented, seeds, options.plot)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import filelock
 import pytest
 
 from tinybert_tf import assets
@@ -37,28 +36,18 @@ def check_jars(all_of_them: bool) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory, request):
-    """A folder that all xdist workers of this session share."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if hasattr(request.config, "workerinput") else base
-
-
-@pytest.fixture(scope="session")
-def demo(shared, app_assets):
+def demo(tmp_path_factory, app_assets):
     """The demo's folder, a copy, after `mvn package`: everything compiled and tested, with a model in its assets."""
     if missing := missing_packages():
         pytest.skip(f"the Android demo's build needs: apt-get install {' '.join(missing)}")
-    folder, log = shared / "android_demo", shared / "maven.log"
-    with filelock.FileLock(shared / "maven.lock"):
-        if not log.exists():
-            shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("target", "build", ".gradle", "assets"))
-            model = shutil.copytree(app_assets, folder / "app" / "src" / "main" / "assets")
-            check_jars(all_of_them=False)
-            done = _run_maven(folder, model)
-            log.write_text(done.stdout)
-            check_jars(all_of_them=True)
-    errors = [line for line in log.read_text().splitlines() if line.startswith("[ERROR]")]
-    assert not errors, "\n".join(errors[:60])
+    folder = tmp_path_factory.mktemp("build") / "android_demo"
+    shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("target", "build", ".gradle", "assets"))
+    model = shutil.copytree(app_assets, folder / "app" / "src" / "main" / "assets")
+    check_jars(all_of_them=False)
+    log = _run_maven(folder, model).stdout
+    errors = [line for line in log.splitlines() if line.startswith("[ERROR]")]
+    assert not errors and "BUILD SUCCESS" in log, "\n".join(errors[:60]) or log[-2000:]
+    check_jars(all_of_them=True)
     return folder
 
 
@@ -80,14 +69,13 @@ def _run_maven(folder: Path, model: Path) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="session")
-def app_assets(shared):
+def app_assets(tmp_path_factory):
     """The app's assets: the folder in TINYBERT_ASSETS, or a new student's, of random weights and real words."""
     if folder := os.environ.get("TINYBERT_ASSETS"):
         return Path(folder)
-    with filelock.FileLock(shared / "assets.lock"):
-        if not (shared / "assets").exists():
-            _export(shared / "student", shared / "assets")
-    return shared / "assets"
+    folder = tmp_path_factory.mktemp("student")
+    _export(folder, folder / "assets")
+    return folder / "assets"
 
 
 def _export(folder: Path, android_assets: Path) -> None:

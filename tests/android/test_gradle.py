@@ -1,13 +1,10 @@
 """What can be said of the Gradle files without Gradle: they parse, and versions agree wherever they stand."""
 
 import re
-import subprocess
 import tomllib
 import xml.etree.ElementTree as ElementTree
 
-import pytest
-
-from tests.android.conftest import CHECKSUMS, DEMO, REPOSITORY
+from tests.android.conftest import DEMO
 
 SCRIPTS = sorted(DEMO.glob("**/*.gradle.kts"))
 CATALOGUE = tomllib.loads((DEMO / "gradle" / "libs.versions.toml").read_text())
@@ -49,19 +46,3 @@ def test_the_app_asks_no_permission_and_stores_its_model():
     assert not manifest.findall("uses-permission")
     build = (DEMO / "app" / "build.gradle.kts").read_text()
     assert 'namespace = "tinybert.demo"' in build and 'noCompress += "tflite"' in build
-
-
-@pytest.mark.assets
-def test_scripts_are_kotlin(demo, tmp_path):
-    """The Kotlin compiler finds no syntax error; that it knows none of Gradle's names is all it complains of."""
-    broken = tmp_path / "broken.gradle.kts"
-    broken.write_text((DEMO / "app" / "build.gradle.kts").read_text().replace('+= "tflite"', '+= = "tflite"'))
-    jars = [line.split()[1] for line in CHECKSUMS.read_text().splitlines() if "org/jetbrains/" in line]
-    classes = ":".join(str(REPOSITORY / jar) for jar in jars)
-    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
-    options = ["-no-reflect", "-no-stdlib", "-Xuse-fir-lt=false", "-Xallow-any-scripts-in-source-roots"]
-    command += [*options, "-d", str(tmp_path / "out"), *map(str, SCRIPTS), str(broken)]
-    complaints = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
-    errors = [line for line in complaints if ": error: " in line]
-    syntax = [line for line in errors if "syntax error" in line.lower()]
-    assert len(errors) > 50 and syntax and all("broken.gradle.kts" in line for line in syntax), syntax

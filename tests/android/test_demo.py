@@ -1,12 +1,17 @@
-"""The demo's Kotlin code beside Python: the same ids for the same text, the same probabilities from the same file."""
+"""The demo built without an Android SDK, and its Kotlin code beside Python's: one file, for one worker builds it."""
 
 import importlib.util
+import re
+import subprocess
 import unicodedata
+import xml.etree.ElementTree as ElementTree
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.android.conftest import CHECKSUMS, DEMO, REPOSITORY
 from tinybert_tf import assets
 from tinybert_tf.models import BertTokenizer
 from tinybert_tf.tflite import TextClassifier
@@ -14,9 +19,58 @@ from tinybert_tf.tflite import TextClassifier
 pytestmark = pytest.mark.assets
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "tokenizer_parity.py"
-
 # java.lang.Character's types by Unicode's names of categories.
 JAVA_TYPES = "Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No Zs Zl Zp Cc Cf -- Co Cs Pd Ps Pe Pc Po Sm Sc Sk So Pi Pf"
+
+
+@pytest.mark.parametrize(("module", "least"), [("core", 18), ("app", 13)])
+def test_its_unit_tests_pass(demo, module, least):
+    """`core` sees nothing of Android; `app` runs on the real framework, with a real file in LiteRT."""
+    reports = [
+        ElementTree.parse(file).getroot() for file in (demo / "desktop" / module / "target").glob("*/TEST-*.xml")
+    ]
+    counts = {
+        name: sum(int(report.get(name)) for report in reports) for name in ("tests", "failures", "errors", "skipped")
+    }
+    assert counts.pop("tests") >= least and not any(counts.values()), counts
+
+
+def test_the_screen_is_drawn_by_day_and_by_night(demo):
+    pictures = {file.name: file.read_bytes() for file in demo.glob("*.png")}
+    assert set(pictures) == {"android_notnight.png", "android_night.png"} and len(set(pictures.values())) == 2
+
+
+def test_the_apk(demo, app_assets):
+    apk = demo / "desktop" / "apk" / "target" / "app.apk"
+    with zipfile.ZipFile(apk) as archive:
+        names = set(archive.namelist())
+        assert archive.getinfo("assets/student.tflite").compress_type == zipfile.ZIP_STORED
+        for name in ("student.tflite", "vocab.txt", "labels.txt", "model_info.json"):
+            assert archive.read(f"assets/{name}") == (app_assets / name).read_bytes()
+        dex = archive.read("classes.dex")
+    for kept in (b"Ltinybert/demo/MainActivity;", b"Lorg/tensorflow/lite/Interpreter;"):
+        assert kept in dex  # R8 has left what Android and native code look for by name
+    assert b"Ltinybert/core/BertTokenizer;" not in dex and len(dex) < 300_000  # and renamed or dropped the rest
+    assert {f"lib/{abi}/libtensorflowlite_jni.so" for abi in ("arm64-v8a", "armeabi-v7a", "x86", "x86_64")} <= names
+    badging = subprocess.run(["aapt2", "dump", "badging", apk], capture_output=True, text=True, check=True).stdout
+    assert "sdkVersion:'23'" in badging and "targetSdkVersion:'36'" in badging
+    assert "launchable-activity: name='tinybert.demo.MainActivity'" in badging
+    assert not re.search("uses-permission", badging)
+
+
+def test_scripts_are_kotlin(demo, tmp_path):
+    """The Kotlin compiler finds no syntax error; that it knows none of Gradle's names is all it complains of."""
+    broken = tmp_path / "broken.gradle.kts"
+    broken.write_text((DEMO / "app" / "build.gradle.kts").read_text().replace('+= "tflite"', '+= = "tflite"'))
+    jars = [line.split()[1] for line in CHECKSUMS.read_text().splitlines() if "org/jetbrains/" in line]
+    classes = ":".join(str(REPOSITORY / jar) for jar in jars)
+    command = ["java", "-XX:TieredStopAtLevel=1", "-cp", classes, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
+    options = ["-no-reflect", "-no-stdlib", "-Xuse-fir-lt=false", "-Xallow-any-scripts-in-source-roots"]
+    command += [*options, "-d", str(tmp_path / "out"), *map(str, DEMO.glob("**/*.gradle.kts")), str(broken)]
+    complaints = subprocess.run(command, capture_output=True, text=True).stderr.splitlines()
+    errors = [line for line in complaints if ": error: " in line]
+    syntax = [line for line in errors if "syntax error" in line.lower()]
+    assert len(errors) > 50 and syntax and all("broken.gradle.kts" in line for line in syntax), syntax
 
 
 @pytest.fixture(scope="module")

@@ -36,10 +36,15 @@ def check_jars(all_of_them: bool) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory, app_assets):
-    """The demo's folder, a copy, after `mvn package`: everything compiled and tested, with a model in its assets."""
+def tools():
+    """Skips what needs tools that are not there."""
     if missing := missing_packages():
         pytest.skip(f"the Android demo's build needs: apt-get install {' '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def demo(tools, tmp_path_factory, app_assets):
+    """The demo's folder, a copy, after `mvn package`: everything compiled and tested, with a model in its assets."""
     folder = tmp_path_factory.mktemp("build") / "android_demo"
     shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("target", "build", ".gradle", "assets"))
     model = shutil.copytree(app_assets, folder / "app" / "src" / "main" / "assets")

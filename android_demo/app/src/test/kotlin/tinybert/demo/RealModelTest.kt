@@ -4,6 +4,7 @@ import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.os.Looper
 import android.view.View
+import android.view.ViewGroup
 import android.widget.EditText
 import android.widget.TextView
 import java.io.File
@@ -95,6 +96,27 @@ class RealModelTest {
             assertEquals(activity.getColor(R.color.background), picture.getPixel(1, picture.height / 2))
             save(picture, "android_$mode.png")
         }
+    }
+
+    @Test
+    fun `text of twice the size is not cut`() {
+        RuntimeEnvironment.setFontScale(2f)
+        val activity = start()
+        activity.answerTo("A gripping, beautifully acted film.")
+        val picture = pictureOf(activity.window.decorView)
+        val texts = textsIn(activity.window.decorView as ViewGroup).filter { it.isShown && it.parent !== activity.find(R.id.examples) }
+        assertTrue("${texts.size} texts", texts.size > 10)
+        for (text in texts) {
+            val lines = text.layout
+            assertEquals("${text.text}", 0, (0 until lines.lineCount).sumOf(lines::getEllipsisCount))
+            assertTrue("${text.text}", text.height >= lines.height + text.paddingTop + text.paddingBottom)
+            assertTrue("${text.text}", (0 until lines.lineCount).all { lines.getLineWidth(it) <= text.width })
+        }
+        save(picture, "android_large.png")
+    }
+
+    private fun textsIn(group: ViewGroup): List<TextView> = (0 until group.childCount).map(group::getChildAt).flatMap {
+        if (it is ViewGroup) textsIn(it) else listOfNotNull(it as? TextView)
     }
 
     private fun pictureOf(view: View): Bitmap {

@@ -12,6 +12,7 @@ import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
+import org.junit.Assume.assumeFalse
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -20,6 +21,7 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
+import tinybert.core.ModelInfo
 
 /** The screen on Android's own framework classes, which Robolectric runs on the JVM; the model is a stand-in. */
 @RunWith(RobolectricTestRunner::class)
@@ -125,6 +127,8 @@ class MainActivityTest {
 
     @Test
     fun `a missing model says how to make one`() {
+        val assets = RuntimeEnvironment.getApplication().assets.list("").orEmpty()
+        assumeFalse("the app has a model", ModelInfo.FILE in assets)
         controller.setup()
         settle()
         assertTrue(isVisible(R.id.problem_panel))

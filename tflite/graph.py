@@ -8,6 +8,7 @@ leave them outside its file.
 import numpy as np
 import tensorflow as tf
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import get_activation
 from tinybert_tf.layers.attention import MASKED_SCORE
 from tinybert_tf.layers.transformer_block import TransformerBlock
@@ -34,6 +35,8 @@ class PhoneGraph(tf.Module):
 
     def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):
         super().__init__()
+        if classifier.config.relative_position_buckets:
+            raise InputError("student", "an MPNet", "a BERT: the phone graph has no relative positions")
         self.classifier, self.sequence_length = classifier, sequence_length
         length = sequence_length if fixed else None
         spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS}

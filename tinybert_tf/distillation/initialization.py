@@ -5,7 +5,7 @@ import numpy as np
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.models import BertClassifier, BertEncoder
 
-_TABLES = ("token_embedding", "position_embedding", "segment_embedding")
+_TABLES = ("token_embedding", "position_embedding", "segment_embedding")  # an MPNet has no segments
 
 
 def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -> float:
@@ -25,7 +25,8 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
         The share of the squared norm of those sums that the student's directions keep.
     """
     theirs, ours = (getattr(m, "encoder", m).embeddings for m in (distiller.teacher, distiller.student))
-    tables = {name: np.asarray(getattr(theirs, name).embeddings, np.float64) for name in _TABLES}
+    held = {name: getattr(theirs, name) for name in _TABLES if getattr(theirs, name) is not None}
+    tables = {name: np.asarray(table.embeddings, np.float64) for name, table in held.items()}
     sums = np.concatenate([_sums(tables, batch) for batch in batches])
     token_table = tables["token_embedding"]
     second_moment = sums.T @ sums / len(sums) + token_table.T @ token_table / len(token_table)
@@ -44,9 +45,9 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
 
 def _sums(tables: dict[str, np.ndarray], batch: dict) -> np.ndarray:
     """Token + position + segment embeddings of every valid token, `[tokens, width]`."""
-    token, position, segment = (tables[name] for name in _TABLES)
     ids, segments = np.asarray(batch["token_ids"]), np.asarray(batch["segment_ids"])
-    sums = token[ids] + position[: ids.shape[1]] + segment[segments]
+    sums = tables["token_embedding"][ids] + tables["position_embedding"][: ids.shape[1]]
+    sums = sums + tables["segment_embedding"][segments] if "segment_embedding" in tables else sums
     return sums[np.asarray(batch["padding_mask"], bool)]
 
 

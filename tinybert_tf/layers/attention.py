@@ -45,17 +45,19 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
         self.built = True
 
-    def call(self, hidden, attention_mask=None, training=None):
-        """Args: `hidden` `[batch, length, hidden_dim]`; `attention_mask` additive, `[batch, 1, 1, key]`, or None.
+    def call(self, hidden, attention_mask=None, position_bias=None, training=None):
+        """Args: `hidden` `[batch, length, hidden_dim]`; `attention_mask` additive, `[batch, 1, 1, key]`, or None;
+        `position_bias`, added to the scores, `[1, heads, query, key]`, or None.
 
         Returns:
-            The output `[batch, length, hidden_dim]`, and the scores `[batch, heads, query, key]`: scaled, before
-            mask and softmax.
+            The output `[batch, length, hidden_dim]`, and the scores `[batch, heads, query, key]`: scaled, with the
+            bias, before mask and softmax.
         """
         query = self._split_heads(self.query_dense(hidden) * self.head_dim**-0.5)
         key = self._split_heads(self.key_dense(hidden))
         value = self._split_heads(self.value_dense(hidden))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        scores = scores if position_bias is None else scores + position_bias
         probabilities = ops.softmax(scores if attention_mask is None else scores + attention_mask, axis=-1)
         context = ops.matmul(self.dropout_layer(probabilities, training=training), value)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(hidden))
@@ -66,7 +68,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def compute_output_shape(self, hidden_shape, attention_mask_shape=None):
+    def compute_output_shape(self, hidden_shape, attention_mask_shape=None, position_bias_shape=None):
         batch, length, _ = hidden_shape
         return hidden_shape, (batch, self.num_heads, length, length)
 

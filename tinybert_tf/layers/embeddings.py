@@ -42,7 +42,7 @@ class BertEmbeddings(keras.layers.Layer):
         vocabulary_size: rows of the token table.
         hidden_dim: width of every table.
         max_sequence_length: rows of the position table.
-        num_segments: rows of the segment table.
+        num_segments: rows of the segment table; 0 for none.
         layer_norm_epsilon: added to the variance.
         dropout: rate, applied after the normalization while training.
     """
@@ -61,7 +61,7 @@ class BertEmbeddings(keras.layers.Layer):
         # === Layers ===
         self.token_embedding = self._table("token_embedding", vocabulary_size, hidden_dim)
         self.position_embedding = self._table("position_embedding", max_sequence_length, hidden_dim)
-        self.segment_embedding = self._table("segment_embedding", num_segments, hidden_dim)
+        self.segment_embedding = self._table("segment_embedding", num_segments, hidden_dim) if num_segments else None
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
@@ -81,7 +81,7 @@ class BertEmbeddings(keras.layers.Layer):
         )
 
     def build(self, token_ids_shape=None, segment_ids_shape=None):
-        for table in (self.token_embedding, self.position_embedding, self.segment_embedding):
+        for table in filter(None, (self.token_embedding, self.position_embedding, self.segment_embedding)):
             table.build()
         self.layer_norm.build((None, None, self.hidden_dim))
         self.built = True
@@ -93,7 +93,8 @@ class BertEmbeddings(keras.layers.Layer):
             raise ValueError(f"token_ids: got {length} tokens in a row; expected at most {self.max_sequence_length}")
         positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")
         summed = self.token_embedding(token_ids) + self.position_embedding(positions)
-        summed = summed + self.segment_embedding(segment_ids)
+        if self.segment_embedding is not None:
+            summed = summed + self.segment_embedding(segment_ids)
         return self.dropout_layer(self.layer_norm(summed), training=training)
 
     def compute_output_shape(self, token_ids_shape, segment_ids_shape=None):

@@ -57,19 +57,19 @@ class TransformerBlock(keras.layers.Layer):
         self.output_dense.build((*hidden_shape[:-1], self.intermediate_dim))
         self.built = True
 
-    def call(self, hidden, attention_mask=None, training=None):
-        """Args: `hidden` `[batch, length, hidden_dim]`; `attention_mask` additive, `[batch, 1, 1, key]`, or None.
+    def call(self, hidden, attention_mask=None, position_bias=None, training=None):
+        """Args: as of `MultiHeadSelfAttention`.
 
         Returns:
             The layer's output `[batch, length, hidden_dim]` and its attention scores `[batch, heads, query, key]`.
         """
-        attended, scores = self.attention(hidden, attention_mask=attention_mask, training=training)
+        attended, scores = self.attention(hidden, attention_mask, position_bias, training=training)
         hidden = self.attention_norm(hidden + self.dropout_layer(attended, training=training))
         expanded = self.activation_function(self.intermediate_dense(hidden))
         contracted = self.dropout_layer(self.output_dense(expanded), training=training)
         return self.output_norm(hidden + contracted), scores
 
-    def compute_output_shape(self, hidden_shape, attention_mask_shape=None):
+    def compute_output_shape(self, hidden_shape, attention_mask_shape=None, position_bias_shape=None):
         batch, length, _ = hidden_shape
         return hidden_shape, (batch, self.num_heads, length, length)
 

@@ -3,12 +3,14 @@
 A folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json` and a model card.
 """
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
@@ -16,9 +18,19 @@ from tinybert_tf.models.hf_config import CONFIG_FILE, encoder_config, hf_config,
 from tinybert_tf.models.json_files import read_json, write_json
 from tinybert_tf.models.masked_lm import BertMaskedLM
 from tinybert_tf.models.model_card import model_card
-from tinybert_tf.models.tokenizer import BertTokenizer
-from tinybert_tf.models.weights import DENSE, SHARD_INDEX_FILE, Weights, encoder_layers, head_layers, write_weights
+from tinybert_tf.models.mpnet import FolderContent, MpnetVocabulary, MpnetWeights
+from tinybert_tf.models.tokenizer import BertTokenizer, write_vocabulary
+from tinybert_tf.models.weights import (
+    DENSE,
+    SHARD_INDEX_FILE,
+    Weights,
+    encoder_layers,
+    head_layers,
+    tensors_of,
+    write_weights,
+)
 
+CLASSIFIERS = ("BertForSequenceClassification", "MPNetForSequenceClassification")
 VOCABULARY_FILE, CARD_FILE = "vocab.txt", "README.md"
 TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 
@@ -26,13 +38,16 @@ TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json
 _OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE)
 
 
-def read_tokenizer(folder: Path, argument: str = "preset", sequence_length: int = 512) -> BertTokenizer:
+def read_tokenizer(
+    folder: Path, argument: str = "preset", sequence_length: int = 512, pieces: list[str] | None = None
+) -> BertTokenizer:
     """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, and the casing (uncased where nothing is said).
 
     Args:
         folder: the model folder.
         argument: what errors call it.
         sequence_length: most tokens in a row, unless `tokenizer_config.json` wants fewer.
+        pieces: the vocabulary, if that of the folder is another model's.
 
     Raises:
         InputError: there is no usable vocabulary.
@@ -42,8 +57,8 @@ def read_tokenizer(folder: Path, argument: str = "preset", sequence_length: int 
         settings = read_json(folder / TOKENIZER_CONFIG_FILE, argument)
     limit = settings.get("model_max_length")
     limit = min(limit, sequence_length) if isinstance(limit, int) and limit > 2 else sequence_length
-    path, pieces = folder / VOCABULARY_FILE, None
-    if not path.is_file():
+    path = folder / VOCABULARY_FILE
+    if pieces is None and not path.is_file():
         path = folder / TOKENIZER_FILE
         if not path.is_file():
             raise InputError(argument, f"{folder} without {VOCABULARY_FILE}", "a WordPiece vocabulary")
@@ -80,11 +95,8 @@ def load_folder(folder: str | Path, argument: str = "preset", load_weights: bool
     """
     folder = Path(folder)
     config = encoder_config(read_config(folder, argument), argument, folder / CONFIG_FILE)
-    tokenizer = read_tokenizer(folder, argument, sequence_length=config.max_sequence_length)
-    if len(tokenizer.vocabulary) != config.vocabulary_size:
-        got = f"a vocabulary of {len(tokenizer.vocabulary)} pieces in {folder}"
-        raise InputError(argument, got, f"{config.vocabulary_size}, the vocab_size of its config.json")
-    weights = Weights(folder, argument) if load_weights else None
+    tokenizer, weights = _open(folder, argument, config, load_weights)
+    config = dataclasses.replace(config, vocabulary_size=len(tokenizer.vocabulary))
     try:
         encoder = BertEncoder.from_shape(config, tokenizer=tokenizer, **kwargs)
     except InputError as error:
@@ -96,6 +108,23 @@ def load_folder(folder: str | Path, argument: str = "preset", load_weights: bool
     return encoder
 
 
+def _open(folder: Path, argument: str, config: EncoderConfig, with_weights: bool):
+    """The tokenizer of a model folder and its `Weights`, or None."""
+    limit = config.max_sequence_length
+    if config.relative_position_buckets:
+        vocabulary = MpnetVocabulary(folder, argument)
+        tokenizer, count = read_tokenizer(folder, argument, limit, vocabulary.pieces), len(vocabulary.theirs)
+    else:
+        vocabulary, tokenizer = None, read_tokenizer(folder, argument, limit)
+        count = len(tokenizer.vocabulary)
+    if count != config.vocabulary_size:
+        expected = f"{config.vocabulary_size}, the vocab_size of its config.json"
+        raise InputError(argument, f"a vocabulary of {count} pieces in {folder}", expected)
+    if not with_weights:
+        return tokenizer, None
+    return tokenizer, MpnetWeights(folder, argument, vocabulary) if vocabulary else Weights(folder, argument)
+
+
 def load_classifier_folder(folder: str | Path, argument: str = "preset", **kwargs) -> BertClassifier:
     """Loads a Hugging Face `BertForSequenceClassification` folder with its labels.
 
@@ -104,10 +133,10 @@ def load_classifier_folder(folder: str | Path, argument: str = "preset", **kwarg
     """
     folder = Path(folder)
     config = read_config(folder, argument)
-    weights = Weights(folder, argument)
+    _, weights = _open(folder, argument, encoder_config(config, argument, folder / CONFIG_FILE), True)
     shape = weights.shape("classifier.weight")
-    architecture = (config.get("architectures") or ["BertForSequenceClassification"])[0]
-    if not shape or len(shape) != 2 or architecture != "BertForSequenceClassification":
+    architecture = (config.get("architectures") or CLASSIFIERS)[0]
+    if not shape or len(shape) != 2 or architecture not in CLASSIFIERS:
         got = f"{folder}, a {architecture} {'with' if shape else 'without'} classifier.weight"
         raise InputError(argument, got, "a BertForSequenceClassification, or labels for a new head on an encoder")
     if not weights.shape("pooler.dense.weight"):
@@ -129,6 +158,8 @@ def load_masked_lm_folder(
         InputError: the folder cannot be used, or has no head where one is required.
     """
     encoder = load_folder(folder, argument, **kwargs)
+    if encoder.config.relative_position_buckets:
+        raise InputError(argument, f"{folder}, an MPNet", "a BERT, as masked language model")
     if encoder.tokenizer.mask_id is None:
         raise InputError(argument, f"a vocabulary in {folder} without [MASK]", "one for masked language models")
     model = BertMaskedLM(encoder)
@@ -179,16 +210,23 @@ def save_folder(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        write_weights(model, partial)
-        write_json(partial / CONFIG_FILE, hf_config(model))
-        model.tokenizer.save(partial / VOCABULARY_FILE)
-        write_json(partial / TOKENIZER_CONFIG_FILE, _tokenizer_config(model.tokenizer))
+        content = _content(model)
+        write_weights(content.tensors, partial)
+        write_json(partial / CONFIG_FILE, content.config)
+        write_vocabulary(content.vocabulary, partial / VOCABULARY_FILE)
+        write_json(partial / TOKENIZER_CONFIG_FILE, content.tokenizer_config)
         if card is not None or not (folder / CARD_FILE).exists():
             text = model_card(model, folder.name) if card is None else card
             (partial / CARD_FILE).write_text(text, encoding="utf-8")
         _move_into_place(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _content(model: BertEncoder | BertClassifier | BertMaskedLM) -> FolderContent:
+    tokenizer, buckets = model.tokenizer, model.config.relative_position_buckets
+    content = FolderContent(tensors_of(model), hf_config(model), tokenizer.vocabulary, _tokenizer_config(tokenizer))
+    return content.as_mpnet(buckets) if buckets else content
 
 
 def _move_into_place(partial: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.layers.attention import additive_mask
+from tinybert_tf.layers.relative_position import RelativePositionBias
 from tinybert_tf.models.tokenizer import BertTokenizer
 
 
@@ -39,6 +40,7 @@ class BertEncoder(keras.Model):
         intermediate_dim: int,
         max_sequence_length: int = 512,
         num_segments: int = 2,
+        relative_position_buckets: int = 0,
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
@@ -55,6 +57,11 @@ class BertEncoder(keras.Model):
             TransformerBlock(num_heads, intermediate_dim, activation, name=f"transformer_layer_{i}", **common)
             for i in range(num_layers)
         ]
+        self.position_bias = None
+        if relative_position_buckets:
+            self.position_bias = RelativePositionBias(
+                relative_position_buckets, num_heads, max_sequence_length, dtype=self.dtype_policy, name="position_bias"
+            )
         self.pooler = keras.layers.Dense(
             hidden_dim,
             activation="tanh",
@@ -72,6 +79,7 @@ class BertEncoder(keras.Model):
             vocabulary_size=vocabulary_size,
             max_sequence_length=max_sequence_length,
             num_segments=num_segments,
+            relative_position_buckets=relative_position_buckets,
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
             dropout=dropout,
@@ -114,6 +122,8 @@ class BertEncoder(keras.Model):
         self.embeddings.build((None, None), (None, None))
         for block in self.blocks:
             block.build(hidden_shape)
+        if self.position_bias is not None:
+            self.position_bias.build()
         self.pooler.build((None, self.config.hidden_dim))
         self.built = True
 
@@ -139,9 +149,10 @@ class BertEncoder(keras.Model):
             raise ValueError(f"num_layers: got {num_layers}; expected a number from 0 to {self.config.num_layers}")
         hidden = self.embeddings(inputs["token_ids"], inputs["segment_ids"], training=training)
         attention_mask = additive_mask(inputs["padding_mask"], hidden.dtype)
+        position_bias = self.position_bias and self.position_bias(hidden)
         hidden_states, attention_scores = [hidden], []
         for block in self.blocks[:num_layers]:
-            hidden, scores = block(hidden, attention_mask=attention_mask, training=training)
+            hidden, scores = block(hidden, attention_mask, position_bias, training=training)
             hidden_states.append(hidden)
             attention_scores.append(scores)
         outputs = {"sequence_output": hidden}

@@ -8,11 +8,13 @@ from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
 from tinybert_tf.models.json_files import read_json
 from tinybert_tf.models.masked_lm import BertMaskedLM
+from tinybert_tf.models.mpnet import FIRST_POSITION
 
 CONFIG_FILE = "config.json"
 
 # What makes a folder another model than a plain BERT encoder, though its weights bear the same names.
-_PLAIN = {"model_type": "bert", "position_embedding_type": "absolute", "is_decoder": False}
+_PLAIN = {"position_embedding_type": "absolute", "is_decoder": False}
+MODEL_TYPES = ("bert", "mpnet")
 
 # Our names beside Hugging Face's, and a default for what may be missing.
 _SIZES = {
@@ -34,6 +36,9 @@ def read_config(folder: Path, argument: str = "preset") -> dict:
         InputError: there is none, or it describes another kind of model.
     """
     config = read_json(folder / CONFIG_FILE, argument)
+    kind = config.get("model_type", "bert")
+    if kind not in MODEL_TYPES:
+        raise InputError(argument, f"{folder / CONFIG_FILE} with model_type {kind!r}", "'bert' or 'mpnet'")
     for name, expected in _PLAIN.items():
         if config.get(name, expected) != expected:
             raise InputError(argument, f"{folder / CONFIG_FILE} with {name} {config[name]!r}", repr(expected))
@@ -56,6 +61,10 @@ def encoder_config(config: dict, argument: str = "preset", source: str | Path = 
         rates[ours] = config.get(theirs, default)
         if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
             raise InputError(argument, f"{source} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
+    if config.get("model_type") == "mpnet":
+        sizes["num_segments"] = 0
+        sizes["max_sequence_length"] -= FIRST_POSITION
+        sizes["relative_position_buckets"] = config.get("relative_attention_num_buckets", 32)
     return EncoderConfig(activation=config.get("hidden_act", "gelu"), **sizes, **rates)
 
 

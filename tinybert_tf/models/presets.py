@@ -12,7 +12,7 @@ from pathlib import Path
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import keras_hub_presets
-from tinybert_tf.models.checkpoints import load_classifier_folder, load_folder, load_masked_lm_folder
+from tinybert_tf.models.checkpoints import CLASSIFIERS, load_classifier_folder, load_folder, load_masked_lm_folder
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder
 from tinybert_tf.models.json_files import read_json
@@ -116,7 +116,13 @@ def loads_as_classifier(preset: str | os.PathLike, argument: str = "preset") -> 
     """Whether a name stands for a whole `BertForSequenceClassification`, with its head."""
     folder = resolve_folder(preset, argument)
     architectures = read_json(folder / "config.json", argument).get("architectures") if folder else None
-    return architectures == ["BertForSequenceClassification"]
+    return len(architectures or ()) == 1 and architectures[0] in CLASSIFIERS
+
+
+def is_bert(preset: str | os.PathLike, argument: str = "preset") -> bool:
+    """Whether a name stands for a plain BERT; an MPNet has no masked-LM head here."""
+    folder = resolve_folder(preset, argument)
+    return folder is None or read_json(folder / "config.json", argument).get("model_type", "bert") == "bert"
 
 
 def load_masked_lm(

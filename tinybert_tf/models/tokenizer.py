@@ -79,7 +79,7 @@ class BertTokenizer:
 
     def save(self, path: str | Path) -> None:
         """Writes the `vocab.txt`."""
-        Path(path).write_text("".join(f"{piece}\n" for piece in self.vocabulary), encoding="utf-8", newline="\n")
+        write_vocabulary(self.vocabulary, path)
 
     def tokenize(self, texts) -> tf.RaggedTensor:
         """WordPiece ids without special tokens: strings `[batch]` to ragged int32 `[batch, (pieces)]`.
@@ -149,6 +149,11 @@ class BertTokenizer:
     @classmethod
     def from_config(cls, config: dict) -> "BertTokenizer":
         return cls(**config)
+
+
+def write_vocabulary(pieces: Sequence[str], path: str | Path) -> None:
+    """Writes a `vocab.txt`."""
+    Path(path).write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8", newline="\n")
 
 
 def truncate_pair(n1: tf.Tensor, n2: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -29,7 +29,10 @@ def encoder_layers(encoder: BertEncoder):
     tables = encoder.embeddings
     yield "embeddings.word_embeddings", tables.token_embedding, TABLE
     yield "embeddings.position_embeddings", tables.position_embedding, TABLE
-    yield "embeddings.token_type_embeddings", tables.segment_embedding, TABLE
+    if tables.segment_embedding is not None:
+        yield "embeddings.token_type_embeddings", tables.segment_embedding, TABLE
+    if encoder.position_bias is not None:
+        yield "encoder.relative_attention_bias", encoder.position_bias.table, TABLE
     yield "embeddings.LayerNorm", tables.layer_norm, NORM
     for i, block in enumerate(encoder.blocks):
         prefix, attention = f"encoder.layer.{i}", block.attention
@@ -142,17 +145,23 @@ class Weights:
                 variable.assign(tensor.T if transposed else tensor)
 
 
-def write_weights(model: BertEncoder | BertClassifier | BertMaskedLM, folder: Path) -> None:
-    """Writes `model.safetensors`, float32 whatever the model computes in.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+def tensors_of(model: BertEncoder | BertClassifier | BertMaskedLM) -> dict[str, np.ndarray]:
+    """Returns a model's weights by Hugging Face name, float32 whatever the model computes in."""
     tensors = {}
     for prefix, layer, parameters in model_layers(model):
         for theirs, ours, transposed in parameters:
             value = np.asarray(getattr(layer, ours), dtype=np.float32)
-            tensors[f"{prefix}.{theirs}"] = np.ascontiguousarray(value.T if transposed else value)
+            tensors[f"{prefix}.{theirs}"] = value.T if transposed else value
+    return tensors
+
+
+def write_weights(tensors: dict[str, np.ndarray], folder: Path) -> None:
+    """Writes `model.safetensors`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     try:
         save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     except safetensors.SafetensorError as error:  # its own kind for a full disk, too

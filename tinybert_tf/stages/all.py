@@ -12,7 +12,7 @@ from absl import logging
 
 from tinybert_tf import stage_configs as configs
 from tinybert_tf.configs import STUDENT_PRESETS
-from tinybert_tf.models.presets import loads_as_classifier
+from tinybert_tf.models.presets import is_bert, loads_as_classifier
 from tinybert_tf.settings import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import run_directory_of, task_of
@@ -62,7 +62,8 @@ def run(config: configs.AllConfig) -> RunDirectory:
         if config.augment:
             guesser = config.masked_lm
             if not guesser:
-                options = {"model": config.teacher, "max_steps": 400, "sequence_length": 64}
+                model = config.teacher if is_bert(config.teacher, argument="teacher") else "minilm_l6"
+                options = {"model": model, "max_steps": 400, "sequence_length": 64}
                 guesser = str(step(masked_lm, configs.MaskedLMConfig, "masked_lm", **options, **corpus).path)
             options = {"masked_lm": guesser, "vectors": config.vectors, "num_variants": config.num_variants}
             augmented = str(step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options).path)

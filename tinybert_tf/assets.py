@@ -27,7 +27,7 @@ from tqdm import tqdm
 from tinybert_tf.asset_table import ASSETS, MODELS, TEXTS, VECTORS, Asset, Part
 from tinybert_tf.errors import InputError
 
-__all__ = ["ASSETS", "MODELS", "TEXTS", "VECTORS", "Asset", "fetch", "home"]
+__all__ = ["ASSETS", "MODELS", "TEXTS", "VECTORS", "Asset", "Part", "fetch", "home"]
 
 # A download of which no byte arrives for so long is given up; a longer PIP_DEFAULT_TIMEOUT is respected.
 _STALL_SECONDS = 60.0

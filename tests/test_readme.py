@@ -6,12 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 README = Path(__file__).parents[1] / "README.md"
 
 
+@pytest.fixture
+def eagerly():
+    """Without graphs, which take a minute to trace for three models that make a step an epoch."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.assets
-def test_the_python_example_runs(tmp_path, monkeypatch):
+def test_the_python_example_runs(tmp_path, monkeypatch, eagerly):
     """With the first texts of each split, and a general student that has learned nothing."""
     from tinybert_tf.configs import STUDENT_PRESETS
     from tinybert_tf.data import tasks

@@ -12,8 +12,15 @@ from tinybert_tf.tflite.convert import convert
 Interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
 
 
+def runner_of(model):
+    return Interpreter(model_content=model).get_signature_runner("serving_default")
+
+
 def answer(model, row):
-    runner = Interpreter(model_content=model).get_signature_runner("serving_default")
+    return ask(runner_of(model), row)
+
+
+def ask(runner, row):
     return next(iter(runner(**{name: np.asarray(values, np.int32) for name, values in row.items()}).values()))
 
 
@@ -52,13 +59,14 @@ def test_real_weights_at_every_length(real_classifier):
     """float32 within 1e-5, int8 and int4 within 0.02, from one token to the limit of 512; each of its right size."""
     models = {variant: convert(real_classifier, variant, 512) for variant in ("float32", "int8")}
     models["int4"] = convert_module._with_small_tables(models["float32"])  # as convert does it, a conversion less
+    runners = {variant: runner_of(model) for variant, model in models.items()}
     tokens = real_classifier.tokenizer([SENTENCE * 20], sequence_length=512)
     for length in (1, 2, 3, 8, 17, 64, 128, 300, 512):
         row = {name: values[:, :length].numpy() for name, values in tokens.items()}
         expected = tf.nn.softmax(real_classifier({name: tf.constant(ids) for name, ids in row.items()})).numpy()
-        assert np.abs(answer(models["float32"], row) - expected).max() < 1e-5, length
+        assert np.abs(ask(runners["float32"], row) - expected).max() < 1e-5, length
         for variant in ("int8", "int4"):
-            assert np.abs(answer(models[variant], row) - expected).max() < 0.02, (variant, length)
+            assert np.abs(ask(runners[variant], row) - expected).max() < 0.02, (variant, length)
     size = real_classifier.count_params()
     assert 4 * size < len(models["float32"]) < 4.02 * size and size < len(models["int8"]) < 1.02 * size
     table = real_classifier.config.vocabulary_size * real_classifier.config.hidden_dim

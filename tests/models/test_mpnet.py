@@ -81,6 +81,24 @@ def test_it_teaches_a_bert(mpnet, make_encoder, batch):
     np.testing.assert_array_equal(before, mpnet.position_bias.table.embeddings)
 
 
+def test_attention_is_matched_with_or_without_the_bias(mpnet, make_encoder, batch):
+    """A student that has the teacher's weights, but no bias, matches the first layer's scores without it alone."""
+    from tests.conftest import randomize
+
+    randomize(mpnet, 1)
+    student = make_encoder(num_segments=0)
+    for ours, theirs in zip([student.embeddings, *student.blocks], [mpnet.embeddings, *mpnet.blocks]):
+        ours.set_weights(theirs.get_weights())
+    losses = {}
+    for bias in (True, False):
+        weights = LossWeights(embedding=0.0, hidden=0.0, attention=(1.0, 0.0))
+        distiller = TinyBertDistiller(mpnet, student, [1, 2], weights, match_position_bias=bias)
+        assert TinyBertDistiller.from_config(distiller.get_config()).match_position_bias is bias
+        distiller.compile()
+        losses[bias] = distiller.evaluate(batch, verbose=0, return_dict=True)["attention_loss"]
+    assert losses[True] > 0.01 and losses[False] < 1e-10
+
+
 @pytest.mark.assets
 @pytest.mark.parametrize("lengths", [[1], [150, 3], [512]], ids=str)
 def test_real_weights_equal_numpy(real_mpnet, lengths):

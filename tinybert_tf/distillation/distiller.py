@@ -40,6 +40,8 @@ class TinyBertDistiller(keras.Model):
         loss_weights: a `LossWeights`. By default embedding, hidden and attention.
         temperature: divides both models' logits.
         projection: "per_layer", or "shared": one W for the embedding and all layers.
+        match_position_bias: whether the attention scores are matched with the bias by relative position, where a
+            model has one (MPNet), or as products of queries and keys alone.
 
     Raises:
         InputError: the two models cannot be compared in the way asked for.
@@ -62,6 +64,7 @@ class TinyBertDistiller(keras.Model):
         loss_weights: LossWeights | None = None,
         temperature: float = 1.0,
         projection: str = "per_layer",
+        match_position_bias: bool = True,
         **kwargs,
     ):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)
@@ -94,6 +97,7 @@ class TinyBertDistiller(keras.Model):
         self.loss_weights = weights
         self.temperature = temperature
         self.projection = projection
+        self.match_position_bias = match_position_bias
         self.build()
 
     def _make_projections(self, projection: str) -> dict[str, keras.layers.Dense]:
@@ -171,7 +175,7 @@ class TinyBertDistiller(keras.Model):
         for match in self.matches:
             s, t = match.student_layer, match.teacher_layer
             if match.loss == "attention_loss":
-                ours, theirs = student["attention_scores"][s - 1], teacher["attention_scores"][t - 1]
+                ours, theirs = self._scores(self.student, student, s), self._scores(self.teacher, teacher, t)
                 losses[match] = self.attention_loss(ours, theirs, mask)
             else:
                 ours = self.projections[str(s)](student["hidden_states"][s])
@@ -188,6 +192,14 @@ class TinyBertDistiller(keras.Model):
         if layers:
             return model(inputs, training=training, return_intermediates=True)
         return {"logits": model(inputs, training=training)}
+
+    def _scores(self, model, outputs, layer):
+        """The attention scores of a layer, as they are to be matched."""
+        bias = getattr(model, "encoder", model).position_bias
+        scores = outputs["attention_scores"][layer - 1]
+        if bias is None or self.match_position_bias:
+            return scores
+        return scores - ops.stop_gradient(bias(outputs["hidden_states"][0]))
 
     def train_step(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -245,6 +257,7 @@ class TinyBertDistiller(keras.Model):
             },
             "temperature": self.temperature,
             "projection": self.projection,
+            "match_position_bias": self.match_position_bias,
         }
 
     @classmethod

@@ -97,6 +97,7 @@ def _distiller(config: GeneralConfig, teacher: BertEncoder, student: BertEncoder
         config.layer_map,
         config.loss_weights,
         projection=config.projection,
+        match_position_bias=config.match_position_bias,
         dtype=config.dtype_policy,
     )
 

@@ -166,6 +166,7 @@ class _Job:
             weights,
             self.config.temperature,
             self.config.projection,
+            self.config.match_position_bias,
             dtype=self.config.dtype_policy,
         )
 

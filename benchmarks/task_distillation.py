@@ -23,16 +23,18 @@ import numpy as np
 INTERMEDIATE, PREDICTION = 600, 300  # updates of the two phases
 UPDATES = INTERMEDIATE + PREDICTION
 GENERAL = 2000
+MPNET_GENERAL = 600  # each as dear as four of MiniLM's
 FIRST_SEED = 42
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of a table: what it is called, and the stage and flags that make its model."""
+    """A row of a table: what it is called, the stage and flags that make its model, and the teacher it has."""
 
     title: str
     stage: str
     flags: tuple[str, ...]
+    teacher: str = "teacher"
 
 
 _OFTEN = ("--eval_steps=150", "--save_steps=300")
@@ -82,6 +84,17 @@ ABLATIONS = {
 }
 
 
+_MPNET = ("--phase=joint", f"--max_steps={UPDATES}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
+MPNET = {
+    "mpnet_full": Row(
+        "full recipe, both stages from MPNet", "task", (*_MPNET, "--student={mpnet_general}"), "mpnet_teacher"
+    ),
+    "mpnet_task": Row(
+        "general distillation from MiniLM, task distillation from MPNet", "task", (*_MPNET, _GENERAL), "mpnet_teacher"
+    ),
+}
+
+
 class Runs:
     """All runs of a task in one folder.
 
@@ -102,6 +115,8 @@ class Runs:
         return {
             "teacher": self.folder("teacher", seed),
             "general": self.folder("general"),
+            "mpnet_teacher": self.folder("mpnet_teacher", FIRST_SEED),
+            "mpnet_general": self.folder("mpnet_general"),
             "augment": self.folder("augment", FIRST_SEED),
         }
 
@@ -129,16 +144,25 @@ class Runs:
                 f"--teacher={teacher}",
             )
 
+    def prepare_mpnet(self) -> None:
+        """The large teacher, of one seed, and a general student of its own."""
+        often = ("--eval_steps=100", "--save_steps=100")
+        flags = ("--teacher=mpnet_base", "--epochs=1", "--learning_rate=3e-5", f"--seed={FIRST_SEED}", *often)
+        self.run("finetune", self.folder("mpnet_teacher", FIRST_SEED), f"--task={self.task}", *flags)
+        corpus = "--corpus=wiki_openings,movie_reviews"
+        flags = ("--teacher=mpnet_base", f"--max_steps={MPNET_GENERAL}", corpus, *often)
+        self.run("general", self.folder("mpnet_general"), *flags)
+
     def make(self, name: str, row: Row, seed: int) -> None:
         """Trains a row's model and evaluates it."""
         flags = [flag.format(**self.places(seed)) for flag in row.flags]
         self.run(row.stage, self.folder(name, seed), f"--task={self.task}", f"--seed={seed}", *flags)
-        self.evaluate(name, seed)
+        self.evaluate(name, seed, row.teacher)
 
-    def evaluate(self, name: str, seed: int) -> None:
+    def evaluate(self, name: str, seed: int, teacher: str = "teacher") -> None:
         """Evaluates a model beside its teacher."""
         out = self.folder(f"evaluate-{name}", seed)
-        model, teacher = self.folder(name, seed), self.folder("teacher", seed)
+        model, teacher = self.folder(name, seed), self.places(seed)[teacher]
         self.run("evaluate", out, f"--task={self.task}", f"--model={model}", f"--teacher={teacher}")
 
     def run(self, stage: str, folder: Path, *flags: str) -> None:
@@ -151,7 +175,8 @@ class Runs:
             subprocess.run(command, check=True, stdout=log, stderr=log)
 
     def right(self, name: str, seed: int) -> np.ndarray | None:
-        """Whether each test example was right, or None if that is not measured yet."""
+        """Whether each test example was right, or None if that is not measured yet. The large teacher has one seed."""
+        seed = FIRST_SEED if name == "mpnet_teacher" else seed
         file = self.folder(f"evaluate-{name}", seed) / "predictions.jsonl"
         if not _finished(file.parent):
             return None
@@ -179,19 +204,20 @@ def table(runs: Runs, rows: dict[str, Row], seeds: list[int], against: str) -> l
         "| | accuracy | of the teacher's | seeds | difference to " + against + ", points |",
         "| --- | --- | --- | --- | --- |",
     ]
-    teacher = {seed: runs.right("teacher", seed) for seed in seeds}
     reference = {seed: runs.right(against, seed) for seed in seeds}
     for name, row in rows.items():
-        right = {seed: found for seed in seeds if (found := runs.right(name, seed)) is not None}
+        own = seeds[:1] if name == "mpnet_teacher" else seeds
+        right = {seed: found for seed in own if (found := runs.right(name, seed)) is not None}
         if not right:
             continue
         values = [100 * found.mean() for found in right.values()]
         spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        teacher = {seed: runs.right(row.teacher, seed) for seed in right}
         kept = [100 * found.mean() / teacher[seed].mean() for seed, found in right.items() if teacher[seed] is not None]
         pairs = [(found, reference[seed]) for seed, found in right.items() if reference[seed] is not None]
         ours, theirs = (np.mean([pair[i] for pair in pairs], axis=0) if pairs else None for i in (0, 1))
         difference = "" if name == against or not pairs else _difference(ours, theirs)
-        kept = f"{np.mean(kept):.1f} %" if kept and name != "teacher" else ""
+        kept = f"{np.mean(kept):.1f} %" if kept and not name.endswith("teacher") else ""
         lines.append(f"| {row.title} | {np.mean(values):.2f}{spread} | {kept} | {len(values)} | {difference} |")
     return lines
 
@@ -227,26 +253,35 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"))
     parser.add_argument("--task", default="movie_reviews")
-    parser.add_argument("--rows", default="main,ablations", help="main, ablations, none, or names of rows")
-    parser.add_argument("--seeds", default="42,43,44", help="of the main rows; ablations have the first one")
+    parser.add_argument("--rows", default="main,ablations", help="main, ablations, mpnet, none, or names of rows")
+    parser.add_argument(
+        "--seeds", default="42,43,44", help="of main and mpnet; ablations have the first one"
+    )
     parser.add_argument("--plot", type=Path, help="also draw the tables there, as PNG")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     seeds = [int(seed) for seed in options.seeds.split(",")]
     runs, wanted = Runs(options.runs, options.task), options.rows.split(",")
-    everything = MAIN | ABLATIONS
+    everything = MAIN | ABLATIONS | MPNET
     for seed in seeds:
         chosen = [n for n in everything if n in wanted or (n in MAIN and "main" in wanted)]
         chosen += [n for n in ABLATIONS if "ablations" in wanted and seed == seeds[0]]
+        chosen += [n for n in MPNET if "mpnet" in wanted]
         if chosen:
             runs.prepare(seed)
             runs.evaluate("teacher", seed)
+        if any(name in MPNET for name in chosen):
+            runs.prepare_mpnet()
+            runs.evaluate("mpnet_teacher", FIRST_SEED, "mpnet_teacher")
         for name in dict.fromkeys(chosen):
             runs.make(name, everything[name], seed)
     main_rows = {"teacher": Row("teacher, MiniLM-L6 fine-tuned", "", ())} | MAIN
     print("\n".join(table(runs, main_rows, seeds, "full")), "\n")
     ablations = {"two_phases": ABLATIONS["two_phases"], "no_general": MAIN["no_general"]} | ABLATIONS
-    print("\n".join(table(runs, ablations, seeds[:1], "two_phases")))
+    print("\n".join(table(runs, ablations, seeds[:1], "two_phases")), "\n")
+    mpnet = {"mpnet_teacher": Row("MPNet, fine-tuned: the teacher", "", ())} | main_rows
+    mpnet = {name: mpnet[name] for name in ("mpnet_teacher", "teacher", "labels_only", "full")} | MPNET
+    print("\n".join(table(runs, mpnet, seeds, "mpnet_teacher")))
     if options.plot:
         indented = {
             name: row if name == "two_phases" else dataclasses.replace(row, title=f"– {row.title}")

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-INTERMEDIATE, PREDICTION = 600, 300  # updates of the two phases
-UPDATES = INTERMEDIATE + PREDICTION
+BUDGETS = {"movie_reviews": (600, 300), "wiki_topics": (200, 100)}  # updates of the two phases
 GENERAL = 2000
 MPNET_GENERAL = 600  # each as dear as four of MiniLM's
 FIRST_SEED = 42
@@ -38,12 +37,12 @@ class Row:
 
 
 _OFTEN = ("--eval_steps=150", "--save_steps=300")
-_LABELS = (f"--max_steps={UPDATES}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
+_LABELS = ("--max_steps={updates}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
 _TWO_PHASES = (
-    *("--phase=two", f"--max_steps={INTERMEDIATE}", f"--prediction_max_steps={PREDICTION}"),
+    *("--phase=two", "--max_steps={intermediate}", "--prediction_max_steps={prediction}"),
     *("--teacher={teacher}", *_OFTEN),
 )
-_JOINT = ("--phase=joint", f"--max_steps={UPDATES}", "--teacher={teacher}", *_OFTEN)
+_JOINT = ("--phase=joint", "--max_steps={updates}", "--teacher={teacher}", *_OFTEN)
 _GENERAL, _SCRATCH, _AUGMENTED = "--student={general}", "--student=tinybert_4l_312", "--augmented={augment}"
 
 MAIN = {
@@ -65,7 +64,7 @@ ABLATIONS = {
     "no_transformer": Row("no hidden, no attention loss", "task", (*_TWO, "--hidden_weight=0", "--attention_weight=0")),
     "no_prediction": Row("no prediction loss (closed-form head)", "task", (*_TWO, "--prediction_max_steps=1")),
     "no_intermediate": Row(
-        "no phase 1 (phase 2 longer)", "task", (*_TWO, "--phase=prediction", f"--prediction_max_steps={UPDATES}")
+        "no phase 1 (phase 2 longer)", "task", (*_TWO, "--phase=prediction", "--prediction_max_steps={updates}")
     ),
     "random_head": Row("random pooler and head before phase 2", "task", (*_TWO, "--head_init=own")),
     "top": Row("top layers", "task", (*_TWO, "--layer_map=top")),
@@ -84,7 +83,7 @@ ABLATIONS = {
 }
 
 
-_MPNET = ("--phase=joint", f"--max_steps={UPDATES}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
+_MPNET = ("--phase=joint", "--max_steps={updates}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
 MPNET = {
     "mpnet_full": Row(
         "full recipe, both stages from MPNet", "task", (*_MPNET, "--student={mpnet_general}"), "mpnet_teacher"
@@ -110,9 +109,13 @@ class Runs:
         """Where a run is."""
         return self.base / ("shared" if seed is None else self.task) / (name if seed is None else f"{name}-{seed}")
 
-    def places(self, seed: int) -> dict[str, Path]:
+    def places(self, seed: int) -> dict[str, Path | int]:
         """What rows may refer to."""
+        intermediate, prediction = BUDGETS[self.task]
         return {
+            "updates": intermediate + prediction,
+            "intermediate": intermediate,
+            "prediction": prediction,
             "teacher": self.folder("teacher", seed),
             "general": self.folder("general"),
             "mpnet_teacher": self.folder("mpnet_teacher", FIRST_SEED),
@@ -252,11 +255,9 @@ def plot(runs: Runs, rows: dict[str, Row], seeds: list[int], file: Path) -> None
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--task", default="movie_reviews")
+    parser.add_argument("--task", default="movie_reviews", choices=BUDGETS)
     parser.add_argument("--rows", default="main,ablations", help="main, ablations, mpnet, none, or names of rows")
-    parser.add_argument(
-        "--seeds", default="42,43,44", help="of main and mpnet; ablations have the first one"
-    )
+    parser.add_argument("--seeds", default="42,43,44", help="of main and mpnet; ablations have the first one")
     parser.add_argument("--plot", type=Path, help="also draw the tables there, as PNG")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)

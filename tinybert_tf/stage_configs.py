@@ -83,6 +83,9 @@ class AugmentConfig(TaskData):
     vectors: str = setting("glove_6b_50d", VECTORS)
     num_variants: int = setting(0, "variants of a text at most; 0 for the task's own (20 for most)")
     num_candidates: int = setting(15, "words to choose from at each place (the paper's K)")
+    masked_share: float = setting(
+        0.15, "of a text's tokens, for the masked LM to guess at a time; 0 for one word at a time, as the paper"
+    )
     replace_probability: float = setting(0.4, "chance of a word to be replaced (the paper's p)")
     teacher: str = setting("", "fine-tuned teacher, to report how often variants turn its answer round; or none")
     drop_flips: bool = setting(False, "leave out variants that turn the teacher's answer round")
@@ -96,6 +99,7 @@ class AugmentConfig(TaskData):
             require(self, name, getattr(self, name) >= 1, "1 or more")
         require(self, "num_variants", self.num_variants >= 0, "0 or more")
         require(self, "seed", self.seed >= 0, "0 or more")
+        require(self, "masked_share", 0 <= self.masked_share <= 0.5, "a number from 0 to 0.5")
         require(self, "replace_probability", 0 < self.replace_probability <= 1, "a number above 0, up to 1")
         require(self, "drop_flips", not self.drop_flips or bool(self.teacher), "a --teacher to judge by")
 

@@ -76,19 +76,26 @@ def test_without_vectors_longer_words_stay(make_encoder):
     assert words_of("film films player", augmenter.places(["film films player"])[0]) == ["film"]
 
 
-def test_the_masked_lm_reads_the_masked_text_alone(augmenter):
-    """The likeliest whole words, by a plain forward pass over the text with `[MASK]` in the word's place."""
-    text = "the dull film , and the story is good !"
-    for place in augmenter.places([text])[0]:
-        word = text[place.start : place.end]
-        token_ids = np.array([augmenter.tokenizer([text], sequence_length=24)["token_ids"][0].numpy()])
-        position = token_ids[0].tolist().index(PIECES.index(word))
-        token_ids[0, position] = PIECES.index("[MASK]")
+@pytest.mark.parametrize("masked_share, readings", [(0.0, 5), (0.15, 5), (0.2, 3), (0.5, 1)])
+def test_the_masked_lm_reads_the_masked_text_alone(augmenter, monkeypatch, masked_share, readings):
+    """The likeliest whole words, by a plain forward pass over the text with `[MASK]` in the place of the words."""
+    augmenter.masked_share = masked_share
+    batches = count_rows(augmenter, monkeypatch)
+    text = "the dull film , and the good story is fine !"
+    token_ids = augmenter.tokenizer([text], sequence_length=24)["token_ids"].numpy()
+    assert token_ids.shape == (1, 13)
+    places = augmenter.places([text])[0]
+    words = words_of(text, places)
+    assert words == ["dull", "film", "good", "story", "fine"] and sum(rows for rows, _ in batches) == readings
+    positions = np.array([token_ids[0].tolist().index(PIECES.index(word)) for word in words])
+    for number, (word, place) in enumerate(zip(words, places)):
+        masked = token_ids.copy()
+        masked[0, positions[number % readings :: readings]] = PIECES.index("[MASK]")
         inputs = {
-            "token_ids": token_ids,
+            "token_ids": masked,
             "segment_ids": np.zeros_like(token_ids),
             "padding_mask": np.ones_like(token_ids),
-            "masked_positions": np.array([[position]]),
+            "masked_positions": np.array([[positions[number]]]),
         }
         logits = augmenter.masked_lm(inputs, training=False).numpy()[0, 0]
         ranked = [PIECES[i] for i in np.argsort(-logits)]

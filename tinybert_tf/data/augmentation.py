@@ -4,13 +4,14 @@ A word that is one WordPiece is replaced by what a masked LM would say in its pl
 among word vectors. Candidates are predicted once, on the original sentence, as the reference implementation does;
 the paper's algorithm reads as if each variant were predicted anew with the replacements so far. Unlike the reference
 the masked LM reads the masked sentence alone, without the unmasked one as second segment, which gives the answer
-away, and the original word is no candidate.
+away, and the original word is no candidate. And as a masked LM has learned to guess many words at once, it is asked
+for several at a time, far apart.
 """
 
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -43,6 +44,7 @@ class Augmenter:
         vectors: neighbours of longer words; None leaves those as they are.
         num_candidates: the paper's K.
         batch_tokens: tokens that the masked LM reads at a time.
+        masked_share: of a text's tokens at most, to mask at a time; 0 for one word at a time, as the paper has it.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Augmenter:
         vectors: WordVectors | None,
         num_candidates: int = 15,
         batch_tokens: int = 4096,
+        masked_share: float = 0.15,
     ):
         self.masked_lm, self.vectors = masked_lm, vectors
         self.num_candidates, self.batch_tokens = num_candidates, batch_tokens
+        self.masked_share = masked_share
         self.tokenizer = masked_lm.tokenizer
         self._pieces = {piece: place for place, piece in enumerate(self.tokenizer.vocabulary)}
         allowed = [bool(_WHOLE_WORD.fullmatch(piece)) for piece in self.tokenizer.vocabulary]
@@ -133,42 +137,63 @@ class Augmenter:
 
     def _guessed_words(self, ids, rows) -> list[list[str]]:
         """The likeliest words at (text, token) rows: texts of like length together, each row once."""
-        lengths = np.array([len(ids[i]) for i, _ in rows], np.int64)
-        order, guessed = np.argsort(lengths, kind="stable"), [None] * len(rows)
+        passes = self._passes(ids, rows)
+        passes.sort(key=lambda one: (len(ids[rows[one[0]][0]]), len(one)))
+        guessed: list[list[str]] = [[]] * len(rows)
         begin = 0
-        while begin < len(rows):
+        while begin < len(passes):
             end = begin + 1
-            while end < len(rows) and (end + 1 - begin) * lengths[order[end]] <= self.batch_tokens:
+            while end < len(passes) and (end + 1 - begin) * len(ids[rows[passes[end][0]][0]]) <= self.batch_tokens:
                 end += 1
-            batch = order[begin:end]
-            token_ids = np.full((len(batch), lengths[batch[-1]]), self.tokenizer.pad_id, np.int32)
-            positions = np.array([rows[k][1] for k in batch], np.int32)
-            for row, k in enumerate(batch):
-                token_ids[row, : lengths[k]] = ids[rows[k][0]]
-            originals = token_ids[np.arange(len(batch)), positions].copy()
-            token_ids[np.arange(len(batch)), positions] = self.tokenizer.mask_id
-            top = self._guess(tf.constant(token_ids), tf.constant(lengths[batch], tf.int32), positions, originals)
-            for k, places in zip(batch, top.numpy()):
-                guessed[k] = [self.tokenizer.vocabulary[place] for place in places]
+            for k, words in self._guessed_batch(ids, rows, passes[begin:end]):
+                guessed[k] = words
             begin = end
         return guessed
 
-    def _make_guess(self):
-        """The graph from masked rows to the ids of the likeliest words, `[rows, num_candidates]`."""
-        ints = tf.TensorSpec([None], tf.int32)
+    def _passes(self, ids, rows) -> list[list[int]]:
+        """Which rows, by their place in `rows`, are guessed in one reading of their text: as far apart as can be."""
+        of_text: dict[int, list[int]] = {}
+        for k, (text, _) in enumerate(rows):
+            of_text.setdefault(text, []).append(k)
+        passes = []
+        for text, own in of_text.items():
+            together = max(1, int(self.masked_share * len(ids[text])))
+            number = -(-len(own) // together)
+            passes += [own[first::number] for first in range(number)]
+        return passes
 
-        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), ints, ints, ints])
-        def guess(token_ids, lengths, positions, originals):
+    def _guessed_batch(self, ids, rows, passes) -> Iterator[tuple[int, list[str]]]:
+        """The likeliest words of each row that these readings guess."""
+        texts = [ids[rows[own[0]][0]] for own in passes]
+        lengths = np.array([len(text) for text in texts], np.int32)
+        token_ids = np.full((len(passes), lengths.max()), self.tokenizer.pad_id, np.int32)
+        positions = np.zeros((len(passes), max(map(len, passes))), np.int32)  # [CLS] where a reading guesses fewer
+        for line, (text, own) in enumerate(zip(texts, passes)):
+            token_ids[line, : len(text)] = text
+            positions[line, : len(own)] = [rows[k][1] for k in own]
+        originals = np.take_along_axis(token_ids, positions, axis=1)
+        masked = np.where(positions > 0, self.tokenizer.mask_id, originals)
+        np.put_along_axis(token_ids, positions, masked, axis=1)
+        likeliest = self._guess(token_ids, lengths, positions).numpy()
+        for line, own in enumerate(passes):
+            for column, k in enumerate(own):
+                others = [place for place in likeliest[line, column] if place != originals[line, column]]
+                yield k, [self.tokenizer.vocabulary[place] for place in others[: self.num_candidates]]
+
+    def _make_guess(self):
+        """The graph from masked texts to the ids of the likeliest words, `[texts, positions, num_candidates + 1]`."""
+        table = tf.TensorSpec([None, None], tf.int32)
+
+        @tf.function(input_signature=[table, tf.TensorSpec([None], tf.int32), table])
+        def guess(token_ids, lengths, positions):
             inputs = {
                 "token_ids": token_ids,
                 "segment_ids": tf.zeros_like(token_ids),
                 "padding_mask": tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.int32),
-                "masked_positions": tf.expand_dims(positions, 1),
+                "masked_positions": positions,
             }
-            logits = tf.squeeze(self.masked_lm(inputs, training=False), 1) + self._forbidden
-            rows = tf.stack([tf.range(tf.shape(originals)[0]), originals], axis=1)
-            logits = tf.tensor_scatter_nd_update(logits, rows, tf.fill(tf.shape(originals), -np.inf))
-            return tf.math.top_k(logits, self.num_candidates).indices
+            logits = self.masked_lm(inputs, training=False) + self._forbidden
+            return tf.math.top_k(logits, self.num_candidates + 1).indices
 
         return guess
 

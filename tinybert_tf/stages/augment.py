@@ -52,7 +52,7 @@ def run(config: AugmentConfig) -> RunDirectory:
     inputs["teacher"] = digest_of(teacher) if teacher else ""
     with folder.start(inputs):
         start = time.monotonic()
-        augmenter = Augmenter(masked_lm, vectors, config.num_candidates, config.batch_tokens)
+        augmenter = Augmenter(masked_lm, vectors, config.num_candidates, config.batch_tokens, config.masked_share)
         _write_variants(config, task, examples, augmenter, folder.path / f".{FILE}.partial")
         results = _finish_file(config, task, examples, teacher, folder.path)
         folder.finish(results | {"seconds": round(time.monotonic() - start, 1)})

@@ -8,9 +8,9 @@ leave them outside its file.
 import numpy as np
 import tensorflow as tf
 
-from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import get_activation
 from tinybert_tf.layers.attention import MASKED_SCORE
+from tinybert_tf.layers.relative_position import buckets_of
 from tinybert_tf.layers.transformer_block import TransformerBlock
 from tinybert_tf.models import BertClassifier
 
@@ -35,8 +35,6 @@ class PhoneGraph(tf.Module):
 
     def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):
         super().__init__()
-        if classifier.config.relative_position_buckets:
-            raise InputError("student", "an MPNet", "a BERT: the phone graph has no relative positions")
         self.classifier, self.sequence_length = classifier, sequence_length
         length = sequence_length if fixed else None
         spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS}
@@ -48,9 +46,13 @@ class PhoneGraph(tf.Module):
         token_ids, segment_ids, padding_mask = map(self._cut, (token_ids, segment_ids, padding_mask))
         hidden = self._embed(token_ids, segment_ids)  # [length, hidden_dim]
         mask = (1.0 - tf.cast(padding_mask, tf.float32)) * MASKED_SCORE  # [key]
+        bias = first_bias = mask
+        if encoder.position_bias is not None:
+            bias = mask + self._position_bias(tf.size(token_ids))  # [heads, query, key]
+            first_bias = bias[:, :1]
         for block in encoder.blocks[:-1]:
-            hidden = _transform(block, hidden, hidden, mask)
-        first = _transform(encoder.blocks[-1], hidden[:1], hidden, mask)  # [1, hidden_dim]
+            hidden = _transform(block, hidden, hidden, bias)
+        first = _transform(encoder.blocks[-1], hidden[:1], hidden, first_bias)  # [1, hidden_dim]
         logits = _dense(self.classifier.classifier, tf.tanh(_dense(encoder.pooler, first)))
         if len(self.classifier.labels) == 1:
             return {SCORE: logits}
@@ -65,19 +67,30 @@ class PhoneGraph(tf.Module):
         embeddings = self.classifier.encoder.embeddings
         positions = _constant(embeddings.position_embedding.embeddings)[: self.sequence_length]
         tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids, name=TOKEN_LOOKUP)
-        segments = tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
         positions = tf.gather(positions, tf.range(tf.shape(token_ids)[0]))
+        if embeddings.segment_embedding is None:
+            return _layer_norm(embeddings.layer_norm, tokens + positions)
+        segments = tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
         return _layer_norm(embeddings.layer_norm, tokens + segments + positions)
 
+    def _position_bias(self, length):
+        """MPNet's bias, `[heads, query, key]`: looked up by distance, of which there are fewer than pairs."""
+        layer = self.classifier.encoder.position_bias
+        longest = self.sequence_length
+        buckets = buckets_of(np.arange(1 - longest, longest), layer.num_buckets)
+        by_distance = _constant(layer.table.embeddings, of=buckets)  # [distance, heads]
+        places = tf.range(length)
+        return tf.transpose(tf.gather(by_distance, places[None] - places[:, None] + longest - 1), (2, 0, 1))
 
-def _transform(block: TransformerBlock, queries, hidden, mask):
-    """A Transformer layer's outputs at the places of `queries`, `[queries, hidden_dim]`."""
+
+def _transform(block: TransformerBlock, queries, hidden, bias):
+    """A Transformer layer's outputs at the places of `queries`, `[queries, hidden_dim]`; `bias` goes to its scores."""
     attention = block.attention
     scale = attention.head_dim**-0.5
     query = _split_heads(_dense(attention.query_dense, queries, scale), attention)
     key = _split_heads(_dense(attention.key_dense, hidden), attention)
     value = _split_heads(_dense(attention.value_dense, hidden), attention)
-    probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + mask)  # [heads, queries, key]
+    probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)  # [heads, queries, key]
     context = tf.transpose(tf.matmul(probabilities, value), (1, 0, 2))
     context = tf.reshape(context, (-1, attention.num_heads * attention.head_dim))
     attended = _layer_norm(block.attention_norm, queries + _dense(attention.output_dense, context))
@@ -100,7 +113,7 @@ def _layer_norm(layer, x):
     return centered * tf.math.rsqrt(variance + layer.epsilon) * _constant(layer.gamma) + _constant(layer.beta)
 
 
-def _constant(weight, scale: float = 1.0):
+def _constant(weight, scale: float = 1.0, of: np.ndarray | slice = slice(None)):
     with tf.init_scope():  # outside the graph that is being traced, where a variable has a value
-        value = np.asarray(weight, np.float32)
+        value = np.asarray(weight, np.float32)[of]
     return tf.constant(value * np.float32(scale))

@@ -1,10 +1,11 @@
 """How fast is a distillation step, and what share of this machine's matrix peak does it reach?
 
-The real step (MiniLM-L6 teacher, 4 x 312 student, all of phase 1: embedding, hidden, attention) through Keras
+The real step (MiniLM-L6 teacher, or another one, 4 x 312 student, all of phase 1: embedding, hidden, attention) through Keras
 `train_on_batch`, on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same
 reviews padded to 64 and to 128. Rounds go through all variants in turn, so that a drifting machine hurts all alike.
 
     python benchmarks/distillation_throughput.py
+    python benchmarks/distillation_throughput.py --teacher=mpnet_base --steps=4
     python benchmarks/distillation_throughput.py --jit_compile --dtype_policy=mixed_bfloat16
 """
 
@@ -82,6 +83,7 @@ def review_batches(tokenizer, number: int, pad_to: int | None = None, multiple: 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--teacher", default="minilm_l6")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each variant in a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jit_compile", action="store_true")
@@ -93,7 +95,7 @@ def main():
     if not options.not_deterministic:
         tf.config.experimental.enable_op_determinism()
 
-    teacher = BertEncoder.from_preset("minilm_l6", dtype=options.dtype_policy)
+    teacher = BertEncoder.from_preset(options.teacher, dtype=options.dtype_policy)
     student = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"], dropout=0.0, dtype=options.dtype_policy)
     distiller = TinyBertDistiller(teacher, student, dtype=options.dtype_policy)
     distiller.compile(bert_optimizer(1e-4, 10_000), jit_compile=options.jit_compile)

@@ -27,6 +27,7 @@ REVIEWS = 300
 NAMES = {
     "bert_base_hub.tflite": "BERT-base, keras-hub's export, float32",
     "bert_base.tflite": "BERT-base, phone graph, float32",
+    "mpnet.tflite": "MPNet-base (teacher), phone graph, float32",
     "minilm.tflite": "MiniLM-L6 (teacher), phone graph, float32",
     "student_hub.tflite": "student, keras-hub's export, float32",
     "student_hub_int8.tflite": "student, keras-hub's export, int8",
@@ -73,6 +74,7 @@ def build(student: str, folder: Path) -> None:
         model.export(str(folder / name), format="litert", optimizations=list(optimizations), verbose=False)
 
     ours("bert_base.tflite", BertClassifier(BertEncoder.from_shape(base, tokenizer=tokenizer), labels), "float32")
+    ours("mpnet.tflite", BertClassifier.from_preset("mpnet_base", labels=labels), "float32")
     ours("minilm.tflite", BertClassifier.from_preset("minilm_l6", labels=labels), "float32")
     for variant in ("float32", "int8", "int4"):
         ours(f"student_{variant}.tflite", student, variant)

@@ -80,7 +80,9 @@ class PhoneGraph(tf.Module):
         buckets = buckets_of(np.arange(1 - longest, longest), layer.num_buckets)
         by_distance = _constant(layer.table.embeddings, of=buckets)  # [distance, heads]
         places = tf.range(length)
-        return tf.transpose(tf.gather(by_distance, places[None] - places[:, None] + longest - 1), (2, 0, 1))
+        distances = tf.reshape(places[None] - places[:, None] + longest - 1, [-1])
+        bias = tf.gather(by_distance, distances)  # [query · key, heads]
+        return tf.reshape(tf.transpose(bias), (layer.num_heads, length, length))
 
 
 def _transform(block: TransformerBlock, queries, hidden, bias):

@@ -1,7 +1,7 @@
 """How fast is a distillation step, and what share of this machine's matrix peak does it reach?
 
-The real step (MiniLM-L6 teacher, or another one, 4 x 312 student, all of phase 1: embedding, hidden, attention) through Keras
-`train_on_batch`, on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same
+The real step (MiniLM-L6 teacher or another, 4 x 312 student, all of phase 1: embedding, hidden, attention) through
+Keras `train_on_batch`, on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same
 reviews padded to 64 and to 128. Rounds go through all variants in turn, so that a drifting machine hurts all alike.
 
     python benchmarks/distillation_throughput.py

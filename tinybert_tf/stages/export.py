@@ -19,9 +19,6 @@ import keras
 import numpy as np
 from absl import logging
 
-from tinybert_tf import metrics
-from tinybert_tf.data.batches import TokenizedExamples
-from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
@@ -31,15 +28,14 @@ from tinybert_tf.models.serving import save_for_serving
 from tinybert_tf.settings import TaskData
 from tinybert_tf.stage_configs import ExportConfig
 from tinybert_tf.stages.common import length_of, run_directory_of, task_of
+from tinybert_tf.stages.parity import TOLERANCES, Reference, examples_for
 from tinybert_tf.tflite import TextClassifier, metadata
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.convert import SIGNATURE, convert
 from tinybert_tf.tflite.graph import INPUTS, output_name
-from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 PARITY = "parity.json"
-_MOST_TEXTS = 5000  # that a file is compared on
 # Packages that only some people have: the setting and its value that want them, the module, the extra.
 _EXTRAS = (
     ("export_formats", "saved_model", "tensorflow_serving", "serving"),
@@ -47,8 +43,6 @@ _EXTRAS = (
     ("export_formats", "onnx", "onnxruntime", "onnx"),
     ("variants", "int4", "ai_edge_quantizer", "int4"),
 )
-# Largest difference to Keras's probabilities that is rounding and not a broken file.
-_TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
 
 
 def run(config: ExportConfig) -> RunDirectory:
@@ -67,12 +61,12 @@ def run(config: ExportConfig) -> RunDirectory:
     student = load_classifier(config.student, argument="student")
     length = length_of(student, config.sequence_length)
     task = _task_of(config, student)
-    examples = _examples_of(task, student)
+    examples = examples_for(task, student)
     with folder.start({"student": digest_of(student)}):
         partial = folder.path / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        reference = _Reference(student, task, examples, length)
+        reference = Reference(student, task, examples, length)
         results = {"texts": len(examples), "keras": reference.results, "files": {}}
         if "litert" in config.export_formats:
             results["files"] |= _export_litert(config, reference, partial)
@@ -99,44 +93,7 @@ def _with_assets(folder: RunDirectory, android_assets: str) -> RunDirectory:
     return folder
 
 
-class _Reference:
-    """What the Keras model says of the texts that files are compared on."""
-
-    def __init__(self, student: BertClassifier, task: Task | None, examples: Examples, length: int):
-        self.student, self.task, self.examples, self.length = student, task, examples, length
-        self.tokens = TokenizedExamples(examples, student.tokenizer, length)
-        self.answers = metrics.probabilities_of(predict_logits(student, self.tokens))
-        self.results = {"size_bytes": 4 * student.count_params(), "metrics": self.metrics_of(self.answers)}
-
-    @property
-    def is_regression(self) -> bool:
-        """Whether the model has one output, a number."""
-        return len(self.student.labels) == 1
-
-    def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
-        """The task's metrics; nothing without labels."""
-        if self.task is None or self.examples.labels is None:
-            return {}
-        columns = self.task.columns_of(self.student.labels)
-        return metrics.compute(self.task.metrics, self.examples.labels, answers[:, columns])
-
-    def compare(self, answers: np.ndarray, name: str, tolerance: float | None) -> dict:
-        """How far a file's answers are from the model's.
-
-        Raises:
-            RuntimeError: they are no numbers, or further than `tolerance`.
-        """
-        distances = np.abs(answers - self.answers).max(-1)
-        if not np.isfinite(answers).all() or (tolerance and distances.max() > tolerance):
-            raise RuntimeError(f"{name} is {distances.max():.2e} from the Keras model; expected at most {tolerance}")
-        values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
-        values = {f"{key}_difference": float(value) for key, value in values.items()}
-        if not self.is_regression:
-            values["agreement"] = float(np.mean(answers.argmax(-1) == self.answers.argmax(-1)))
-        return values | {"metrics": self.metrics_of(answers)}
-
-
-def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) -> dict:
+def _export_litert(config: ExportConfig, reference: Reference, folder: Path) -> dict:
     """Writes a .tflite file a variant, and what belongs to them; returns what was measured, by file."""
     student, found = reference.student, {}
     info = {
@@ -170,7 +127,7 @@ def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) ->
             "size_bytes": len(model),
             "sha256": hashlib.sha256(model).hexdigest(),
             "milliseconds_a_text": 1e3 * seconds / len(answers),
-        } | reference.compare(answers, name, _TOLERANCES.get(variant))
+        } | reference.compare(answers, name, TOLERANCES.get(variant))
         if variant == config.variants[0]:
             first = own | {key: found[name][key] for key in ("size_bytes", "sha256", "metrics")}
             first["metric_texts"] = len(reference.examples)
@@ -180,7 +137,7 @@ def _export_litert(config: ExportConfig, reference: _Reference, folder: Path) ->
     return found
 
 
-def _export_onnx(reference: _Reference, file: Path) -> dict:
+def _export_onnx(reference: Reference, file: Path) -> dict:
     """Writes the student in ONNX, tokens to probabilities, by Keras's exporter."""
     import onnxruntime
 
@@ -198,7 +155,7 @@ def _export_onnx(reference: _Reference, file: Path) -> dict:
         batch = reference.tokens.rows(np.arange(begin, min(begin + 64, len(reference.examples))))
         answers.append(session.run([name], {key: np.asarray(value, np.int32) for key, value in batch.items()})[0])
     return {"variant": "float32", "size_bytes": file.stat().st_size} | reference.compare(
-        np.concatenate(answers), file.name, _TOLERANCES["float32"]
+        np.concatenate(answers), file.name, TOLERANCES["float32"]
     )
 
 
@@ -234,16 +191,6 @@ def _task_of(config: ExportConfig, student: BertClassifier) -> Task | None:
     task = task_of(config, student.labels)
     task.columns_of(student.labels, "student")  # refuses other ones
     return task
-
-
-def _examples_of(task: Task | None, student: BertClassifier) -> Examples:
-    """Texts to compare files on: the task's, or else random words of the vocabulary."""
-    if task is not None:
-        examples = task.split(task.report_split)
-        return examples.take(np.arange(min(len(examples), _MOST_TEXTS)))
-    rng = np.random.default_rng(0)
-    words = [piece for piece in student.tokenizer.vocabulary if piece[0] not in "[#"]
-    return Examples([" ".join(rng.choice(words, size=1 + i % 100)) for i in range(500)])
 
 
 def summary(folder: RunDirectory) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tinybert_tf import stage_configs
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.tflite import convert as convert_module
@@ -26,6 +27,10 @@ def ask(runner, row):
 
 def row_of(batch, i):
     return {name: values[i : i + 1] for name, values in batch.items()}
+
+
+def test_the_command_line_offers_every_variant():
+    assert tuple(convert_module.VARIANTS) == stage_configs.VARIANTS
 
 
 MPNET = {"num_segments": 0, "relative_position_buckets": 32}

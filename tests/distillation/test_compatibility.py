@@ -66,6 +66,9 @@ def test_another_vocabulary(make_encoder):
         TinyBertDistiller(teacher, student)
     student.tokenizer = None
     TinyBertDistiller(teacher, student)
+    student.tokenizer = BertTokenizer(PIECES, lowercase=False, sequence_length=16)
+    with pytest.raises(InputError, match=r"^student: got lowercase=False; expected True, as the teacher"):
+        TinyBertDistiller(teacher, student)
 
 
 def test_predictions_need_classifiers_with_the_same_labels(make_encoder, make_classifier):

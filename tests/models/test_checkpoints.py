@@ -143,6 +143,7 @@ def test_tokenizer_json_of_another_kind(folder):
 
 def test_classifier_round_trip(make_classifier, classifier_folder, batch):
     classifier = make_classifier(labels=["bad", "good", "neither"])
+    assert BertClassifier.from_preset(classifier_folder, dropout=0.0).dropout == 0.0
     loaded = BertClassifier.from_preset(classifier_folder)
     assert (loaded.labels, loaded.dropout, loaded.config.dropout) == (["bad", "good", "neither"], 0.4, 0.1)
     assert loaded.tokenizer.vocabulary == PIECES

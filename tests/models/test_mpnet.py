@@ -44,6 +44,15 @@ def test_a_classifier_comes_back_from_its_folder(mpnet, batch, tmp_path):
     np.testing.assert_array_equal(loaded(batch), model(batch))
 
 
+def test_special_tokens_may_be_objects(mpnet, batch, tmp_path):
+    mpnet.save_to_preset(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps(settings | {"mask_token": {"__type": "AddedToken", "content": "<mask>"}}))
+    loaded = BertEncoder.from_preset(tmp_path)
+    np.testing.assert_array_equal(loaded(batch)["sequence_output"], mpnet(batch)["sequence_output"])
+
+
 def test_keras_saves_it(mpnet, batch, tmp_path):
     import keras
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -167,6 +168,46 @@ def test_predictions_are_one_object_a_line(runs, monkeypatch):
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
+ODD_LINES = "a good\u2028film\x85indeed"
+
+
+def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path):
+    (tmp_path / "texts.txt").write_text(f"{ODD_LINES}\n\na bad film\n")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        predict.run(configs.PredictConfig(model=str(runs["finetune"].path), input_file=str(tmp_path / "texts.txt")))
+    rows = [json.loads(line) for line in out.getvalue().removesuffix("\n").split("\n")]
+    assert [row["text"] for row in rows] == [ODD_LINES, "", "a bad film"]
+
+
+def test_so_does_a_line_of_augmented_texts(runs, reviews, tmp_path):
+    lines = (reviews / "train.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "train.csv").write_text("\n".join([*lines, f'"{ODD_LINES}",good\n']), encoding="utf-8")
+    config = configs.AugmentConfig(
+        output_dir=str(tmp_path / "augment"),
+        masked_lm=str(runs["masked_lm"].path),
+        vectors="",
+        teacher=str(runs["finetune"].path),
+        num_variants=2,
+        train_file=str(tmp_path / "train.csv"),
+    )
+    folder = augment.run(config)
+    assert folder.record["results"]["examples"] > 100
+    rows = augment.read_augmented(str(folder.path), load_task(train_file=config.train_file), 0.0)[0].texts
+    assert ODD_LINES in rows and len(rows) == folder.record["results"]["rows"]
+
+
+def test_another_model_is_not_the_one_that_was_evaluated(runs, files, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(runs["finetune"].path / "model", model)
+    config = configs.EvaluateConfig(output_dir=str(tmp_path / "evaluate"), model=str(model), **files)
+    assert not evaluate.run(config).was_finished and evaluate.run(config).was_finished
+    shutil.rmtree(model)
+    shutil.copytree(runs["task"].path / "model", model)
+    with pytest.raises(InputError, match=r"^model: got content other than when"):
+        evaluate.run(config)
+
+
 def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path):
     config = configs.TaskConfig(
         output_dir=str(tmp_path / "joint"),
@@ -266,6 +307,8 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     assert "kept" in text and "x less" in text and "GFLOP" in text
     made = {path.name for path in folder.path.iterdir() if path.is_dir()}
     assert made == {"teacher", "general", "masked_lm", "augment", "student", "evaluation"}
+    record = json.loads((folder.path / "student" / "run.json").read_text())
+    assert record["settings"]["max_steps"] == 4 and record["settings"]["epochs"] == 10  # a cap on the recipe's passes
     record = json.loads((folder.path / "run.json").read_text())
     (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
     student = folder.path / "student" / "model" / "model.safetensors"

@@ -33,7 +33,7 @@ class Remember(keras.Model):
         return {"loss": keras.ops.sum(x["padding_mask"])}
 
 
-def run(path, scores, steps=4):
+def run(path, scores, steps=4, **kwargs):
     keras.backend.clear_session()  # names as in a new process
     model = Remember()
     model.compile("sgd")
@@ -41,7 +41,7 @@ def run(path, scores, steps=4):
     with folder.start({}):
         evaluate = iter(scores)
         schedule = Schedule(steps, save_steps=1, log_steps=1, eval_steps=1)
-        train(model, [model.last], stream, folder, schedule, lambda: {"score": next(evaluate)}, best_by="score")
+        train(model, [model.last], stream, folder, schedule, lambda: {"score": next(evaluate)}, "score", **kwargs)
     return float(model.last), folder
 
 
@@ -65,3 +65,7 @@ def test_the_last_update_may_be_the_best(tmp_path):
 
 def test_the_start_may_be_the_best(tmp_path):
     assert run(tmp_path, [0.9, 0.1, 0.2, 0.3, 0.4])[0] == 0.0
+
+
+def test_the_start_counts_for_nothing_where_it_is_random(tmp_path):
+    assert run(tmp_path, [0.9, 0.1, 0.4, 0.3, 0.4], start_counts=False)[0] == 2.0

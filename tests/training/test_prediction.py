@@ -29,3 +29,5 @@ def test_logits_are_kept_by_weights_and_texts(make_classifier, tmp_path, monkeyp
     model.classifier.bias.assign([5.0, -5.0])
     assert not np.allclose(cached_logits(model, Examples(TEXTS), 16), first)
     assert len(list((tmp_path / "logits").iterdir())) == 3
+    cached_logits(make_classifier(dtype="mixed_bfloat16"), Examples(TEXTS), 16)  # the same weights
+    assert len(list((tmp_path / "logits").iterdir())) == 4

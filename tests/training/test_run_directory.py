@@ -39,6 +39,15 @@ def test_a_finished_run_says_so(tmp_path):
     started(tmp_path / "run").finish({"loss": 1.0})
     again = RunDirectory(tmp_path / "run", "general", SETTINGS)
     assert again.finished and again.record["results"] == {"loss": 1.0}
+    assert again.finished_with({"teacher": "abc"})
+    with pytest.raises(InputError, match=r"teacher: got content other than when .* began"):
+        again.finished_with({"teacher": "xyz"})
+
+
+def test_a_run_that_died_in_its_first_write_goes_on(tmp_path):
+    for name in (".lock", ".run.json.partial"):
+        (tmp_path / name).write_text("{")
+    assert not started(tmp_path).finished
 
 
 @pytest.mark.parametrize(

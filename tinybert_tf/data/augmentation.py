@@ -5,7 +5,7 @@ among word vectors. Candidates are predicted once, on the original sentence, as 
 the paper's algorithm reads as if each variant were predicted anew with the replacements so far. Unlike the reference
 the masked LM reads the masked sentence alone, without the unmasked one as second segment, which gives the answer
 away, and the original word is no candidate. And as a masked LM has learned to guess many words at once, it is asked
-for several at a time, far apart.
+for several at a time, spread over the text.
 """
 
 import dataclasses
@@ -151,7 +151,7 @@ class Augmenter:
         return guessed
 
     def _passes(self, ids, rows) -> list[list[int]]:
-        """Which rows, by their place in `rows`, are guessed in one reading of their text: as far apart as can be."""
+        """Which rows, by their place in `rows`, are guessed in one reading of their text: every so many of them."""
         of_text: dict[int, list[int]] = {}
         for k, (text, _) in enumerate(rows):
             of_text.setdefault(text, []).append(k)

@@ -79,6 +79,9 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
             pairs.append(_text(row, columns.text_pair, "text_pair_column", path, number))
         if has_labels:
             labels.append(_label(row, columns.label, path, number))
+        elif columns.label in row:
+            got = f"{path}, row {number}, with {columns.label!r}, which row {rows[0]} lacks"
+            raise InputError("label_column", got, "labels in all rows or in none")
         rows.append(number)
     if not texts:
         raise InputError(argument, f"{path} without any row", "labelled texts")
@@ -136,7 +139,7 @@ def _csv(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
 
 def _tsv(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
     lines = text.removesuffix("\n").split("\n") if text else []
-    rows = (line.rstrip("\r").split("\t") for line in lines)
+    rows = (line.rstrip("\r").split("\t") if line.rstrip("\r") else [] for line in lines)
     yield from _delimited(rows, path, argument, None)
 
 
@@ -152,7 +155,7 @@ def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
         if row is None:
             return
         number = line() if line else number + 1
-        if not row or row == [""]:
+        if not row:
             continue
         if header is None:
             header = row

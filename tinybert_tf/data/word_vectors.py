@@ -1,5 +1,6 @@
 """Word vectors such as GloVe, and the words that are nearest to a word."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class WordVectors:
         table = np.asarray(table[:MOST_WORDS], np.float32)
         self.table = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
         self.places = {word: place for place, word in enumerate(self.words)}
+
+    def fingerprint(self) -> str:
+        """Returns the SHA-256 of words and vectors."""
+        digest = hashlib.sha256("\n".join(self.words).encode())
+        digest.update(np.ascontiguousarray(self.table).data)
+        return digest.hexdigest()
 
     @classmethod
     def load(cls, name: str, argument: str = "vectors") -> "WordVectors":

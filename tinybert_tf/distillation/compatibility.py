@@ -36,6 +36,10 @@ def check_models(teacher, student, matches: list[Match], prediction: bool) -> No
     tokenizers = student.tokenizer, teacher.tokenizer
     if None not in tokenizers and tokenizers[0].vocabulary != tokenizers[1].vocabulary:
         raise InputError("student", "another vocabulary of the same size", "the teacher's vocabulary")
+    if None not in tokenizers and tokenizers[0].lowercase != tokenizers[1].lowercase:
+        raise InputError(
+            "student", f"lowercase={tokenizers[0].lowercase}", f"{tokenizers[1].lowercase}, as the teacher"
+        )
     if not prediction:
         return
     for name, model in (("teacher", teacher), ("student", student)):

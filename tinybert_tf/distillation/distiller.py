@@ -199,7 +199,7 @@ class TinyBertDistiller(keras.Model):
         scores = outputs["attention_scores"][layer - 1]
         if bias is None or self.match_position_bias:
             return scores
-        return scores - ops.stop_gradient(bias(outputs["hidden_states"][0]))
+        return scores - bias(outputs["hidden_states"][0])
 
     def train_step(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

@@ -143,7 +143,7 @@ def load_classifier_folder(folder: str | Path, argument: str = "preset", **kwarg
         raise InputError(argument, f"weights in {folder} without pooler.dense.weight", "a classifier's pooler")
     labels = read_labels(config, shape[0], folder / CONFIG_FILE, argument)
     encoder = load_folder(folder, argument, **kwargs)
-    classifier = BertClassifier(encoder, labels, dropout=config.get("classifier_dropout"))
+    classifier = BertClassifier(encoder, labels, dropout=kwargs.get("dropout", config.get("classifier_dropout")))
     if kwargs.get("load_weights", True):
         weights.assign([("classifier", classifier.classifier, DENSE)])
     return classifier

@@ -61,7 +61,7 @@ class MpnetVocabulary:
         if (folder / "tokenizer_config.json").is_file():
             settings = read_json(folder / "tokenizer_config.json", argument)
         places = {piece: place for place, piece in enumerate(theirs)}
-        named = {ours: settings.get(key, default) for ours, (key, default) in _SPECIALS.items()}
+        named = {ours: _content(settings.get(key, default)) for ours, (key, default) in _SPECIALS.items()}
         own = {name for name in named.values() if name not in named} | {"<unk>"}
         self.pieces = [piece for piece in theirs if piece not in own]
         missing = [piece for piece in _SPECIALS if piece not in places or named[piece] not in places]
@@ -69,6 +69,11 @@ class MpnetVocabulary:
             got = f"{file} without a place for {', '.join(missing)}" if missing else f"{file} with a piece twice"
             raise InputError(argument, got, "BERT's WordPieces and MPNet's special tokens")
         self.rows = np.array([places[named.get(piece, piece)] for piece in self.pieces])
+
+
+def _content(token: str | dict) -> str:
+    """The text of a special token; slow tokenizers of transformers keep its manners with it."""
+    return token["content"] if isinstance(token, dict) else token
 
 
 class MpnetWeights(Weights):

@@ -13,6 +13,7 @@ from absl import logging
 from tinybert_tf import stage_configs as configs
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.models.presets import is_bert, loads_as_classifier
+from tinybert_tf.recipes import recipe_for
 from tinybert_tf.settings import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import run_directory_of, task_of
@@ -26,11 +27,12 @@ def run(config: configs.AllConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used.
     """
     folder = run_directory_of(config, "all")
-    if folder.finished:
+    data = task_of(config)
+    inputs = {"task": data.fingerprint()}
+    if folder.finished_with(inputs):
         return folder
-    fingerprint = task_of(config).fingerprint()
     base = folder.path
-    with folder.start({"task": fingerprint}):
+    with folder.start(inputs):
         seconds = {}
 
         def step(stage, kind, name: str, **options) -> RunDirectory:
@@ -68,6 +70,9 @@ def run(config: configs.AllConfig) -> RunDirectory:
             options = {"masked_lm": guesser, "vectors": config.vectors, "num_variants": config.num_variants}
             augmented = str(step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options).path)
         options = {"teacher": teacher, "student": student, "augmented": augmented, "batch_size": config.batch_size}
+        if config.max_steps:  # a cap, where the flag of --stage=task alone replaces the recipe's length
+            recipe = recipe_for(data.name)
+            options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
         student = str(step(task, configs.TaskConfig, "student", **options).path)
         evaluation = step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher)
         folder.finish(evaluation.record["results"] | {"seconds": seconds})

@@ -1,6 +1,5 @@
 """Augmentation: variants of a task's training texts, from a masked LM and word vectors."""
 
-import hashlib
 import itertools
 import json
 import time
@@ -36,9 +35,9 @@ def run(config: AugmentConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "augment")
-    if folder.finished:
-        return folder
     task = task_of(config)
+    if folder.finished_with({"task": task.fingerprint()}):
+        return folder
     examples = task.split("train")
     masked_lm = load_masked_lm(config.masked_lm, argument="masked_lm", head_required=True)
     vectors = WordVectors.load(config.vectors) if config.vectors else None
@@ -48,7 +47,7 @@ def run(config: AugmentConfig) -> RunDirectory:
         if task.is_regression and config.drop_flips:
             raise InputError("drop_flips", "true, for a regression", "classes, which can turn round")
     inputs = {"masked_lm": digest_of(masked_lm), "task": task.fingerprint()}
-    inputs["vectors"] = hashlib.sha256(vectors.table.tobytes()).hexdigest() if vectors else ""
+    inputs["vectors"] = vectors.fingerprint() if vectors else ""
     inputs["teacher"] = digest_of(teacher) if teacher else ""
     with folder.start(inputs):
         start = time.monotonic()
@@ -74,7 +73,7 @@ def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Exam
     file = folder / FILE if folder.is_dir() else folder
     if not file.is_file():
         raise InputError(argument, f"{folder} without {FILE}", "a finished run of --stage=augment")
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in _lines(file)]
     sources = np.array([row["source"] for row in rows])
     train = task.split("train")
     firsts = np.flatnonzero(np.concatenate([[True], sources[1:] != sources[:-1]]))
@@ -139,6 +138,12 @@ def _line(source: int, text: str, text_pair: str | None) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
+def _lines(file: Path) -> list[str]:
+    """The lines, with their ends, that are newlines alone: texts may hold what Unicode calls a line's end."""
+    with file.open(encoding="utf-8", newline="\n") as stream:
+        return stream.readlines()
+
+
 def _resume(file: Path) -> int:
     """Cuts a partial file after its last whole chunk; returns how many examples it then holds."""
     if not file.exists():
@@ -160,7 +165,7 @@ def _resume(file: Path) -> int:
 def _finish_file(config, task: Task, examples: Examples, teacher: BertClassifier | None, folder: Path) -> dict:
     """Looks at what the teacher says of the variants, leaves out what is not wanted, and gives the file its name."""
     partial = folder / f".{FILE}.partial"
-    lines = partial.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = _lines(partial)
     results = {"examples": len(examples), "rows": len(lines)}
     if teacher is not None:
         rows = [json.loads(line) for line in lines]

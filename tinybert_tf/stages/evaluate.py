@@ -30,8 +30,6 @@ def run(config: EvaluateConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "evaluate")
-    if folder.finished:
-        return folder
     model = load_classifier(config.model, argument="model")
     task = task_of(config, model.labels)
     teacher = load_classifier(config.teacher, argument="teacher") if config.teacher else None
@@ -45,6 +43,8 @@ def run(config: EvaluateConfig) -> RunDirectory:
         raise InputError("split", split, f"one of {', '.join(task.splits)}")
     inputs = {"model": digest_of(model), "task": task.fingerprint()}
     inputs["teacher"] = digest_of(teacher) if teacher else ""
+    if folder.finished_with(inputs):
+        return folder
     with folder.start(inputs):
         results = {"splits": {}, "model": _size(model, length)}
         if teacher is not None:

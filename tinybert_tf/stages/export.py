@@ -53,16 +53,17 @@ def run(config: ExportConfig) -> RunDirectory:
         RuntimeError: a file that does not compute what the model does; nothing is left of it.
     """
     folder = run_directory_of(config, "export")
-    if folder.finished:
-        return _with_assets(folder, config.android_assets)
     for setting, value, module, extra in _EXTRAS:
         if value in getattr(config, setting) and importlib.util.find_spec(module) is None:
             raise InputError(setting, f"{value!r} without {module}", f"pip install 'tinybert-tf[{extra}]'")
     student = load_classifier(config.student, argument="student")
+    inputs = {"student": digest_of(student)}
+    if folder.finished_with(inputs):
+        return _with_assets(folder, config.android_assets)
     length = length_of(student, config.sequence_length)
     task = _task_of(config, student)
     examples = examples_for(task, student)
-    with folder.start({"student": digest_of(student)}):
+    with folder.start(inputs):
         partial = folder.path / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()

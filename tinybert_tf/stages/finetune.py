@@ -37,10 +37,10 @@ def run(config: FinetuneConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "finetune")
-    if folder.finished:
+    task = task_of(config)
+    if folder.finished_with({"task": task.fingerprint()}):
         return folder
     seed_everything(config)
-    task = task_of(config)
     train_examples, dev_examples, repeats = task.split("train"), task.split("dev"), None
     if config.augmented:
         share = config.original_share or recipe_for(task.name).original_share
@@ -74,8 +74,9 @@ def run(config: FinetuneConfig) -> RunDirectory:
 
 def train_and_score(config, model: BertClassifier, data, task: Task, length: int, folder, max_steps: int) -> dict:
     """Trains on labels; the model ends with its best weights on dev. Returns the run's results."""
-    evaluate = dev_evaluator(model, task, length)
-    train(model, model.variables, data.batches, folder, schedule_of(config, max_steps), evaluate, best_by="score")
+    evaluate, schedule = dev_evaluator(model, task, length), schedule_of(config, max_steps)
+    # A random head may be right on all of a small dev set, by chance.
+    train(model, model.variables, data.batches, folder, schedule, evaluate, best_by="score", start_counts=False)
     return {"dev": evaluate(), "labels": list(task.labels), "parameters": model.count_params(), "updates": max_steps}
 
 

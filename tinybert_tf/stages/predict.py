@@ -47,9 +47,10 @@ def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
         yield from zip(table.texts, table.text_pairs or [None] * len(table.texts))
     elif config.input_file:
         try:
-            lines = Path(config.input_file).expanduser().read_text(encoding="utf-8").splitlines()
+            content = Path(config.input_file).expanduser().read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError("input_file", f"{config.input_file} ({error})", "a text file in UTF-8") from None
+        lines = content.removesuffix("\n").split("\n") if content else []
         yield from ((line, None) for line in lines)
     else:
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")

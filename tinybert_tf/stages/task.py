@@ -57,7 +57,7 @@ def run(config: TaskConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "task")
-    if folder.finished:
+    if folder.finished and folder.finished_with({"task": task_of(config).fingerprint()}):
         return folder
     seed_everything(config)
     job = _Job(config)
@@ -103,7 +103,7 @@ class _Job:
         self.task.columns_of(self.teacher.labels)  # refuses other ones
         self.original = dataclasses.replace(self.task.split("train"), labels=None)
         self.student = self.load_student(config.student)
-        self.student_digest = digest_of(self.student.encoder)
+        self.student_digest = digest_of(self.student if config.head_init == "own" else self.student.encoder)
         self.length = sequence_length_of(config, self.task, self.teacher, self.student)
         self.student.tokenizer.sequence_length = self.length
         self.recipe = _recipe(config, self.task)

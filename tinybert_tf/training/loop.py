@@ -40,6 +40,7 @@ def train(
     schedule: Schedule,
     evaluate: Callable[[], dict[str, float]],
     best_by: str | None = None,
+    start_counts: bool = True,
 ) -> None:
     """Trains a compiled model from its last checkpoint, or from the start, to `max_steps`.
 
@@ -55,7 +56,8 @@ def train(
         schedule: see there.
         evaluate: returns held-out metrics; called with the model as it is.
         best_by: name of a held-out metric; the model ends with the weights that had the highest one, the first of
-            equals and those of the start among them, and not with the last ones.
+            equals, and not with the last ones.
+        start_counts: whether the weights of the start may be the best.
     """
     model.optimizer.build(model.trainable_variables)
     checkpoints = Checkpoints(run.checkpoints, variables + model.optimizer.variables)
@@ -81,8 +83,9 @@ def train(
 
     if not restored:
         best, improved = look(0, None)
-        if improved:  # the start may remain the best: phase 2 begins with a head that works
+        if improved and start_counts:  # phase 2 begins with a head that works
             checkpoints.save(0, state | {"best": best})
+        best = best if start_counts else None
     meter = _Meter(state["logs"])
     batches = iter(stream(position))
     update = _updater(model, schedule.gradient_accumulation_steps)

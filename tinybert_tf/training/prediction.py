@@ -59,7 +59,8 @@ def cached_logits(
     model: BertClassifier, examples: Examples, sequence_length: int, batch_size: int = 64, title: str = "teacher"
 ) -> np.ndarray:
     """As `predict_logits`, from `TINYBERT_HOME/logits` where the same weights have read the same texts before."""
-    key = f"{digest_of(model)} {examples.fingerprint()} {sequence_length} {model.tokenizer.lowercase}"
+    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {model.tokenizer.get_config()}"
+    key += f" {examples.fingerprint()} {sequence_length}"
     file = assets.home() / "logits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
     if file.is_file():
         return load_file(file)["logits"]

@@ -59,6 +59,23 @@ class RunDirectory:
         """The folder that TensorBoard reads."""
         return self.path / "tensorboard"
 
+    def finished_with(self, inputs: dict[str, str]) -> bool:
+        """Whether the run is over.
+
+        Raises:
+            InputError: it is, but one of these inputs is not what it was.
+        """
+        if self.finished:
+            self._check(inputs)
+        return self.finished
+
+    def _check(self, inputs: dict[str, str]) -> None:
+        before = self.record.get("inputs", inputs)
+        changed = [name for name in inputs if before.get(name) != inputs[name]]
+        if changed:
+            got = f"content other than when {self.path} began"
+            raise InputError(changed[0], got, "the same, or another --output_dir")
+
     def start(self, inputs: dict[str, str]) -> filelock.FileLock:
         """Creates the folder, or goes on with it, and locks it against a second process.
 
@@ -68,12 +85,7 @@ class RunDirectory:
         Raises:
             InputError: an input is not what it was when the run began, or another process is at work here.
         """
-        before = self.record.get("inputs", inputs)
-        changed = [name for name in inputs if before.get(name) != inputs[name]]
-        if changed:
-            raise InputError(
-                changed[0], f"content other than when {self.path} began", "the same, or another --output_dir"
-            )
+        self._check(inputs)
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock")
         try:
@@ -136,8 +148,9 @@ class RunDirectory:
         if not file.is_file():
             if self.path.exists() and not self.path.is_dir():
                 raise InputError("output_dir", f"{self.path}, which is a file", "a folder")
-            # A kill between mkdir and the first write leaves a lock file and nothing else.
-            if self.path.is_dir() and {entry.name for entry in self.path.iterdir()} - {".lock"}:
+            # A kill before the first write is done leaves these and nothing else.
+            begun = {".lock", ".run.json.partial"}
+            if self.path.is_dir() and {entry.name for entry in self.path.iterdir()} - begun:
                 raise InputError("output_dir", f"{self.path}, which holds other files", "a new folder, or one of a run")
             return {}
         record = json.loads(file.read_text(encoding="utf-8"))

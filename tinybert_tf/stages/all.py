@@ -115,7 +115,7 @@ def summary(folder: RunDirectory) -> str:
 
 
 def _row(name: str, teacher: str, student: str, ratio: str) -> str:
-    return f"{name:32}{teacher:>12}{student:>12}    {ratio}"
+    return f"{name:32}{teacher:>12}{student:>12}    {ratio}".rstrip()
 
 
 def _minutes(seconds: float) -> str:

@@ -36,6 +36,15 @@ class Place:
     candidates: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """Places of a text that the masked LM guesses at once: (character, token) each. `ids` is the text unmasked."""
+
+    text: int
+    ids: np.ndarray
+    places: list[tuple[int, int]]
+
+
 class Augmenter:
     """Finds what words may become, and makes variants of texts.
 
@@ -82,22 +91,22 @@ class Augmenter:
             [(a, b) for a, b in row if text[a:b].lower() not in ENGLISH_STOP_WORDS] for text, row in zip(texts, spans)
         ]
         ids, token_places = self._tokens(texts, spans)
-        candidates, rows, asked = {}, [], []
+        candidates, asked = {}, [[] for _ in texts]
         for i, (text, row) in enumerate(zip(texts, spans)):
             for a, b in row:
                 word = self._cased(text[a:b])
                 if word not in self._pieces:
                     candidates[i, a] = word
                 elif token_places[i, a] <= self._longest - 2:
-                    rows.append((i, token_places[i, a]))
-                    asked.append((i, a))
+                    asked[i].append((a, token_places[i, a]))
         neighbours = (
             self.vectors.neighbours([w.lower() for w in candidates.values()], self.num_candidates)
             if (self.vectors)
             else {}
         )
         candidates = {place: neighbours.get(word.lower(), []) for place, word in candidates.items()}
-        candidates |= dict(zip(asked, self._guessed_words(ids, rows)))
+        readings = [reading for i, places in enumerate(asked) for reading in self._readings(i, ids[i], places)]
+        candidates |= dict(self._guessed(readings))
         places = [
             [Place(a, b, _others(candidates.get((i, a), []), text[a:b])) for a, b in row]
             for i, (text, row) in enumerate(zip(texts, spans))
@@ -135,50 +144,39 @@ class Augmenter:
             part += count
         return ids, places
 
-    def _guessed_words(self, ids, rows) -> list[list[str]]:
-        """The likeliest words at (text, token) rows: texts of like length together, each row once."""
-        passes = self._passes(ids, rows)
-        passes.sort(key=lambda one: (len(ids[rows[one[0]][0]]), len(one)))
-        guessed: list[list[str]] = [[]] * len(rows)
+    def _readings(self, text: int, ids: np.ndarray, places: list[tuple[int, int]]) -> list[_Reading]:
+        """How a text is read until all its places are guessed: every so many of them at a time."""
+        together = max(1, int(self.masked_share * len(ids)))
+        number = -(-len(places) // together)
+        return [_Reading(text, ids, places[first::number]) for first in range(number)]
+
+    def _guessed(self, readings: list[_Reading]) -> Iterator[tuple[tuple[int, int], list[str]]]:
+        """The likeliest words by text and character: texts of like length together."""
+        readings = sorted(readings, key=lambda reading: (len(reading.ids), len(reading.places)))
         begin = 0
-        while begin < len(passes):
+        while begin < len(readings):
             end = begin + 1
-            while end < len(passes) and (end + 1 - begin) * len(ids[rows[passes[end][0]][0]]) <= self.batch_tokens:
+            while end < len(readings) and (end + 1 - begin) * len(readings[end].ids) <= self.batch_tokens:
                 end += 1
-            for k, words in self._guessed_batch(ids, rows, passes[begin:end]):
-                guessed[k] = words
+            batch = readings[begin:end]
+            for reading, words, originals in zip(batch, *self._likeliest(batch)):
+                for (character, _), best, original in zip(reading.places, words, originals):
+                    others = [piece for piece in best if piece != original][: self.num_candidates]
+                    yield (reading.text, character), [self.tokenizer.vocabulary[piece] for piece in others]
             begin = end
-        return guessed
 
-    def _passes(self, ids, rows) -> list[list[int]]:
-        """Which rows, by their place in `rows`, are guessed in one reading of their text: every so many of them."""
-        of_text: dict[int, list[int]] = {}
-        for k, (text, _) in enumerate(rows):
-            of_text.setdefault(text, []).append(k)
-        passes = []
-        for text, own in of_text.items():
-            together = max(1, int(self.masked_share * len(ids[text])))
-            number = -(-len(own) // together)
-            passes += [own[first::number] for first in range(number)]
-        return passes
-
-    def _guessed_batch(self, ids, rows, passes) -> Iterator[tuple[int, list[str]]]:
-        """The likeliest words of each row that these readings guess."""
-        texts = [ids[rows[own[0]][0]] for own in passes]
-        lengths = np.array([len(text) for text in texts], np.int32)
-        token_ids = np.full((len(passes), lengths.max()), self.tokenizer.pad_id, np.int32)
-        positions = np.zeros((len(passes), max(map(len, passes))), np.int32)  # [CLS] where a reading guesses fewer
-        for line, (text, own) in enumerate(zip(texts, passes)):
-            token_ids[line, : len(text)] = text
-            positions[line, : len(own)] = [rows[k][1] for k in own]
-        originals = np.take_along_axis(token_ids, positions, axis=1)
+    def _likeliest(self, readings: list[_Reading]) -> tuple[np.ndarray, np.ndarray]:
+        """The likeliest pieces, `[readings, places, num_candidates + 1]`, and the text's own, `[readings, places]`."""
+        lengths = np.array([len(reading.ids) for reading in readings], np.int32)
+        token_ids = np.full((len(readings), lengths.max()), self.tokenizer.pad_id, np.int32)
+        positions = np.zeros((len(readings), max(len(reading.places) for reading in readings)), np.int32)
+        for row, reading in enumerate(readings):
+            token_ids[row, : lengths[row]] = reading.ids
+            positions[row, : len(reading.places)] = [position for _, position in reading.places]
+        originals = np.take_along_axis(token_ids, positions, axis=1)  # [CLS] where a reading has fewer places
         masked = np.where(positions > 0, self.tokenizer.mask_id, originals)
         np.put_along_axis(token_ids, positions, masked, axis=1)
-        likeliest = self._guess(token_ids, lengths, positions).numpy()
-        for line, own in enumerate(passes):
-            for column, k in enumerate(own):
-                others = [place for place in likeliest[line, column] if place != originals[line, column]]
-                yield k, [self.tokenizer.vocabulary[place] for place in others[: self.num_candidates]]
+        return self._guess(token_ids, lengths, positions).numpy(), originals
 
     def _make_guess(self):
         """The graph from masked texts to the ids of the likeliest words, `[texts, positions, num_candidates + 1]`."""

@@ -82,10 +82,10 @@ def train(
         return ([step, float(values[best_by])] if improved else best), improved
 
     if not restored:
-        best, improved = look(0, None)
+        start, improved = look(0, None)
         if improved and start_counts:  # phase 2 begins with a head that works
+            best = start
             checkpoints.save(0, state | {"best": best})
-        best = best if start_counts else None
     meter = _Meter(state["logs"])
     batches = iter(stream(position))
     update = _updater(model, schedule.gradient_accumulation_steps)

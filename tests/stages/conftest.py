@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import PIECES, WORDS
 
 GOOD, BAD = ["good", "fine"], ["bad", "dull"]
+QUICK = {"deterministic": False, "save_steps": 50, "eval_steps": 25, "batch_size": 16}
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +57,76 @@ def student_shape():
     STUDENT_PRESETS["tiny"] = EncoderConfig(num_layers=2, hidden_dim=12, intermediate_dim=24, max_sequence_length=64)
     yield "tiny"
     del STUDENT_PRESETS["tiny"]
+
+
+@pytest.fixture(scope="module")
+def files(reviews):
+    return {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 16}
+
+
+@pytest.fixture(scope="module")
+def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
+    """Every stage's finished run by name."""
+    from tinybert_tf import stage_configs as configs
+    from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, task
+
+    base = tmp_path_factory.mktemp("runs")
+
+    def go(stage, kind, name, **options):
+        return stage.run(kind(output_dir=str(base / name), **options))
+
+    teacher = str(plain_teacher)
+    made = {"base": base}
+    made["finetune"] = go(
+        finetune, configs.FinetuneConfig, "finetune", teacher=teacher, epochs=12, learning_rate=3e-3, **files, **QUICK
+    )
+    made["masked_lm"] = go(
+        masked_lm,
+        configs.MaskedLMConfig,
+        "masked_lm",
+        model=teacher,
+        corpus=(str(reviews / "text.txt"),),
+        max_steps=60,
+        sequence_length=16,
+        eval_sequences=8,
+        learning_rate=3e-3,
+        **QUICK,
+    )
+    made["augment"] = go(
+        augment,
+        configs.AugmentConfig,
+        "augment",
+        masked_lm=str(made["masked_lm"].path),
+        vectors="",
+        num_variants=5,
+        num_candidates=4,
+        teacher=str(made["finetune"].path),
+        **files,
+    )
+    made["task"] = go(
+        task,
+        configs.TaskConfig,
+        "task",
+        teacher=str(made["finetune"].path),
+        student=student_shape,
+        augmented=str(made["augment"].path),
+        phase="two",
+        max_steps=80,
+        learning_rate=3e-3,
+        prediction_max_steps=80,
+        prediction_learning_rate=3e-3,
+        **files,
+        **QUICK,
+    )
+    made["evaluate"] = go(
+        evaluate,
+        configs.EvaluateConfig,
+        "evaluate",
+        model=str(made["task"].path),
+        teacher=str(made["finetune"].path),
+        **files,
+    )
+    return made
 
 
 @pytest.fixture(autouse=True)

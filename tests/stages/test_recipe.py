@@ -10,82 +10,13 @@ import sys
 import numpy as np
 import pytest
 
+from tests.stages.conftest import QUICK
 from tinybert_tf import stage_configs as configs
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.stages import all as whole_recipe
 from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, predict, task
 from tinybert_tf.training.compression import sparsity_of
-
-QUICK = {"deterministic": False, "save_steps": 50, "eval_steps": 25, "batch_size": 16}
-
-
-@pytest.fixture(scope="module")
-def files(reviews):
-    return {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 16}
-
-
-@pytest.fixture(scope="module")
-def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
-    """Every stage's finished run by name."""
-    base = tmp_path_factory.mktemp("runs")
-
-    def go(stage, kind, name, **options):
-        return stage.run(kind(output_dir=str(base / name), **options))
-
-    teacher = str(plain_teacher)
-    made = {"base": base}
-    made["finetune"] = go(
-        finetune, configs.FinetuneConfig, "finetune", teacher=teacher, epochs=12, learning_rate=3e-3, **files, **QUICK
-    )
-    made["masked_lm"] = go(
-        masked_lm,
-        configs.MaskedLMConfig,
-        "masked_lm",
-        model=teacher,
-        corpus=(str(reviews / "text.txt"),),
-        max_steps=60,
-        sequence_length=16,
-        eval_sequences=8,
-        learning_rate=3e-3,
-        **QUICK,
-    )
-    made["augment"] = go(
-        augment,
-        configs.AugmentConfig,
-        "augment",
-        masked_lm=str(made["masked_lm"].path),
-        vectors="",
-        num_variants=5,
-        num_candidates=4,
-        teacher=str(made["finetune"].path),
-        **files,
-    )
-    made["task"] = go(
-        task,
-        configs.TaskConfig,
-        "task",
-        teacher=str(made["finetune"].path),
-        student=student_shape,
-        augmented=str(made["augment"].path),
-        phase="two",
-        max_steps=80,
-        learning_rate=3e-3,
-        prediction_max_steps=80,
-        prediction_learning_rate=3e-3,
-        **files,
-        **QUICK,
-    )
-    made["evaluate"] = go(
-        evaluate,
-        configs.EvaluateConfig,
-        "evaluate",
-        model=str(made["task"].path),
-        teacher=str(made["finetune"].path),
-        **files,
-    )
-    return made
 
 
 def test_the_teacher_learns_and_knows_its_labels(runs):
@@ -172,7 +103,7 @@ ODD_LINES = "a good\u2028film\x85indeed"
 
 
 def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path):
-    (tmp_path / "texts.txt").write_text(f"{ODD_LINES}\n\na bad film\n")
+    (tmp_path / "texts.txt").write_text(f"{ODD_LINES}\n\na bad film\n", encoding="utf-8")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         predict.run(configs.PredictConfig(model=str(runs["finetune"].path), input_file=str(tmp_path / "texts.txt")))
@@ -288,33 +219,6 @@ def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_pa
     results = augment.run(config).record["results"]
     before = runs["augment"].record["results"]["rows"]
     assert 0 < results["dropped"] == before - results["rows"]
-
-
-def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path):
-    config = configs.AllConfig(
-        output_dir=str(tmp_path / "all"),
-        teacher=str(plain_teacher),
-        student=student_shape,
-        corpus=(str(reviews / "text.txt"),),
-        vectors="",
-        max_steps=4,
-        batch_size=8,
-        deterministic=False,
-        **files | {"sequence_length": 0},
-    )
-    folder = whole_recipe.run(config)
-    text = whole_recipe.summary(folder)
-    assert "kept" in text and "x less" in text and "GFLOP" in text
-    made = {path.name for path in folder.path.iterdir() if path.is_dir()}
-    assert made == {"teacher", "general", "masked_lm", "augment", "student", "evaluation"}
-    record = json.loads((folder.path / "student" / "run.json").read_text())
-    assert record["settings"]["max_steps"] == 4 and record["settings"]["epochs"] == 10  # a cap on the recipe's passes
-    record = json.loads((folder.path / "run.json").read_text())
-    (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
-    student = folder.path / "student" / "model" / "model.safetensors"
-    before = student.stat().st_mtime_ns
-    assert whole_recipe.run(config).finished
-    assert student.stat().st_mtime_ns == before
 
 
 def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):

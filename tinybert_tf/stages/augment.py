@@ -36,8 +36,6 @@ def run(config: AugmentConfig) -> RunDirectory:
     """
     folder = run_directory_of(config, "augment")
     task = task_of(config)
-    if folder.finished_with({"task": task.fingerprint()}):
-        return folder
     examples = task.split("train")
     masked_lm = load_masked_lm(config.masked_lm, argument="masked_lm", head_required=True)
     vectors = WordVectors.load(config.vectors) if config.vectors else None
@@ -49,6 +47,8 @@ def run(config: AugmentConfig) -> RunDirectory:
     inputs = {"masked_lm": digest_of(masked_lm), "task": task.fingerprint()}
     inputs["vectors"] = vectors.fingerprint() if vectors else ""
     inputs["teacher"] = digest_of(teacher) if teacher else ""
+    if folder.finished_with(inputs):
+        return folder
     with folder.start(inputs):
         start = time.monotonic()
         augmenter = Augmenter(masked_lm, vectors, config.num_candidates, config.batch_tokens, config.masked_share)

@@ -37,15 +37,17 @@ def run(config: FinetuneConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "finetune")
-    task = task_of(config)
-    if folder.finished_with({"task": task.fingerprint()}):
-        return folder
     seed_everything(config)
+    task = task_of(config)
     train_examples, dev_examples, repeats = task.split("train"), task.split("dev"), None
     if config.augmented:
         share = config.original_share or recipe_for(task.name).original_share
         train_examples, repeats = read_augmented(config.augmented, task, share)
     model = BertClassifier(_encoder(config), task.labels)
+    inputs = {"teacher": digest_of(model.encoder), "task": task.fingerprint()}
+    inputs["examples"] = train_examples.fingerprint()
+    if folder.finished_with(inputs):
+        return folder
     length = sequence_length_of(config, task, model)
     model.tokenizer.sequence_length = length
     data = LengthBuckets(train_examples, model.tokenizer, length, config.batch_size, config.seed, repeats=repeats)
@@ -63,8 +65,6 @@ def run(config: FinetuneConfig) -> RunDirectory:
     model.compile(
         optimizer_of(config, config.learning_rate, max_steps), loss=_loss(task), jit_compile=config.jit_compile
     )
-    inputs = {"teacher": digest_of(model.encoder), "task": task.fingerprint()}
-    inputs["examples"] = train_examples.fingerprint()
     with folder.start(inputs):
         results = train_and_score(config, model, data, task, length, folder, max_steps)
         save_folder(model, folder.model, card=classifier_card(config, folder.record, task, results))

@@ -36,11 +36,12 @@ def run(config: GeneralConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "general")
-    if folder.finished:
-        return folder
     seed_everything(config)
     corpus = Corpus(config.corpus, config.corpus_field)
     teacher, student = _models(config)
+    inputs = {"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}
+    if folder.finished_with(inputs):
+        return folder
     text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
     distiller = _distiller(config, teacher, student)
     max_steps = steps_on_text(config, text)
@@ -51,7 +52,7 @@ def run(config: GeneralConfig) -> RunDirectory:
         initialize_from_teacher(distiller, batches)
     optimizer = optimizer_of(config, config.learning_rate, max_steps)
     distiller.compile(optimizer, jit_compile=config.jit_compile)
-    with folder.start({"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}):
+    with folder.start(inputs):
         _train(config, distiller, text, folder, max_steps)
         _finish(config, student, folder)
     return folder

@@ -22,14 +22,15 @@ def run(config: MaskedLMConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "masked_lm")
-    if folder.finished:
-        return folder
     seed_everything(config)
     corpus = Corpus(config.corpus, config.corpus_field)
     model = load_masked_lm(config.model, argument="model", dtype=config.dtype_policy)
     if config.sequence_length > model.config.max_sequence_length:
         expected = f"at most {model.config.max_sequence_length}, as the model has positions"
         raise InputError("sequence_length", config.sequence_length, expected)
+    inputs = {"model": digest_of(model), "corpus": corpus.fingerprint()}
+    if folder.finished_with(inputs):
+        return folder
     text = PackedText(corpus, model.tokenizer, config.batch_size, config.sequence_length, config.seed)
     max_steps = steps_on_text(config, text)
     optimizer = optimizer_of(config, config.learning_rate, max_steps)
@@ -42,7 +43,7 @@ def run(config: MaskedLMConfig) -> RunDirectory:
         ],
         jit_compile=config.jit_compile,
     )
-    with folder.start({"model": digest_of(model), "corpus": corpus.fingerprint()}):
+    with folder.start(inputs):
         masked = MaskedText(text, config.mask_probability)
         held_out = masked.held_out(config.eval_sequences)
         logging.info("%d updates of %d sequences of %d tokens.", max_steps, config.batch_size, config.sequence_length)

@@ -57,12 +57,13 @@ def run(config: TaskConfig) -> RunDirectory:
         InputError: a setting or an input that cannot be used; nothing has been written then.
     """
     folder = run_directory_of(config, "task")
-    if folder.finished and folder.finished_with({"task": task_of(config).fingerprint()}):
-        return folder
     seed_everything(config)
     job = _Job(config)
     inputs = {"teacher": digest_of(job.teacher), "student": job.student_digest, "task": job.task.fingerprint()}
     inputs["examples"] = job.examples.fingerprint()
+    if folder.finished_with(inputs):
+        return folder
+    job.say()
     with folder.start(inputs):
         for phase in PHASES.get(job.recipe.phase, (job.recipe.phase,)):
             part = RunDirectory(folder.path / phase, phase, folder.settings)
@@ -113,7 +114,6 @@ class _Job:
             self.examples = dataclasses.replace(examples, labels=None)
         # Refuses what cannot be compared before anything is written.
         self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
-        self._say()
 
     def load_student(self, name: str) -> BertClassifier:
         """A shape with random weights, an encoder under a new head, or a classifier of the same labels."""
@@ -211,7 +211,8 @@ class _Job:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
         return lambda: distiller.evaluate(dataset, verbose=0, return_dict=True)
 
-    def _say(self) -> None:
+    def say(self) -> None:
+        """Logs what is to be done."""
         augmented = f", {len(self.examples):,} with their variants" if self.config.augmented else ""
         logging.info("%s: %d training examples%s.", self.task.name, len(self.original), augmented)
         recipe = ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(self.recipe).items())

@@ -1,0 +1,33 @@
+"""The whole recipe in one command, on tiny models."""
+
+import json
+
+from tinybert_tf import stage_configs as configs
+from tinybert_tf.stages import all as whole_recipe
+
+
+def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path):
+    config = configs.AllConfig(
+        output_dir=str(tmp_path / "all"),
+        teacher=str(plain_teacher),
+        student=student_shape,
+        corpus=(str(reviews / "text.txt"),),
+        vectors="",
+        max_steps=4,
+        batch_size=8,
+        deterministic=False,
+        **files | {"sequence_length": 0},
+    )
+    folder = whole_recipe.run(config)
+    text = whole_recipe.summary(folder)
+    assert "kept" in text and "x less" in text and "GFLOP" in text
+    made = {path.name for path in folder.path.iterdir() if path.is_dir()}
+    assert made == {"teacher", "general", "masked_lm", "augment", "student", "evaluation"}
+    record = json.loads((folder.path / "student" / "run.json").read_text())
+    assert record["settings"]["max_steps"] == 4 and record["settings"]["epochs"] == 10  # a cap on the recipe's passes
+    record = json.loads((folder.path / "run.json").read_text())
+    (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
+    student = folder.path / "student" / "model" / "model.safetensors"
+    before = student.stat().st_mtime_ns
+    assert whole_recipe.run(config).finished
+    assert student.stat().st_mtime_ns == before

@@ -12,6 +12,7 @@ from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers.relative_position import buckets_of
 from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.models.mpnet import MpnetVocabulary
 from tinybert_tf.models.presets import load_classifier, load_masked_lm, loads_as_classifier
 
 
@@ -30,6 +31,20 @@ def test_buckets():
 def test_segments_mean_nothing(mpnet, batch):
     other = batch | {"segment_ids": 1 - np.asarray(batch["segment_ids"])}
     np.testing.assert_array_equal(mpnet(batch)["sequence_output"], mpnet(other)["sequence_output"])
+
+
+def test_tokens_of_a_pair_are_those_of_a_bert(mpnet, make_encoder, tmp_path):
+    """One separator between the texts, so that each token of the teacher is beside the student's own."""
+    pair = ["a film"], ["a b"]
+    mpnet.save_to_preset(tmp_path)
+    loaded = BertEncoder.from_preset(tmp_path)
+    theirs, ours = loaded.tokenizer(*pair), make_encoder().tokenizer(*pair)
+    assert (np.asarray(theirs["token_ids"]) == np.asarray(ours["token_ids"])).all()
+    pieces = (tmp_path / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    vocabulary = MpnetVocabulary(tmp_path, "model")
+    ids = np.asarray(theirs["token_ids"])[0][np.asarray(theirs["padding_mask"])[0] == 1]
+    read = [pieces[place] for place in vocabulary.rows[ids]]
+    assert read[0] == "<s>" and read[-1] == "</s>" and read.count("</s>") == 2
 
 
 def test_a_classifier_comes_back_from_its_folder(mpnet, batch, tmp_path):

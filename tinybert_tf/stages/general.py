@@ -39,14 +39,16 @@ def run(config: GeneralConfig) -> RunDirectory:
     seed_everything(config)
     corpus = Corpus(config.corpus, config.corpus_field)
     teacher, student = _models(config)
+    starts_anew = config.student in STUDENT_PRESETS
     inputs = {"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}
+    inputs["student"] = "" if starts_anew else digest_of(student)
     if folder.finished_with(inputs):
         return folder
     text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
     distiller = _distiller(config, teacher, student)
     max_steps = steps_on_text(config, text)
     batches = [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)]
-    if config.student not in STUDENT_PRESETS:
+    if not starts_anew:
         fit_projections(distiller, batches)
     elif config.student_init == "svd":
         initialize_from_teacher(distiller, batches)

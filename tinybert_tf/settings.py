@@ -130,7 +130,7 @@ class Distillation(Settings):
     attention_weight: tuple[float, ...] = setting((1.0,), "weight of the attention loss: one, or one a student layer")
     projection: str = setting("per_layer", "W from student to teacher width: per_layer, or shared")
     match_position_bias: bool = setting(
-        True, "match an MPNet's attention scores with its bias by relative position, or without"
+        False, "match an MPNet's attention scores with its bias by relative position, or without"
     )
     student_init: str = setting("svd", "embeddings of a new student: svd of the teacher's, or random")
 

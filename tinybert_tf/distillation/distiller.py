@@ -64,7 +64,7 @@ class TinyBertDistiller(keras.Model):
         loss_weights: LossWeights | None = None,
         temperature: float = 1.0,
         projection: str = "per_layer",
-        match_position_bias: bool = True,
+        match_position_bias: bool = False,
         **kwargs,
     ):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)

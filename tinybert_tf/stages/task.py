@@ -41,7 +41,7 @@ from tinybert_tf.stages.finetune import dev_evaluator
 from tinybert_tf.stages.model_card import classifier_card
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.prediction import cached_logits
+from tinybert_tf.training.prediction import cached_logits, has_cached_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 PHASES = {"two": ("intermediate", "prediction")}
@@ -182,8 +182,9 @@ class _Job:
         if phase == "prediction":
             steps = data.steps(recipe.prediction_epochs)
             steps = min(steps, recipe.prediction_max_steps or steps)
-            # Who is seen twice is asked once.
-            if config.batch_size * steps >= 2 * len(examples):
+            # Who is seen twice is asked once; who has been asked is not asked again.
+            seen_twice = config.batch_size * steps >= 2 * len(examples)
+            if seen_twice or has_cached_logits(self.teacher, examples, self.length):
                 data.extras = {"teacher_logits": cached_logits(self.teacher, examples, self.length)}
         else:
             steps = data.steps(recipe.epochs)

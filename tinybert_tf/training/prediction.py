@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -55,13 +56,16 @@ def _forward(model: BertClassifier):
     return model._inference_graph
 
 
+def has_cached_logits(model: BertClassifier, examples: Examples, sequence_length: int) -> bool:
+    """Whether `cached_logits` has them already."""
+    return _logits_file(model, examples, sequence_length).is_file()
+
+
 def cached_logits(
     model: BertClassifier, examples: Examples, sequence_length: int, batch_size: int = 64, title: str = "teacher"
 ) -> np.ndarray:
     """As `predict_logits`, from `TINYBERT_HOME/logits` where the same weights have read the same texts before."""
-    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {model.tokenizer.get_config()}"
-    key += f" {examples.fingerprint()} {sequence_length}"
-    file = assets.home() / "logits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+    file = _logits_file(model, examples, sequence_length)
     if file.is_file():
         return load_file(file)["logits"]
     tokens = TokenizedExamples(examples, model.tokenizer, sequence_length)
@@ -74,3 +78,9 @@ def cached_logits(
     except OSError as error:
         logging.warning("The teacher's logits are not kept: %s", error)
     return logits
+
+
+def _logits_file(model: BertClassifier, examples: Examples, sequence_length: int) -> Path:
+    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {model.tokenizer.get_config()}"
+    key += f" {examples.fingerprint()} {sequence_length}"
+    return assets.home() / "logits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"

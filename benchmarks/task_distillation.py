@@ -83,17 +83,39 @@ ABLATIONS = {
 }
 
 
+_OWN = ("--head_init=own",)
+_GENTLY = ("--prediction_learning_rate=5e-5", "--eval_steps=75", "--save_steps=150")
 _BIAS = "--match_position_bias=True"
 _MPNET = ("--phase=joint", "--max_steps={updates}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
+_LOGITS = ("--phase=prediction", "--teacher={mpnet_teacher}")
 MPNET = {
-    "mpnet_full": Row("full recipe, MPNet as teacher", "task", (*_MPNET, "--student={mpnet_general}"), "mpnet_teacher"),
+    "mpnet_logits": Row(
+        "full recipe, MiniLM as teacher; then MPNet's logits",
+        "task",
+        (*_LOGITS, "--student={full}", *_OWN, "--prediction_max_steps=480", "--eval_steps=120", "--save_steps=480"),
+        "mpnet_teacher",
+    ),
+    "mpnet_full": Row(
+        "full recipe, MPNet as teacher in both stages", "task", (*_MPNET, "--student={mpnet_general}"), "mpnet_teacher"
+    ),
     "mpnet_full_bias": Row(
-        "the same, attention scores matched with MPNet's bias",
+        "the same, scores matched with MPNet's bias",
         "task",
         (*_MPNET, "--student={mpnet_general_bias}", _BIAS),
         "mpnet_teacher",
     ),
-    "mpnet_task": Row("the same, MPNet in task distillation only", "task", (*_MPNET, _GENERAL), "mpnet_teacher"),
+    "mpnet_pred": Row(
+        "general distillation from MiniLM, then MPNet's logits",
+        "task",
+        (*_LOGITS, _GENERAL, "--prediction_max_steps={updates}", "--prediction_learning_rate=2e-4", *_OFTEN),
+        "mpnet_teacher",
+    ),
+    "mpnet_minilm": Row(
+        "MiniLM-L6 itself as student of MPNet's logits",
+        "task",
+        (*_LOGITS, "--student=minilm_l6", *_OWN, "--prediction_max_steps={prediction}", *_GENTLY),
+        "mpnet_teacher",
+    ),
 }
 
 
@@ -121,6 +143,7 @@ class Runs:
             "prediction": prediction,
             "teacher": self.folder("teacher", seed),
             "general": self.folder("general"),
+            "full": self.folder("full", seed),
             "mpnet_teacher": self.folder("mpnet_teacher", FIRST_SEED),
             "mpnet_general": self.folder("mpnet_general"),
             "mpnet_general_bias": self.folder("mpnet_general_bias"),
@@ -279,6 +302,7 @@ def main():
         if any(name in MPNET for name in chosen):
             runs.prepare_mpnet()
             runs.evaluate("mpnet_teacher", FIRST_SEED, "mpnet_teacher")
+            runs.make("full", MAIN["full"], seed)
         for name in dict.fromkeys(chosen):
             runs.make(name, everything[name], seed)
     main_rows = {"teacher": Row("teacher, MiniLM-L6 fine-tuned", "", ())} | MAIN

@@ -16,7 +16,7 @@ from tinybert_tf.models.flops import forward_flops
 from tinybert_tf.models.presets import load_classifier
 from tinybert_tf.stage_configs import EvaluateConfig
 from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
-from tinybert_tf.training.prediction import predict_logits
+from tinybert_tf.training.prediction import cached_logits, predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
@@ -106,9 +106,7 @@ def _evaluate_split(
     logits = predict_logits(model, tokens, config.batch_size)[:, task.columns_of(model.labels)]
     theirs = None
     if teacher is not None:
-        tokens = TokenizedExamples(examples, teacher.tokenizer, length)
-        theirs = predict_logits(teacher, tokens, config.batch_size, "teacher")
-        theirs = theirs[:, task.columns_of(teacher.labels)]
+        theirs = cached_logits(teacher, examples, length, config.batch_size)[:, task.columns_of(teacher.labels)]
     suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
     _write_predictions(folder.path / f"predictions{suffix}.jsonl", task, examples, logits, theirs)
     values = {"examples": len(examples), "truncated": tokens.num_truncated}

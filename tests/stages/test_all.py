@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from tinybert_tf import stage_configs as configs
+from tinybert_tf.errors import InputError
 from tinybert_tf.stages import all as whole_recipe
 
 
@@ -31,3 +34,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     before = student.stat().st_mtime_ns
     assert whole_recipe.run(config).finished
     assert student.stat().st_mtime_ns == before
+    assert list(json.loads((folder.path / "run.json").read_text())["results"]["seconds"]) == []  # nothing was done
+    (reviews / "text.txt").write_text("Another corpus than the one that was read.\n" * 40)
+    with pytest.raises(InputError, match="corpus"):
+        whole_recipe.run(config)

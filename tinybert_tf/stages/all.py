@@ -23,14 +23,14 @@ from tinybert_tf.training.run_directory import RunDirectory
 def run(config: configs.AllConfig) -> RunDirectory:
     """Runs every step that is not there yet; ends with an evaluation of the student beside its teacher.
 
+    A finished run goes through its steps too: each looks whether what it read is still what it was.
+
     Raises:
-        InputError: a setting or an input that cannot be used.
+        InputError: a setting or an input that cannot be used, or that is not what it was when its step began.
     """
     folder = run_directory_of(config, "all")
     data = task_of(config)
     inputs = {"task": data.fingerprint()}
-    if folder.finished_with(inputs):
-        return folder
     base = folder.path
     with folder.start(inputs):
         seconds = {}
@@ -45,7 +45,8 @@ def run(config: configs.AllConfig) -> RunDirectory:
                 options["max_steps"] = min(config.max_steps, options.get("max_steps") or config.max_steps)
             logging.info("== %s: %s", name, base / name)
             done = stage.run(kind(output_dir=str(base / name), **options))
-            seconds[name] = round(time.monotonic() - start, 1)
+            if not done.was_finished:
+                seconds[name] = round(time.monotonic() - start, 1)
             keras.backend.clear_session(free_memory=True)
             gc.collect()
             return done
@@ -75,7 +76,8 @@ def run(config: configs.AllConfig) -> RunDirectory:
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
         student = str(step(task, configs.TaskConfig, "student", **options).path)
         evaluation = step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher)
-        folder.finish(evaluation.record["results"] | {"seconds": seconds})
+        if not folder.finished:
+            folder.finish(evaluation.record["results"] | {"seconds": seconds})
     return folder
 
 

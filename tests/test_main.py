@@ -17,7 +17,7 @@ def command(*flags, **environment):
         text=True,
         env=os.environ | environment,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 

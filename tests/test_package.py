@@ -43,5 +43,5 @@ def test_it_runs_outside_the_checkout(wheel, tmp_path):
         "main.main(['main', '--stage=export', '--help'])\n"
     )
     command = [sys.executable, "-I", "-S", "-c", script, str(tmp_path / "installed")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert "--export_formats" in done.stdout, done.stderr

@@ -91,9 +91,9 @@ def test_damage_is_never_returned_offline(cache):
 def test_two_processes_at_once(cache, index):
     index.behaviour = "hold"
     with fetching() as first, fetching() as second:
-        assert index.half_sent.wait(30)
+        assert index.half_sent.wait(120)
         index.go_on.set()
-        lines = [process.communicate(timeout=30)[0] for process in (first, second)]
+        lines = [process.communicate(timeout=120)[0] for process in (first, second)]
     assert lines == [f"done {cache / 'toy'}\n"] * 2
     assert contents(cache / "toy") == FILES
     assert index.downloads == 1
@@ -102,8 +102,8 @@ def test_two_processes_at_once(cache, index):
 def test_killed_midway(cache, index):
     index.behaviour = "hold"
     with fetching() as process:
-        assert index.half_sent.wait(30)
-        deadline = time.monotonic() + 30
+        assert index.half_sent.wait(120)
+        deadline = time.monotonic() + 120
         while not list(cache.rglob("*.whl")) and time.monotonic() < deadline:  # pip's own half-written file
             time.sleep(0.01)
         assert list(cache.rglob("*.whl"))

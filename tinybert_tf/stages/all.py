@@ -106,8 +106,8 @@ def summary(folder: RunDirectory) -> str:
         lines.append(_row(name, f"{theirs[key] / unit:.2f} {suffix}", f"{ours[key] / unit:.2f} {suffix}", ratio))
     if "agreement" in values:
         lines.append(_row("same answer", "", f"{100 * values['agreement']:.2f} %", ""))
-    seconds = results["seconds"]
-    lines += ["", "Time     " + ", ".join(f"{name} {_minutes(value)}" for name, value in seconds.items())]
+    times = ", ".join(f"{name} {_minutes(value)}" for name, value in results["seconds"].items())
+    lines += ["", f"Time     {times}"] if times else [""]
     lines += [
         f"Student  {folder.path / 'student' / 'model'}",
         f"Details  {folder.path / 'evaluation'}",

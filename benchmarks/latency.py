@@ -1,7 +1,7 @@
 """How fast and how large is the student, beside BERT-base, the teacher, and itself in other people's exports?
 
 One thread. Every row is measured in fresh processes, in turns: load, first answer, then lengths of 16, 32, 64 and 128
-tokens, then real reviews from text to answer (tokenizer included). Weights other than the student's are random: they
+tokens, then real reviews from text to answer (tokenizer included). BERT-base has random weights: they
 do not change the speed.
 
     python benchmarks/latency.py --student=runs/task --folder=runs/latency \\

@@ -4,7 +4,7 @@ Every student gets the same budget of updates. Each run is a command of the prod
 finished is not run again, and what was interrupted goes on, so the script can be stopped and started at will. The
 tables are made from what is there.
 
-    python benchmarks/task_distillation.py --runs=runs/benchmark              # everything, a night on 2 cores
+    python benchmarks/task_distillation.py --runs=runs/benchmark              # main rows and ablations, a night
     python benchmarks/task_distillation.py --runs=runs/benchmark --rows=main --seeds=42
     python benchmarks/task_distillation.py --runs=runs/benchmark --rows=none  # only the tables
 """

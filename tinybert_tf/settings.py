@@ -7,7 +7,10 @@ from tinybert_tf.configs import LossWeights
 from tinybert_tf.errors import InputError
 from tinybert_tf.recipes import TASK_NAMES
 
-MODEL = "keras-hub preset (bert_base_en_uncased), hf://USER/MODEL, model folder, run directory, or packaged minilm_l6"
+MODEL = (
+    "keras-hub preset (bert_base_en_uncased), hf://USER/MODEL, model folder, run directory, or packaged "
+    "minilm_l6 or mpnet_base"
+)
 CORPUS = (
     "comma-separated: globs of text files (plain or .gz, an empty line ends a document) or of .jsonl files, tfds:NAME, "
     "or the packaged wiki_openings and movie_reviews"

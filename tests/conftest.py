@@ -1,6 +1,7 @@
 """Tiny models with real WordPieces: seconds, not minutes."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -11,6 +12,18 @@ import pytest
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["a", "the", "fine", "dull", "film", "story", "and", "of", "is", "it", "play", "un", "good", "bad"]
 PIECES = [*SPECIAL_TOKENS, *WORDS, "##s", "##ed", "##ing", "##er", "##ly", "##a", "##n", ".", ",", "!", "'"]
+
+
+@pytest.fixture(autouse=True)
+def determinism_stays_off():
+    """A stage run in the tests' own process must not hand its deterministic ops, which XLA refuses, to other tests."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config  # Keras asks there too
+
+        if config.is_op_determinism_enabled():
+            config.disable_op_determinism()
+            pytest.fail("this test left deterministic ops on; give its stage deterministic=False")
 
 
 @pytest.fixture(scope="session")

@@ -224,8 +224,9 @@ def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_pa
 def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):
     changed = tmp_path / "other.csv"
     changed.write_text((reviews / "train.csv").read_text().replace(",good", ",splendid"))
+    teacher = str(runs["finetune"].path)
     config = configs.TaskConfig(
-        output_dir=str(tmp_path / "run"), teacher=str(runs["finetune"].path), train_file=str(changed)
+        output_dir=str(tmp_path / "run"), teacher=teacher, train_file=str(changed), deterministic=False
     )
     with pytest.raises(InputError, match="teacher: got 2 labels, bad, good; expected the 2 of files: bad, splendid"):
         task.run(config)

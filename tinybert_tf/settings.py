@@ -11,6 +11,10 @@ MODEL = (
     "keras-hub preset (bert_base_en_uncased), hf://USER/MODEL, model folder, run directory, or packaged "
     "minilm_l6 or mpnet_base"
 )
+CLASSIFIER = (
+    "classifier: run directory, model folder, hf://USER/MODEL, or keras-hub preset that has a head "
+    "(bert_tiny_en_uncased_sst2)"
+)
 CORPUS = (
     "comma-separated: globs of text files (plain or .gz, an empty line ends a document) or of .jsonl files, tfds:NAME, "
     "or the packaged wiki_openings and movie_reviews"

@@ -3,7 +3,17 @@
 import dataclasses
 
 from tinybert_tf.configs import STUDENT_PRESETS
-from tinybert_tf.settings import MODEL, Distillation, OnText, TaskData, Training, require, require_one_of, setting
+from tinybert_tf.settings import (
+    CLASSIFIER,
+    MODEL,
+    Distillation,
+    OnText,
+    TaskData,
+    Training,
+    require,
+    require_one_of,
+    setting,
+)
 
 RUN = "folder of the run; the same command goes on with an interrupted one"
 SHAPES = ", ".join(STUDENT_PRESETS)
@@ -109,7 +119,7 @@ class TaskConfig(OnAugmented, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
     output_dir: str = setting("runs/task", RUN)
-    teacher: str = setting("runs/finetune", f"fine-tuned classifier: {MODEL}")
+    teacher: str = setting("runs/finetune", f"fine-tuned {CLASSIFIER}")
     student: str = setting("runs/general", f"general student, or a shape to start from scratch ({SHAPES})")
     phase: str = setting(
         "",
@@ -149,7 +159,7 @@ class EvaluateConfig(TaskData):
     """Settings of `--stage=evaluate`: metrics with intervals, confusion matrix, predictions, GLUE files."""
 
     output_dir: str = setting("runs/evaluate", RUN)
-    model: str = setting("runs/task", f"classifier: {MODEL}")
+    model: str = setting("runs/task", CLASSIFIER)
     teacher: str = setting("", "teacher to compare it with; or none")
     split: str = setting("", "examples to look at; by default test, or dev where the test labels are secret")
     batch_size: int = setting(64, "texts at a time")
@@ -165,7 +175,7 @@ class EvaluateConfig(TaskData):
 class PredictConfig:
     """Settings of `--stage=predict`: texts in, one JSON object a line out."""
 
-    model: str = setting("runs/task", f"classifier: {MODEL}")
+    model: str = setting("runs/task", CLASSIFIER)
     text: str = setting("", "one text; without it and --input_file, standard input is read, one text a line")
     text_pair: str = setting("", "its second text")
     input_file: str = setting("", "texts as .txt, one a line, or as .csv, .tsv, .jsonl with --text_column")
@@ -184,7 +194,7 @@ class ExportConfig(TaskData):
     """Settings of `--stage=export`: a student as LiteRT files for phones, SavedModel and ONNX for servers."""
 
     output_dir: str = setting("runs/export", "folder of the files")
-    student: str = setting("runs/task", f"classifier: {MODEL}")
+    student: str = setting("runs/task", CLASSIFIER)
     export_formats: tuple[str, ...] = setting(("litert",), "comma-separated: litert, saved_model, onnx")
     variants: tuple[str, ...] = setting(
         ("int8",), "of LiteRT files, comma-separated: float32, float16, int8, int4; the first is student.tflite"

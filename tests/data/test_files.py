@@ -152,6 +152,11 @@ def test_labels_of_a_file_to_predict_on_are_read_if_there(write):
     refused(path, "row 3, with the label ''", Columns(labels_may_lack=True))
 
 
+def test_where_no_labels_are_wanted_a_nameless_column_is_none(write):
+    table = read_table(write("a.csv", "text,\nfine,\n"), Columns(label="", labels_may_lack=True))
+    assert table.texts == ["fine"] and table.labels is None
+
+
 def test_labels_that_some_rows_have_are_refused(write):
     path = write("a.jsonl", '{"text": "fine"}\n{"text": "dull", "label": 1}\n')
     refused(path, "^label_column: .*a.jsonl, row 2, with 'label', which row 1 lacks", Columns(labels_may_lack=True))

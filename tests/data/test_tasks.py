@@ -46,7 +46,10 @@ def test_a_models_labels_are_found_by_name(task):
 
 
 def test_labels_that_differ_in_case_alone_stay_apart():
-    assert Task("toy", ("a", "A"), ("accuracy",), {}).columns_of(["A", "a"]) == [1, 0]
+    task = Task("toy", ("a", "A"), ("accuracy",), {})
+    assert task.columns_of(["A", "a"]) == [1, 0]
+    with pytest.raises(InputError, match="2 labels"):
+        task.columns_of(["a", "a"])
 
 
 @pytest.mark.parametrize("labels", [["red", "green"], ["red", "green", "white"], ["LABEL_0"], ["red", "red", "blue"]])

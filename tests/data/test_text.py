@@ -48,6 +48,24 @@ def test_jsonl_reads_the_field(tmp_path, suffix):
     assert sorted(everything(Corpus([str(file)], field="body"))) == ["Text 0.", "Text 1.", "Text 2."]
 
 
+def test_a_line_of_jsonl_may_be_a_book(tmp_path):
+    """It is one object however long; a byte order mark is none of it."""
+    book = "word " * (MAX_DOCUMENT_CHARACTERS // 4)
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("First.", book, "Last.")), "utf-8-sig")
+    documents = everything(Corpus([str(file)]))
+    assert sum(map(len, documents)) == len("First.Last.") + len(book.strip())
+    assert {"First.", "Last."} < set(documents)
+
+
+def test_a_corpus_that_is_all_held_out_is_refused(tmp_path):
+    """Or training would wait for its first text for ever."""
+    text = next(text for text in (f"Document {i}." for i in range(1000)) if bucket(text) < 2)
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(InputError, match=r"a.txt, of which everything falls to the 2 % .*; expected more documents"):
+        Corpus([str(tmp_path / "a.txt")])
+
+
 def test_tfds_reads_a_data_set_on_disk(tmp_path, monkeypatch):
     tfds = pytest.importorskip("tensorflow_datasets")
     texts = [f"Example number {i}." for i in range(5)]
@@ -109,6 +127,7 @@ def test_the_seed_shuffles_the_files(tmp_path):
         ("a.txt", b"fine\n\xff\xfe\n", r"a.txt, after line \d+, with bytes b'\\xff\\xfe.*'; expected UTF-8"),
         ("a.txt.gz", b"not gzip", r"a.txt.gz, after line 0 .*; expected a whole gzip file"),
         ("a.txt.gz", gzip.compress(b"text " * 1000, mtime=0)[:-20], r"expected a whole gzip file"),
+        ("a.txt.gz", gzip.compress(b"text " * 1000, mtime=0)[:12] + bytes([255] * 40), "expected a whole gzip file"),
         ("a.txt", b"\n  \n\n", r"without any text; expected text"),
     ],
 )

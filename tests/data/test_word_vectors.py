@@ -36,6 +36,14 @@ def test_text_reads_with_the_header_of_word2vec_or_without(write, header):
     np.testing.assert_allclose(vectors.table, UNIT, rtol=1e-5)
 
 
+def test_words_may_have_spaces_in_them(write):
+    """As some in GloVe's 840B."""
+    lines = [LINES[0], LINES[1].replace("film", ". . ."), LINES[3].replace("movie", "at name@domain.com")]
+    vectors = WordVectors.load(write("a.txt", lines))
+    assert vectors.words == ["the", ". . .", "at name@domain.com"]
+    np.testing.assert_allclose(vectors.table, UNIT[[0, 1, 3]], rtol=1e-5)
+
+
 def test_arrays_read_with_the_words_beside_them(write, tmp_path):
     write("a.txt", WORDS)
     np.save(tmp_path / "a.npy", TABLE.astype(np.float16))
@@ -61,6 +69,7 @@ def test_only_the_most_frequent_words_are_kept(write, tmp_path, monkeypatch):
         ([*LINES[:1], "word 1 2 x 4"], "a.txt, line 2: 'word 1 2 x 4.*; expected a word and 4 numbers"),
         (["7 4", "word", *LINES], "a.txt, line 2: 'word.*; expected a word and its numbers"),
         ([LINES[0], "", LINES[1]], "a.txt, line 2: "),
+        ([LINES[0], "word 1 2 3 4 5"], "a.txt, line 2: 'word 1 2 3 4 5.*; expected a word and 4 numbers"),
         (["plain words, no vectors"], "a.txt, line 1: 'plain words, no vectors"),
         ([], "a.txt, which is empty; expected a word and its vector a line"),
     ],

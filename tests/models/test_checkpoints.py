@@ -167,3 +167,11 @@ def test_regression(make_classifier, tmp_path):
     make_classifier(labels=["score"]).save_to_preset(tmp_path / "model")
     assert json.loads((tmp_path / "model" / "config.json").read_text())["problem_type"] == "regression"
     assert BertClassifier.from_preset(tmp_path / "model").labels == ["score"]
+
+
+def test_several_labels_a_text_are_refused(classifier_folder):
+    """Softmax over labels that do not exclude each other would be wrong in silence."""
+    change_json(classifier_folder / "config.json", problem_type="multi_label_classification")
+    with pytest.raises(InputError, match=r"problem_type 'multi_label_classification'; expected .* one label"):
+        BertClassifier.from_preset(classifier_folder)
+    assert BertClassifier.from_preset(classifier_folder, labels=["a", "b"]).labels == ["a", "b"]

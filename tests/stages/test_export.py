@@ -145,3 +145,10 @@ def test_android_assets_whole_or_not_at_all(student, tmp_path, monkeypatch):
         export.run(config(student, tmp_path, android_assets=str(assets / "vocab.txt")))
     with pytest.raises(InputError, match=r"android_assets: got .*; expected litert"):
         config(student, tmp_path, android_assets=str(assets), export_formats=("saved_model",))
+
+
+def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
+    """What most BERTs of Hugging Face have; TensorFlow's own becomes an op that ONNX has not."""
+    make_classifier(activation="gelu").save_to_preset(tmp_path / "model")
+    run = export.run(config(tmp_path / "model", tmp_path, export_formats=("onnx",)))
+    assert run.record["results"]["files"]["student.onnx"]["max_difference"] < 1e-5

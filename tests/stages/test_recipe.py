@@ -111,6 +111,18 @@ def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path):
     assert [row["text"] for row in rows] == [ODD_LINES, "", "a bad film"]
 
 
+def test_a_file_is_read_in_batches_at_a_terminal_too(runs, tmp_path, monkeypatch):
+    (tmp_path / "texts.txt").write_text("a good film\na bad film\na dull film\n", encoding="utf-8")
+    sizes, real = [], predict.predict_logits
+    monkeypatch.setattr(predict, "predict_logits", lambda *args: sizes.append(len(args[1])) or real(*args))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    model = str(runs["finetune"].path)
+    with contextlib.redirect_stdout(io.StringIO()):
+        predict.run(configs.PredictConfig(model=model, input_file=str(tmp_path / "texts.txt"), batch_size=2))
+    assert sizes == [2, 1]
+
+
 def test_so_does_a_line_of_augmented_texts(runs, reviews, tmp_path):
     lines = (reviews / "train.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "train.csv").write_text("\n".join([*lines, f'"{ODD_LINES}",good\n']), encoding="utf-8")
@@ -212,13 +224,32 @@ def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_p
     assert (cut.path / augment.FILE).read_bytes() == (whole.path / augment.FILE).read_bytes()
 
 
-def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_path):
+def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_path, monkeypatch):
     options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 5, "num_candidates": 4} | files
     teacher = str(runs["finetune"].path)
     config = configs.AugmentConfig(output_dir=str(tmp_path / "run"), teacher=teacher, drop_flips=True, **options)
-    results = augment.run(config).record["results"]
+    results = dict(augment.run(config).record["results"])
     before = runs["augment"].record["results"]["rows"]
     assert 0 < results["dropped"] == before - results["rows"]
+
+    def dies(*args):
+        replace_text(*args)
+        raise KeyboardInterrupt
+
+    replace_text = augment.replace_text
+    monkeypatch.setattr(augment, "replace_text", dies)
+    config = dataclasses.replace(config, output_dir=str(tmp_path / "cut"))
+    with pytest.raises(KeyboardInterrupt):
+        augment.run(config)
+    monkeypatch.setattr(augment, "replace_text", replace_text)
+    cut = augment.run(config).record["results"]
+    assert cut | {"seconds": 0} == results | {"seconds": 0}  # it looks at all of the variants again
+
+
+def test_a_line_that_is_no_augmented_example_is_named(runs, files, tmp_path):
+    (tmp_path / augment.FILE).write_text('{"source": 0, "text": "fine"}\n{"text": "dull"}\n')
+    with pytest.raises(InputError, match=f"{augment.FILE}, line 2: .*; expected an object with source, text"):
+        augment.read_augmented(str(tmp_path), load_task(**files_only(files)), 0.0)
 
 
 def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):

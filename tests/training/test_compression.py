@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.tflite.convert import convert
 from tinybert_tf.training.compression import CompressingOptimizer, sparsity_of
 
@@ -98,6 +99,21 @@ def test_pruning_goes_on_where_it_was(make_small):
     learn(model, *data, sparsity=0.5, steps=40)
     learn(model, *data, sparsity=0.5, steps=1)
     assert sparsity_of(model) == pytest.approx(0.5, abs=0.01)
+
+
+def test_pruning_counts_updates_where_gradients_are_accumulated(make_small):
+    model, *data = make_small()
+    optimizer = keras.optimizers.Adam(0.02, gradient_accumulation_steps=2)
+    model.compile(
+        CompressingOptimizer(optimizer, model, "none", 0.5, 20), keras.losses.SparseCategoricalCrossentropy(True)
+    )
+    model.fit(*data, batch_size=8, epochs=20, shuffle=False, verbose=0)
+    assert sparsity_of(model) == pytest.approx(0.5, abs=0.03)
+
+
+def test_pruning_wants_as_many_updates_as_it_takes(make_small):
+    with pytest.raises(InputError, match=r"sparsity: got 0.5, with 9 updates; expected 10 updates or more"):
+        CompressingOptimizer(keras.optimizers.Adam(0.02), make_small()[0], "none", 0.5, 9)
 
 
 def test_tables_are_not_pruned(make_classifier, batch):

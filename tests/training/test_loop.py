@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from tinybert_tf.training.loop import Schedule, train
+from tinybert_tf.training.compression import CompressingOptimizer
+from tinybert_tf.training.loop import Schedule, _learning_rate, train
+from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory
 
 SCORES = [0.1, 0.3, 0.9, 0.9, 0.2]  # before training, then after each update
@@ -69,3 +71,10 @@ def test_the_start_may_be_the_best(tmp_path):
 
 def test_the_start_counts_for_nothing_where_it_is_random(tmp_path):
     assert run(tmp_path, [0.9, 0.1, 0.4, 0.3, 0.4], start_counts=False)[0] == 2.0
+
+
+def test_the_learning_rate_on_record_is_that_of_the_innermost_optimizer():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    inside = CompressingOptimizer(bert_optimizer(0.5, 10, 0.0), model, "int8", 0.0, 10)
+    model.compile(keras.optimizers.LossScaleOptimizer(inside), "mse")
+    assert _learning_rate(model, 1) == pytest.approx(0.5)

@@ -48,3 +48,20 @@ def test_the_fused_update_is_the_plain_one():
 
     for ours, theirs in zip(weights_after(FusedAdamW), weights_after(keras.optimizers.AdamW), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_schedule_counts_updates_where_gradients_are_accumulated():
+    def changes(parts):
+        """Of one weight whose gradient is always 1, which AdamW answers with the learning rate."""
+        weight = keras.Variable(np.zeros(1), dtype="float32", name="kernel")
+        optimizer = bert_optimizer(1.0, 8, 0.25, 0.0, parts)
+        values = [0.0]
+        for _ in range(8):
+            for _ in range(parts):
+                optimizer.apply([keras.ops.ones(1)], [weight])
+            values.append(float(weight.numpy()[0]))
+        return -np.diff(values)
+
+    expected = [0.5, 1.0, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    np.testing.assert_allclose(changes(1), expected, rtol=1e-3)
+    np.testing.assert_allclose(changes(4), expected, rtol=1e-3)

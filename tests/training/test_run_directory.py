@@ -44,6 +44,15 @@ def test_a_finished_run_says_so(tmp_path):
         again.finished_with({"teacher": "xyz"})
 
 
+def test_a_run_that_another_process_did_meanwhile_is_not_written_over(tmp_path):
+    late = RunDirectory(tmp_path / "run", "general", SETTINGS)
+    started(tmp_path / "run").finish({"loss": 1.0})
+    with pytest.raises(InputError, match="another process was at work meanwhile; expected the same command once more"):
+        late.start({"teacher": "abc"})
+    assert RunDirectory(tmp_path / "run", "general", SETTINGS).finished
+    assert started(tmp_path / "run").finished  # and the lock is free
+
+
 def test_a_run_that_died_in_its_first_write_goes_on(tmp_path):
     for name in (".lock", ".run.json.partial"):
         (tmp_path / name).write_text("{")

@@ -26,7 +26,7 @@ csv.field_size_limit(1 << 30)  # texts may be longer than the 128 KiB that Pytho
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """Which columns hold what; `labels_may_lack` for files that are only predicted on."""
+    """Which columns hold what, "" for none; `labels_may_lack` for files that are only predicted on."""
 
     text: str = "text"
     text_pair: str = ""
@@ -73,13 +73,13 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
     has_labels, texts, pairs, labels, rows = None, [], [], [], []
     for number, row in readers[file.suffix.lower()](text, path, argument):
         if has_labels is None:
-            has_labels = columns.label in row or not columns.labels_may_lack
+            has_labels = bool(columns.label) and (columns.label in row or not columns.labels_may_lack)
         texts.append(_text(row, columns.text, "text_column", path, number))
         if columns.text_pair:
             pairs.append(_text(row, columns.text_pair, "text_pair_column", path, number))
         if has_labels:
             labels.append(_label(row, columns.label, path, number))
-        elif columns.label in row:
+        elif columns.label and columns.label in row:
             got = f"{path}, row {number}, with {columns.label!r}, which row {rows[0]} lacks"
             raise InputError("label_column", got, "labels in all rows or in none")
         rows.append(number)

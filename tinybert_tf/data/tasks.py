@@ -71,7 +71,7 @@ class Task:
         ours, theirs = list(self.labels), list(labels)
         if sorted(ours) != sorted(theirs):
             ours, theirs = [label.lower() for label in ours], [label.lower() for label in theirs]
-        if sorted(ours) != sorted(theirs):
+        if sorted(ours) != sorted(theirs) or len(set(ours)) < len(ours):
             got = f"{len(labels)} labels, {_shown(labels)}"
             raise InputError(argument, got, f"the {len(ours)} of {self.name}: {_shown(self.labels)}")
         return [theirs.index(label) for label in ours]

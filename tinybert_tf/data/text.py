@@ -4,6 +4,7 @@ import glob
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,6 +35,9 @@ class Corpus:
         self.shards = [shard for source in sources for shard in self._shards(source)]
         if next(self._documents(self.shards), None) is None:
             raise InputError("corpus", f"{', '.join(sources)} without any text", "text")
+        if next(self.documents(), None) is None:
+            got = f"{', '.join(sources)}, of which everything falls to the 2 % that are held out"
+            raise InputError("corpus", got, "more documents; an empty line, or one line of JSONL, ends one")
 
     def documents(self, order_seed: Sequence[int] | None = None, held_out: bool = False) -> Iterator[str]:
         """Yields the documents of the training part, or of the held-out slice (2 %, by a hash of the text).
@@ -84,25 +88,25 @@ class Corpus:
                     yield text[start : start + MAX_DOCUMENT_CHARACTERS]
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yields (number, line) of a text file, plain or .gz; a line of over 2²⁰ characters comes in pieces."""
+def _lines(file: Path, most: int = -1) -> Iterator[tuple[int, str]]:
+    """Yields (number, line) of a text file, plain or .gz; a line of over `most` characters comes in pieces."""
     number = 0
     try:
-        with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8") as stream:
-            while line := stream.readline(MAX_DOCUMENT_CHARACTERS):
+        with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8-sig") as stream:
+            while line := stream.readline(most):
                 number += 1
                 yield number, line
     except UnicodeDecodeError as error:
         raise InputError(
             "corpus", f"{file}, after line {number}, with bytes {error.object[error.start :][:4]!r}", "UTF-8"
         ) from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError("corpus", f"{file}, after line {number} ({error})", "a whole gzip file") from None
 
 
 def _paragraphs(file: Path, field: str) -> Iterator[str]:
     parts, size = [], 0
-    for _, line in _lines(file):
+    for _, line in _lines(file, MAX_DOCUMENT_CHARACTERS):
         if line.strip():
             parts.append(line)
             size += len(line)

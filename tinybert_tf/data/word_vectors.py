@@ -73,7 +73,7 @@ class WordVectors:
         words, rows = [], []
         with path.open(encoding="utf-8", errors="replace") as stream:
             for number, line in enumerate(stream, 1):
-                word, *values = line.rstrip().split(" ")
+                word, *values = _fields(line, len(rows[0]) if rows else None)
                 if number == 1 and len(values) == 1:
                     continue  # word2vec's header: how many, how wide
                 try:
@@ -104,3 +104,20 @@ class WordVectors:
                 ranked = (self.words[place] for place in places[np.argsort(-values[places], kind="stable")])
                 found[word] = [other for other in ranked if other != word and other.isalpha()][:count]
         return found
+
+
+def _fields(line: str, width: int | None) -> list[str]:
+    """A line's word and its `width` numbers; the word may have spaces in it (". . ." in GloVe's 840B), no number."""
+    fields = line.rstrip().split(" ")
+    extra = len(fields) - 1 - width if width else 0
+    if extra > 0 and not any(_is_number(field) for field in fields[1 : extra + 1]):
+        fields[: extra + 1] = [" ".join(fields[: extra + 1])]
+    return fields
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

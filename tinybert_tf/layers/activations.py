@@ -1,12 +1,13 @@
 """Activations and initializers under the names that Hugging Face configurations give them."""
 
 import keras
+from keras import ops
 
 from tinybert_tf.errors import InputError
 
 
 def _gelu_exact(x):
-    return keras.activations.gelu(x, approximate=False)
+    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))  # Keras's own becomes Erfc in TensorFlow, which ONNX has not
 
 
 def _gelu_tanh(x):

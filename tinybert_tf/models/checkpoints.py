@@ -141,6 +141,9 @@ def load_classifier_folder(folder: str | Path, argument: str = "preset", **kwarg
         raise InputError(argument, got, "a BertForSequenceClassification, or labels for a new head on an encoder")
     if not weights.shape("pooler.dense.weight"):
         raise InputError(argument, f"weights in {folder} without pooler.dense.weight", "a classifier's pooler")
+    if config.get("problem_type") == "multi_label_classification":
+        got = f"{folder / CONFIG_FILE} with problem_type 'multi_label_classification'"
+        raise InputError(argument, got, "a classifier that gives a text one label")
     labels = read_labels(config, shape[0], folder / CONFIG_FILE, argument)
     encoder = load_folder(folder, argument, **kwargs)
     classifier = BertClassifier(encoder, labels, dropout=kwargs.get("dropout", config.get("classifier_dropout")))

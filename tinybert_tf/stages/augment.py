@@ -22,7 +22,7 @@ from tinybert_tf.recipes import recipe_for
 from tinybert_tf.stage_configs import AugmentConfig
 from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
 from tinybert_tf.training.prediction import predict_logits
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.training.run_directory import RunDirectory, digest_of, replace_text
 
 FILE = "augmented.jsonl"
 _CHUNK = 500  # examples that are written together; a killed run goes on after the last whole chunk
@@ -73,7 +73,16 @@ def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Exam
     file = folder / FILE if folder.is_dir() else folder
     if not file.is_file():
         raise InputError(argument, f"{folder} without {FILE}", "a finished run of --stage=augment")
-    rows = [json.loads(line) for line in _lines(file)]
+    columns = {"source", "text"} | (set() if task.split("train").text_pairs is None else {"text_pair"})
+    rows = []
+    for number, line in enumerate(_lines(file), 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            rows.append(None)
+        if not isinstance(rows[-1], dict) or columns - rows[-1].keys():
+            expected = f"an object with {', '.join(sorted(columns))}"
+            raise InputError(argument, f"{file}, line {number}: {line[:40].strip()!r}", expected)
     sources = np.array([row["source"] for row in rows])
     train = task.split("train")
     firsts = np.flatnonzero(np.concatenate([[True], sources[1:] != sources[:-1]]))
@@ -175,8 +184,8 @@ def _finish_file(config, task: Task, examples: Examples, teacher: BertClassifier
         if config.drop_flips:
             lines = [line for i, line in enumerate(lines) if i not in turned]
             results |= {"dropped": len(turned), "rows": len(lines)}
-            partial.write_text("".join(lines), encoding="utf-8")
-    partial.replace(folder / FILE)
+    replace_text(folder / FILE, "".join(lines))
+    partial.unlink()  # not before: a run killed in between goes on from all of the variants
     return results
 
 

@@ -144,6 +144,7 @@ def _size(model: BertClassifier, length: int) -> dict:
 def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None) -> None:
     """One JSON object an example: id, label, prediction, logits, and the teacher's."""
     answers = metrics.predictions_of(logits)
+    teachers = None if theirs is None else metrics.predictions_of(theirs)
 
     def shown(value):
         return float(value) if task.is_regression else task.labels[int(value)]
@@ -154,8 +155,8 @@ def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: n
             row["logits"] = [round(float(value), 5) for value in logits[i]]
             if examples.labels is not None:
                 row["label"] = shown(examples.labels[i])
-            if theirs is not None:
-                row["teacher"] = shown(metrics.predictions_of(theirs)[i])
+            if teachers is not None:
+                row["teacher"] = shown(teachers[i])
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -56,7 +56,7 @@ def run(config: GeneralConfig) -> RunDirectory:
     distiller.compile(optimizer, jit_compile=config.jit_compile)
     with folder.start(inputs):
         _train(config, distiller, text, folder, max_steps)
-        _finish(config, student, folder)
+        _finish(config, student, folder, max_steps)
     return folder
 
 
@@ -125,11 +125,12 @@ def _train(config, distiller, text: PackedText, folder: RunDirectory, max_steps:
     train(distiller, distiller.learned_variables, stream, folder, schedule, evaluate)
 
 
-def _finish(config: GeneralConfig, student: BertEncoder, folder: RunDirectory) -> None:
+def _finish(config: GeneralConfig, student: BertEncoder, folder: RunDirectory, updates: int) -> None:
     results = {
         "untrained": folder.held_out(0),
         "student": folder.held_out(-1),
         "parameters": student.count_params(),
+        "updates": updates,
     }
     save_folder(student, folder.model, card=general_card(config, folder.record, results))
     folder.finish(results)

@@ -66,7 +66,7 @@ def general_card(config: GeneralConfig, record: dict, results: dict) -> str:
     Args:
         config: the run's settings.
         record: the content of `run.json`.
-        results: `untrained` and `student` losses by name, and `parameters`.
+        results: `untrained` and `student` losses by name, `parameters` and `updates`.
     """
 
     def licence(name):
@@ -79,7 +79,7 @@ def general_card(config: GeneralConfig, record: dict, results: dict) -> str:
         parameters=results["parameters"],
         version=record["versions"]["tinybert-tf"],
         corpus=", ".join(f"`{source}`{licence(source)}" for source in config.corpus),
-        steps=config.max_steps or f"{config.epochs} epochs",
+        steps=results["updates"],
         batch_size=config.batch_size,
         sequence_length=config.sequence_length,
         layer_map=config.layer_map,

@@ -26,7 +26,8 @@ def run(config: PredictConfig) -> None:
     """
     model = load_classifier(config.model, argument="model")
     length = length_of(model, config.sequence_length)
-    for rows in _batches(_rows(config), config.batch_size):
+    typed = not (config.text or config.input_file) and sys.stdin.isatty()
+    for rows in _batches(_rows(config), 1 if typed else config.batch_size):  # a person wants each answer at once
         pairs = [pair for _, pair in rows]
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
         tokens = TokenizedExamples(examples, model.tokenizer, length)
@@ -58,7 +59,6 @@ def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
 
 
 def _batches(rows: Iterator, size: int) -> Iterator[list]:
-    """Lists of up to `size` rows; of one where a person types."""
-    size = 1 if sys.stdin.isatty() else size
+    """Lists of up to `size` rows."""
     while batch := list(islice(rows, size)):
         yield batch

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tinybert_tf.errors import InputError
+
 _PRUNE_EVERY = 10  # updates between new masks
 
 
@@ -91,6 +93,9 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
         sparsity: share of each matrix that is zero in the end; tables stay whole.
         total_steps: updates in all; sparsity grows by a cubic law over the first three quarters (Zhu and Gupta, 2017,
             equation 1).
+
+    Raises:
+        InputError: too few updates to prune.
     """
 
     def __init__(self, inner_optimizer, model: keras.Model, quantized: str, sparsity: float, total_steps: int):
@@ -100,6 +105,8 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
         schedules = _model_optimization().sparsity.keras
         end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # the last new masks are whole ones
         begin = min(sparsity, sparsity_of(model))  # an earlier phase may have pruned it
+        if sparsity and not begin and total_steps < _PRUNE_EVERY:
+            raise InputError("sparsity", f"{sparsity}, with {total_steps} updates", f"{_PRUNE_EVERY} updates or more")
         self._schedule = schedules.PolynomialDecay(begin, sparsity, 0, end, power=3, frequency=_PRUNE_EVERY)
 
     def build(self, variables):
@@ -132,7 +139,7 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
                 self.build(variables)
         self.inner_optimizer.apply(grads, [self._latent(v) for v in variables])
         if self.sparsity:
-            due, sparsity = self._schedule(tf.cast(self.inner_optimizer.iterations.value, tf.int32))
+            due, sparsity = self._schedule(ops.cast(self.inner_optimizer.iterations, "int32"))
             tf.cond(due, lambda: self._prune(sparsity), lambda: None)
         for weight in self._compressed.values():
             weight.project()

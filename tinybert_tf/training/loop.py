@@ -134,7 +134,10 @@ def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[st
 
 
 def _learning_rate(model, step: int) -> float:
-    schedule = getattr(model.optimizer, "inner_optimizer", model.optimizer)._learning_rate
+    optimizer = model.optimizer
+    while hasattr(optimizer, "inner_optimizer"):  # one scales the loss, another compresses
+        optimizer = optimizer.inner_optimizer
+    schedule = optimizer._learning_rate
     return float(schedule(step - 1)) if callable(schedule) else float(schedule)
 
 

@@ -33,8 +33,13 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 class FusedAdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` whose update runs as one XLA program on CPUs.
 
-    AdamW is some fourteen passes over every weight otherwise: half the time, measured (docs/results.md).
+    AdamW is some fourteen passes over every weight otherwise: half the time, measured (docs/results.md). Its schedule
+    counts updates, also where gradients are accumulated: Keras's counts the parts of batches, and ends too early.
     """
+
+    def _get_current_learning_rate(self):
+        rate = self._learning_rate
+        return rate(self.iterations) if callable(rate) else super()._get_current_learning_rate()
 
     def apply(self, grads, trainable_variables=None):
         """As Keras's own, with the same result."""

@@ -94,6 +94,10 @@ class RunDirectory:
             raise InputError(
                 "output_dir", f"{self.path}, in which another process is at work", "one run at a time"
             ) from None
+        if self._read() != self.record:
+            lock.release()
+            got = f"{self.path}, in which another process was at work meanwhile"
+            raise InputError("output_dir", got, "the same command once more")
         if not self.record:
             self.record = {
                 "stage": self.stage,

@@ -217,7 +217,7 @@ def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_p
     config = configs.AugmentConfig(output_dir=str(tmp_path / "cut"), **options)
     with pytest.raises(KeyboardInterrupt):
         augment.run(config)
-    partial = tmp_path / "cut" / f".{augment.FILE}.partial"
+    partial = tmp_path / "cut" / augment.VARIANTS
     partial.write_bytes(partial.read_bytes()[:-7])  # the kill came within a line
     monkeypatch.setattr(augment, "make_pair_variants", make)
     cut = augment.run(config)

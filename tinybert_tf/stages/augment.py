@@ -25,6 +25,7 @@ from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of, replace_text
 
 FILE = "augmented.jsonl"
+VARIANTS = ".variants.jsonl"  # what there is of it while the run lasts
 _CHUNK = 500  # examples that are written together; a killed run goes on after the last whole chunk
 
 
@@ -52,7 +53,7 @@ def run(config: AugmentConfig) -> RunDirectory:
     with folder.start(inputs):
         start = time.monotonic()
         augmenter = Augmenter(masked_lm, vectors, config.num_candidates, config.batch_tokens, config.masked_share)
-        _write_variants(config, task, examples, augmenter, folder.path / f".{FILE}.partial")
+        _write_variants(config, task, examples, augmenter, folder.path / VARIANTS)
         results = _finish_file(config, task, examples, teacher, folder.path)
         folder.finish(results | {"seconds": round(time.monotonic() - start, 1)})
     return folder
@@ -173,8 +174,7 @@ def _resume(file: Path) -> int:
 
 def _finish_file(config, task: Task, examples: Examples, teacher: BertClassifier | None, folder: Path) -> dict:
     """Looks at what the teacher says of the variants, leaves out what is not wanted, and gives the file its name."""
-    partial = folder / f".{FILE}.partial"
-    lines = _lines(partial)
+    lines = _lines(folder / VARIANTS)
     results = {"examples": len(examples), "rows": len(lines)}
     if teacher is not None:
         rows = [json.loads(line) for line in lines]
@@ -185,7 +185,7 @@ def _finish_file(config, task: Task, examples: Examples, teacher: BertClassifier
             lines = [line for i, line in enumerate(lines) if i not in turned]
             results |= {"dropped": len(turned), "rows": len(lines)}
     replace_text(folder / FILE, "".join(lines))
-    partial.unlink()  # not before: a run killed in between goes on from all of the variants
+    (folder / VARIANTS).unlink()  # not before: a run killed in between goes on from all of the variants
     return results
 
 

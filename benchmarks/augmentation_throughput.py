@@ -22,10 +22,10 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tinybert_tf.data.augmentation import Augmenter
+from tinybert_tf.augmentation.augmenter import Augmenter
+from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.tasks import load_task
-from tinybert_tf.data.word_vectors import WordVectors
-from tinybert_tf.models.presets import load_masked_lm
+from tinybert_tf.presets.resolve import load_masked_lm
 
 
 class OneByOne(Augmenter):

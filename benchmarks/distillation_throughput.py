@@ -28,8 +28,8 @@ import tensorflow as tf
 from tinybert_tf import assets
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.distillation import TinyBertDistiller
+from tinybert_tf.evaluation.flops import forward_flops
 from tinybert_tf.models import BertEncoder
-from tinybert_tf.models.flops import forward_flops
 from tinybert_tf.training.optimizer import bert_optimizer
 
 BATCH = 32

@@ -246,7 +246,7 @@ def main():
     command = [sys.executable, __file__, f"--folder={options.folder}"]
     if not reviews.exists():
         from tinybert_tf.data.tasks import load_task
-        from tinybert_tf.models.presets import load_classifier
+        from tinybert_tf.presets.resolve import load_classifier
 
         build(options.student, options.folder)
         load_classifier(options.student).tokenizer.save(vocabulary)

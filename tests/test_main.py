@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tinybert_tf import stage_configs as configs
+from tinybert_tf.settings import stages as configs
 
 
 def command(*flags, **environment):

@@ -17,7 +17,7 @@ import typing
 from absl import flags, logging
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.stage_configs import STAGES
+from tinybert_tf.settings.stages import STAGES
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("stage", None, list(STAGES), "What to do.")

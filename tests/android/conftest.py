@@ -92,7 +92,7 @@ def _export(folder: Path, android_assets: Path) -> None:
 
     from tinybert_tf.configs import STUDENT_PRESETS
     from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
-    from tinybert_tf.stage_configs import ExportConfig
+    from tinybert_tf.settings.stages import ExportConfig
     from tinybert_tf.stages import export
 
     keras.utils.set_random_seed(0)

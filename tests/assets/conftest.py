@@ -47,7 +47,7 @@ def archive(cache, monkeypatch):
             (scratch / WHEEL_NAME).write_bytes(content)
             return scratch / WHEEL_NAME
 
-        monkeypatch.setattr(assets, "_download", download)
+        monkeypatch.setattr("tinybert_tf.assets.cache._download", download)
         monkeypatch.setitem(assets.ASSETS, "toy", toy_asset(content, **changes))
 
     return bring

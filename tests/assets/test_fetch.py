@@ -149,7 +149,7 @@ def test_no_network(cache, monkeypatch):
 
 
 def test_silent_index(cache, index, monkeypatch):
-    monkeypatch.setattr(assets, "_STALL_SECONDS", 1.0)
+    monkeypatch.setattr("tinybert_tf.assets.cache._STALL_SECONDS", 1.0)
     index.behaviour, start = "hold", time.monotonic()
     with pytest.raises(
         InputError, match=r"^toy: got no toy==1.0 \(nothing arrived for 1 s\); expected a package index"

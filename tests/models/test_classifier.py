@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import PIECES
-from tests.models.folders import same
+from tests.presets.folders import same
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import TransformerBlock
 from tinybert_tf.models import BertClassifier

@@ -9,10 +9,10 @@ from safetensors.numpy import load_file
 from scipy.special import erf
 
 from tests.conftest import randomize
-from tests.models.test_other_libraries import needs_transformers, run_python
+from tests.presets.test_other_libraries import needs_transformers, run_python
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder, BertMaskedLM
-from tinybert_tf.models.presets import load_masked_lm
+from tinybert_tf.presets.resolve import load_masked_lm
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def files(reviews):
 @pytest.fixture(scope="module")
 def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
     """Every stage's finished run by name."""
-    from tinybert_tf import stage_configs as configs
+    from tinybert_tf.settings import stages as configs
     from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, task
 
     base = tmp_path_factory.mktemp("runs")

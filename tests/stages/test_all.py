@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from tinybert_tf import stage_configs as configs
 from tinybert_tf.errors import InputError
+from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as whole_recipe
 
 

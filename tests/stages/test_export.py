@@ -8,7 +8,7 @@ import pytest
 
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.stage_configs import ExportConfig
+from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.stages import export
 from tinybert_tf.tflite import TextClassifier
 

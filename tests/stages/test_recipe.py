@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.stages.conftest import QUICK
-from tinybert_tf import stage_configs as configs
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, predict, task
 from tinybert_tf.training.compression import sparsity_of
 

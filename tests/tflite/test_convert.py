@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tinybert_tf import stage_configs
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings import stages as stage_configs
 from tinybert_tf.tflite import convert as convert_module
 from tinybert_tf.tflite.convert import convert
 

@@ -12,7 +12,7 @@ from tinybert_tf.data import files, glue
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.splits import split_of
 from tinybert_tf.errors import InputError
-from tinybert_tf.recipes import TASK_NAMES
+from tinybert_tf.settings.recipes import TASK_NAMES
 
 DEV_SHARE = 0.1  # of a user's training file, where no dev file is given
 
@@ -24,7 +24,7 @@ class Task:
     Args:
         name: as `--task` has it; a user's own files are called "files".
         labels: class names in the order of the numbers in the examples; `("score",)` for regression.
-        metrics: what the field reports, see `tinybert_tf.metrics`.
+        metrics: what the field reports, see `tinybert_tf.evaluation.metrics`.
         splits: "train", "dev", "test" and maybe more ("dev_mismatched"), each an `Examples`.
     """
 

@@ -1,7 +1,7 @@
 """TinyBERT's losses, layer maps and the model that applies them."""
 
 from tinybert_tf.distillation.distiller import TinyBertDistiller
-from tinybert_tf.distillation.layer_map import layer_map
 from tinybert_tf.distillation.losses import AttentionLoss, HiddenLoss, PredictionLoss
+from tinybert_tf.distillation.matches import layer_map
 
 __all__ = ["AttentionLoss", "HiddenLoss", "PredictionLoss", "TinyBertDistiller", "layer_map"]

@@ -6,7 +6,7 @@ import math
 import keras
 
 from tinybert_tf.configs import LossWeights
-from tinybert_tf.distillation.layer_map import Match
+from tinybert_tf.distillation.matches import Match
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 

@@ -9,9 +9,9 @@ from keras import ops
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation.compatibility import check_models, check_settings
-from tinybert_tf.distillation.layer_map import Match, intermediate_matches
-from tinybert_tf.distillation.layer_map import layer_map as resolve_layer_map
 from tinybert_tf.distillation.losses import AttentionLoss, HiddenLoss, PredictionLoss
+from tinybert_tf.distillation.matches import Match, intermediate_matches
+from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 

@@ -58,13 +58,13 @@ class BertClassifier(keras.Model):
         Raises:
             InputError: the preset cannot be read, or has no classes and `labels` are not given.
         """
-        from tinybert_tf.models.presets import load_classifier
+        from tinybert_tf.presets.resolve import load_classifier
 
         return load_classifier(preset, labels=labels, **kwargs)
 
     def save_to_preset(self, folder) -> None:
         """Writes a standard Hugging Face folder with labels and tokenizer; `from_preset` needs nothing else."""
-        from tinybert_tf.models.checkpoints import save_folder
+        from tinybert_tf.presets.folder import save_folder
 
         save_folder(self, folder)
 

@@ -9,7 +9,7 @@ from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.layers.attention import additive_mask
 from tinybert_tf.layers.relative_position import RelativePositionBias
-from tinybert_tf.models.tokenizer import BertTokenizer
+from tinybert_tf.tokenizer.tokenizer import BertTokenizer
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -105,13 +105,13 @@ class BertEncoder(keras.Model):
         Raises:
             InputError: the name is unknown, or what it names cannot be read.
         """
-        from tinybert_tf.models.presets import load_encoder
+        from tinybert_tf.presets.resolve import load_encoder
 
         return load_encoder(preset, **kwargs)
 
     def save_to_preset(self, folder) -> None:
         """Writes a standard Hugging Face BERT folder, which `from_preset`, transformers and keras-hub open."""
-        from tinybert_tf.models.checkpoints import save_folder
+        from tinybert_tf.presets.folder import save_folder
 
         save_folder(self, folder)
 

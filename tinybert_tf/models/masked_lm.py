@@ -54,13 +54,13 @@ class BertMaskedLM(keras.Model):
         Raises:
             InputError: the preset cannot be read.
         """
-        from tinybert_tf.models.presets import load_masked_lm
+        from tinybert_tf.presets.resolve import load_masked_lm
 
         return load_masked_lm(preset, **kwargs)
 
     def save_to_preset(self, folder) -> None:
         """Writes a standard Hugging Face `BertForMaskedLM` folder."""
-        from tinybert_tf.models.checkpoints import save_folder
+        from tinybert_tf.presets.folder import save_folder
 
         save_folder(self, folder)
 

@@ -10,11 +10,11 @@ import time
 import keras
 from absl import logging
 
-from tinybert_tf import stage_configs as configs
 from tinybert_tf.configs import STUDENT_PRESETS
-from tinybert_tf.models.presets import is_bert, loads_as_classifier
-from tinybert_tf.recipes import recipe_for
-from tinybert_tf.settings import TaskData
+from tinybert_tf.presets.resolve import is_bert, loads_as_classifier
+from tinybert_tf.settings import stages as configs
+from tinybert_tf.settings.recipes import recipe_for
+from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import run_directory_of, task_of
 from tinybert_tf.training.run_directory import RunDirectory

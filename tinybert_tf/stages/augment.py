@@ -9,19 +9,19 @@ import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from tinybert_tf.data.augmentation import Augmenter, make_pair_variants
+from tinybert_tf.augmentation.augmenter import Augmenter, make_pair_variants
+from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
-from tinybert_tf.data.word_vectors import WordVectors
 from tinybert_tf.errors import InputError
-from tinybert_tf.metrics import predictions_of
+from tinybert_tf.evaluation.metrics import predictions_of
+from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.models.presets import load_classifier, load_masked_lm
-from tinybert_tf.recipes import recipe_for
-from tinybert_tf.stage_configs import AugmentConfig
+from tinybert_tf.presets.resolve import load_classifier, load_masked_lm
+from tinybert_tf.settings.recipes import recipe_for
+from tinybert_tf.settings.stages import AugmentConfig
 from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
-from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of, replace_text
 
 FILE = "augmented.jsonl"

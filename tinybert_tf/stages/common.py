@@ -12,9 +12,9 @@ from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
-from tinybert_tf.models.presets import load_encoder
-from tinybert_tf.recipes import recipe_for
-from tinybert_tf.settings import OnText, TaskData, Training
+from tinybert_tf.presets.resolve import load_encoder
+from tinybert_tf.settings.recipes import recipe_for
+from tinybert_tf.settings.shared import OnText, TaskData, Training
 from tinybert_tf.training.loop import Schedule
 from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory

@@ -6,17 +6,17 @@ import json
 import numpy as np
 import sklearn.metrics
 
-from tinybert_tf import metrics
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.glue import GLUE_TASKS, write_submission
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation import metrics
+from tinybert_tf.evaluation.flops import forward_flops
+from tinybert_tf.evaluation.prediction import cached_logits, predict_logits
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.models.flops import forward_flops
-from tinybert_tf.models.presets import load_classifier
-from tinybert_tf.stage_configs import EvaluateConfig
+from tinybert_tf.presets.resolve import load_classifier
+from tinybert_tf.settings.stages import EvaluateConfig
 from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
-from tinybert_tf.training.prediction import cached_logits, predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 

@@ -21,14 +21,14 @@ from absl import logging
 
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
+from tinybert_tf.exporters.parity import TOLERANCES, Reference, examples_for
+from tinybert_tf.exporters.saved_model import save_for_serving
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.encoder import encoder_inputs
-from tinybert_tf.models.presets import load_classifier
-from tinybert_tf.models.serving import save_for_serving
-from tinybert_tf.settings import TaskData
-from tinybert_tf.stage_configs import ExportConfig
+from tinybert_tf.presets.resolve import load_classifier
+from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.stages.common import length_of, run_directory_of, task_of
-from tinybert_tf.stages.parity import TOLERANCES, Reference, examples_for
 from tinybert_tf.tflite import TextClassifier, metadata
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.convert import SIGNATURE, convert

@@ -4,15 +4,17 @@ import keras
 import numpy as np
 from absl import logging
 
-from tinybert_tf import metrics
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation import metrics
+from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.models import BertClassifier, BertEncoder
-from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.recipes import recipe_for
-from tinybert_tf.stage_configs import FinetuneConfig
+from tinybert_tf.presets.cards import classifier_card
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.settings.recipes import recipe_for
+from tinybert_tf.settings.stages import FinetuneConfig
 from tinybert_tf.stages.augment import read_augmented
 from tinybert_tf.stages.common import (
     encoder_of,
@@ -24,9 +26,7 @@ from tinybert_tf.stages.common import (
     sequence_length_of,
     task_of,
 )
-from tinybert_tf.stages.model_card import classifier_card
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.prediction import predict_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 

@@ -12,8 +12,9 @@ from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import fit_projections, initialize_from_teacher
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder
-from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.stage_configs import GeneralConfig
+from tinybert_tf.presets.cards import general_card, losses_table
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.settings.stages import GeneralConfig
 from tinybert_tf.stages.common import (
     encoder_of,
     optimizer_of,
@@ -22,7 +23,6 @@ from tinybert_tf.stages.common import (
     seed_everything,
     steps_on_text,
 )
-from tinybert_tf.stages.model_card import general_card, losses_table
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 

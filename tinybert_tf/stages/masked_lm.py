@@ -7,9 +7,9 @@ from tinybert_tf.data.masking import MaskedText
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.errors import InputError
-from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.models.presets import load_masked_lm
-from tinybert_tf.stage_configs import MaskedLMConfig
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.presets.resolve import load_masked_lm
+from tinybert_tf.settings.stages import MaskedLMConfig
 from tinybert_tf.stages.common import optimizer_of, run_directory_of, schedule_of, seed_everything, steps_on_text
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from tinybert_tf import metrics
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.files import Columns, read_table
 from tinybert_tf.errors import InputError
-from tinybert_tf.models.presets import load_classifier
-from tinybert_tf.stage_configs import PredictConfig
+from tinybert_tf.evaluation import metrics
+from tinybert_tf.evaluation.prediction import predict_logits
+from tinybert_tf.presets.resolve import load_classifier
+from tinybert_tf.settings.stages import PredictConfig
 from tinybert_tf.stages.common import length_of
 from tinybert_tf.tflite.classifier import answer
-from tinybert_tf.training.prediction import predict_logits
 
 
 def run(config: PredictConfig) -> None:

@@ -21,11 +21,13 @@ from tinybert_tf.distillation.initialization import (
     initialize_from_teacher,
     initialize_head_from_teacher,
 )
+from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.models.checkpoints import save_folder
-from tinybert_tf.models.presets import load_classifier, loads_as_classifier
-from tinybert_tf.recipes import Recipe, recipe_for
-from tinybert_tf.stage_configs import TaskConfig
+from tinybert_tf.presets.cards import classifier_card
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.presets.resolve import load_classifier, loads_as_classifier
+from tinybert_tf.settings.recipes import Recipe, recipe_for
+from tinybert_tf.settings.stages import TaskConfig
 from tinybert_tf.stages.augment import read_augmented
 from tinybert_tf.stages.common import (
     encoder_of,
@@ -38,10 +40,8 @@ from tinybert_tf.stages.common import (
     task_of,
 )
 from tinybert_tf.stages.finetune import dev_evaluator
-from tinybert_tf.stages.model_card import classifier_card
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.prediction import cached_logits, has_cached_logits
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 PHASES = {"two": ("intermediate", "prediction")}

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tinybert_tf.training.checkpoints import Checkpoints
 from tinybert_tf.training.run_directory import RunDirectory
+from tinybert_tf.training.state import Checkpoints
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,117 @@
+"""Metrics against numbers worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinybert_tf.evaluation import metrics
+
+
+def logits_of(predictions, classes=2):
+    """Logits whose largest is that of the prediction."""
+    return np.eye(classes)[predictions] * 3 - 1
+
+
+LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0])
+PREDICTIONS = [1, 1, 0, 1, 0, 0, 0, 0]  # 2 true positives, 1 false, 1 missed, 4 true negatives
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("accuracy", 6 / 8),
+        ("f1", 2 / 3),  # of class 1: precision and recall are both 2/3
+        ("macro_f1", (2 / 3 + 4 / 5) / 2),
+        ("matthews", (2 * 4 - 1 * 1) / math.sqrt(3 * 3 * 5 * 5)),
+    ],
+)
+def test_classes_by_hand(name, expected):
+    assert metrics.compute([name], LABELS, logits_of(PREDICTIONS)) == {name: pytest.approx(expected)}
+
+
+def test_macro_f1_counts_every_class_alike():
+    labels, logits = np.array([0, 0, 0, 1, 2]), logits_of([0, 0, 0, 1, 1], classes=3)
+    assert metrics.compute(["macro_f1"], labels, logits)["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+
+def test_regression_by_hand():
+    labels = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
+    logits = np.array([[1.0], [3.0], [2.0], [10.0]])
+    found = metrics.compute(["pearson", "spearman"], labels, logits)
+    # Deviations from the means: -1.5, -0.5, 0.5, 1.5 and -3, -1, -2, 6.
+    assert found["pearson"] == pytest.approx((4.5 + 0.5 - 1 + 9) / math.sqrt(5 * 50))
+    assert found["spearman"] == pytest.approx(1 - 6 * 2 / (4 * 15))
+
+
+def test_spearman_ranks_ties_in_the_middle():
+    labels, logits = np.array([1.0, 2.0, 3.0]), np.array([[5.0], [5.0], [7.0]])  # ranks 1.5, 1.5, 3
+    assert metrics.compute(["spearman"], labels, logits)["spearman"] == pytest.approx(math.sqrt(3) / 2)
+
+
+@pytest.mark.parametrize("name", ["f1", "matthews"])
+def test_one_class_for_everything_scores_nothing(name):
+    assert metrics.compute([name], LABELS, logits_of([0] * 8)) == {name: 0.0}
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+@pytest.mark.parametrize("labels, predictions", [([1, 2, 3], [4, 4, 4]), ([2, 2, 2], [1, 2, 3]), ([1], [1])])
+def test_no_order_is_no_correlation(name, labels, predictions):
+    logits = np.array(predictions, np.float32)[:, None]
+    assert metrics.compute([name], np.array(labels, np.float32), logits) == {name: 0.0}
+
+
+def test_one_column_of_logits_is_the_number():
+    assert metrics.predictions_of(np.array([[0.3], [-7.0]])).tolist() == [0.3, -7.0]
+    assert metrics.predictions_of(np.array([[0.3, 0.2], [-7.0, 1.0]])).tolist() == [0, 1]
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """400 labels, a model that is right on 80 %, and one that differs from it on few; 300 draws are enough."""
+    monkeypatch.setattr(metrics, "_BOOTSTRAP_SAMPLES", 300)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 400)
+    ours = np.where(rng.random(400) < 0.8, labels, 1 - labels)
+    theirs = np.where(rng.random(400) < 0.03, 1 - ours, ours)
+    return labels, logits_of(ours), logits_of(theirs)
+
+
+def test_the_interval_is_that_of_a_share(answers):
+    labels, ours, _ = answers
+    share = metrics.compute(["accuracy"], labels, ours)["accuracy"]
+    low, high = metrics.bootstrap("accuracy", labels, ours)
+    assert low < share < high
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(share * (1 - share) / 400), rel=0.15)
+    narrow = metrics.bootstrap("accuracy", labels, ours, confidence=0.5)
+    assert narrow[1] - narrow[0] == pytest.approx(2 * 0.674 * math.sqrt(share * (1 - share) / 400), rel=0.2)
+
+
+def test_the_paired_interval_is_that_of_the_difference_and_narrower(answers):
+    labels, ours, theirs = answers
+    low, high = metrics.bootstrap("accuracy", labels, ours, theirs)
+    right = [(metrics.predictions_of(logits) == labels).astype(float) for logits in (ours, theirs)]
+    difference = right[0] - right[1]
+    assert low <= difference.mean() <= high
+    assert high - low == pytest.approx(2 * 1.96 * difference.std() / math.sqrt(400), rel=0.2)
+    alone = [metrics.bootstrap("accuracy", labels, logits, seed=seed) for seed, logits in enumerate((ours, theirs))]
+    assert high - low < 0.5 * np.hypot(*(b - a for a, b in alone))
+
+
+def test_an_interval_is_of_a_thousand_draws(monkeypatch):
+    drawn = []
+    monkeypatch.setitem(metrics._METRICS, "accuracy", lambda labels, predictions: drawn.append(labels) or 0.5)
+    assert metrics.bootstrap("accuracy", LABELS, logits_of(PREDICTIONS)) == (0.5, 0.5)
+    assert len(drawn) == 1000
+    assert {len(labels) for labels in drawn} == {8}
+
+
+def test_a_model_does_not_differ_from_itself(answers):
+    labels, ours, _ = answers
+    assert metrics.bootstrap("accuracy", labels, ours, ours) == (0, 0)
+
+
+def test_the_seed_draws(answers):
+    labels, ours, _ = answers
+    assert metrics.bootstrap("accuracy", labels, ours) == metrics.bootstrap("accuracy", labels, ours)
+    assert metrics.bootstrap("accuracy", labels, ours) != metrics.bootstrap("accuracy", labels, ours, seed=1)

@@ -1,0 +1,35 @@
+"""Logits of many examples: in order, whatever goes together; and kept for the next time."""
+
+import numpy as np
+
+from tinybert_tf.data.batches import TokenizedExamples
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits, predict_logits
+
+TEXTS = ["a fine film", "dull", "the story of a film is good and bad , and it is fine", "it is good", "bad"]
+
+
+def test_logits_come_in_the_order_of_the_examples(make_classifier):
+    model = make_classifier()
+    tokens = TokenizedExamples(Examples(TEXTS), model.tokenizer, 16)
+    logits = predict_logits(model, tokens, batch_size=2)
+    for text, row in zip(TEXTS, logits):
+        np.testing.assert_allclose(row, model(model.tokenizer([text]))[0], atol=1e-5)
+
+
+def test_logits_are_kept_by_weights_and_texts(make_classifier, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYBERT_HOME", str(tmp_path))
+    model = make_classifier()
+    assert not has_cached_logits(model, Examples(TEXTS), 16)
+    first = cached_logits(model, Examples(TEXTS), 16)
+    assert has_cached_logits(model, Examples(TEXTS), 16) and not has_cached_logits(model, Examples(TEXTS), 8)
+    (file,) = (tmp_path / "logits").iterdir()
+    written = file.stat().st_mtime_ns
+    np.testing.assert_array_equal(cached_logits(model, Examples(TEXTS), 16), first)
+    assert file.stat().st_mtime_ns == written
+    cached_logits(model, Examples(TEXTS[::-1]), 16)
+    model.classifier.bias.assign([5.0, -5.0])
+    assert not np.allclose(cached_logits(model, Examples(TEXTS), 16), first)
+    assert len(list((tmp_path / "logits").iterdir())) == 3
+    cached_logits(make_classifier(dtype="mixed_bfloat16"), Examples(TEXTS), 16)  # the same weights
+    assert len(list((tmp_path / "logits").iterdir())) == 4

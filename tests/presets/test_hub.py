@@ -1,0 +1,81 @@
+"""`hf://user/name`, from an imitated hub."""
+
+import json
+import re
+import shutil
+import time
+
+import pytest
+
+from tests.presets.folders import equal_outputs, same
+from tests.presets.hub_server import serve
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertEncoder
+
+
+@pytest.fixture
+def hub(folder, hub_folder, tmp_path, monkeypatch):
+    """An imitated hub that holds user/model, user/pickled, user/sharded and user/keras; yields the requested paths."""
+    from huggingface_hub import constants
+
+    for name in ("pytorch_model.bin", "modeling_bert.py", "tf_model.h5", "training_args.bin", "onnx/model.onnx"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"never to be fetched")
+    pickled = shutil.copytree(folder, tmp_path / "pickled")
+    (pickled / "model.safetensors").unlink()
+    sharded = shutil.copytree(folder, tmp_path / "sharded")
+    (sharded / "model.safetensors").rename(sharded / "model-00001-of-00001.safetensors")
+    index = {"weight_map": {"any": "model-00001-of-00001.safetensors"}}
+    (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
+    folders = {"user/model": folder, "user/pickled": pickled, "user/sharded": sharded, "user/keras": hub_folder}
+    with serve(folders) as (address, requests):
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+        yield requests
+
+
+def fetched(requests):
+    return {match[1] for path in requests if (match := re.search(r"/resolve/[^/]+/([^?]+)", path))}
+
+
+@pytest.mark.parametrize("name", ["model", "sharded"])
+def test_hub(hub, name, encoder, batch):
+    assert same(BertEncoder.from_preset(f"hf://user/{name}"), encoder, batch)
+    weights = "model.safetensors" if name == "model" else "model-00001-of-00001.safetensors"
+    assert fetched(hub) >= {"config.json", "vocab.txt", "tokenizer_config.json", weights}
+    assert all(file.endswith((".json", ".txt", ".safetensors")) for file in fetched(hub))
+    before = len(fetched(hub))
+    BertEncoder.from_preset(f"hf://user/{name}")
+    assert len(fetched(hub)) == before
+
+
+def test_hub_with_a_keras_preset(hub, backbone, batch):
+    assert equal_outputs(BertEncoder.from_preset("hf://user/keras"), backbone, batch)
+    assert fetched(hub) >= {"config.json", "model.weights.h5", "tokenizer.json", "assets/tokenizer/vocabulary.txt"}
+    assert not any(file.endswith((".bin", ".py")) for file in fetched(hub))
+
+
+def test_hub_with_pickled_weights_only(hub):
+    with pytest.raises(InputError, match=r"no file .*model.safetensors; expected .* pickled ones are not read"):
+        BertEncoder.from_preset("hf://user/pickled")
+    assert not any(file.endswith((".bin", ".py")) for file in fetched(hub))
+
+
+@pytest.mark.parametrize("name", ["user/none", "not a name", ""])
+def test_hub_without_that_repository(hub, name):
+    with pytest.raises(InputError, match=rf"hf://{name} \(.*\); expected a repository that can be reached") as caught:
+        BertEncoder.from_preset(f"hf://{name}", argument="teacher")
+    assert caught.value.argument == "teacher" and "\n" not in str(caught.value)
+
+
+def test_hub_that_cannot_be_reached(no_network, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    start = time.perf_counter()
+    with pytest.raises(InputError, match=r"hf://user/model \(.*\); expected a repository that can be reached"):
+        BertEncoder.from_preset("hf://user/model")
+    assert time.perf_counter() - start < 10

@@ -1,0 +1,1 @@
+"""Data augmentation: variants of labelled texts."""

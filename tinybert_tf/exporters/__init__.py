@@ -1,0 +1,1 @@
+"""A student in the formats that other runtimes read: one file per format."""

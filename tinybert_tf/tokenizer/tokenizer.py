@@ -1,0 +1,178 @@
+"""BERT's WordPiece tokenizer, inside the TensorFlow graph."""
+
+import collections
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.tokenizer.normalizer import normalizer_model
+
+CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
+
+# BERT gives up on words of more than 100 characters; tf-text counts bytes, of which a character has at most 4.
+_MAX_BYTES_PER_WORD = 400
+# Found wherever a long word is, and hardly elsewhere; a fuller set of characters would make it tens of times slower.
+_MAYBE_LONG_WORD = r"(?s).*[^ !-/:-@\x{3001}\x{3002}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{101}.*"
+_SEPARATOR = (  # punctuation and ideographs, words by themselves
+    r"([!-/:-@\[-`{-~\p{P}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}"
+    r"\x{20000}-\x{2A6DF}\x{2A700}-\x{2CEAF}\x{2F800}-\x{2FA1F}])"
+)
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class BertTokenizer:
+    """Turns text into the three tensors a BERT takes; runs inside `tf.data` and a SavedModel.
+
+    The ids are those of Hugging Face's `tokenizers`; `docs/tokenizer.md` lists the few exceptions.
+
+    Args:
+        vocabulary: the WordPieces, in the order of their ids; `[UNK]`, `[CLS]`, `[SEP]` and `[PAD]` among them.
+        lowercase: lower-case and strip accents, as uncased BERTs want.
+        sequence_length: most tokens in a row, special tokens included.
+
+    Raises:
+        InputError: the vocabulary lacks a special token, repeats a piece, or is not one that tf-text takes.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], lowercase: bool = True, sequence_length: int = 128):
+        self.vocabulary = list(vocabulary)
+        self.lowercase, self.sequence_length = lowercase, sequence_length
+        ids = {piece: i for i, piece in enumerate(self.vocabulary)}
+        missing = [token for token in (PAD, UNK, CLS, SEP) if token not in ids]
+        if missing:
+            raise InputError("vocabulary", f"{len(ids)} pieces without {', '.join(missing)}", "BERT's special tokens")
+        if len(ids) < len(self.vocabulary):
+            piece, count = collections.Counter(self.vocabulary).most_common(1)[0]
+            raise InputError("vocabulary", f"{piece!r} {count} times", "every piece once")
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id = (ids[t] for t in (PAD, UNK, CLS, SEP))
+        self.mask_id = ids.get(MASK)
+        self._normalizer = tf_text.FastBertNormalizer(model_buffer=tf.constant(normalizer_model(lowercase)))
+        try:
+            self._wordpiece = tf_text.FastWordpieceTokenizer(
+                self.vocabulary,
+                suffix_indicator="##",
+                max_bytes_per_word=_MAX_BYTES_PER_WORD,
+                token_out_type=tf.int32,
+                unknown_token=UNK,
+            )
+        except RuntimeError as error:
+            raise InputError("vocabulary", f"one that tf-text refuses ({error})", "WordPieces") from None
+
+    @classmethod
+    def from_file(cls, path: str | Path, **kwargs) -> "BertTokenizer":
+        """Reads a `vocab.txt`: one WordPiece a line, white space at its end left out.
+
+        Raises:
+            InputError: there is no such file, or it is not UTF-8, or not the vocabulary of a BERT.
+        """
+        try:
+            text = Path(path).read_bytes().decode("utf-8")
+        except OSError as error:
+            raise InputError("vocabulary", f"{path} ({error.strerror})", "a vocab.txt") from None
+        except UnicodeDecodeError as error:
+            raise InputError("vocabulary", f"{path}, not UTF-8 at byte {error.start}", "a vocab.txt in UTF-8") from None
+        return cls([line.rstrip() for line in text.removesuffix("\n").split("\n")], **kwargs)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the `vocab.txt`."""
+        write_vocabulary(self.vocabulary, path)
+
+    def tokenize(self, texts) -> tf.RaggedTensor:
+        """WordPiece ids without special tokens: strings `[batch]` to ragged int32 `[batch, (pieces)]`.
+
+        Bytes that are not UTF-8 are left out.
+
+        Raises:
+            InputError: `texts` is one string or a table of them.
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        if texts.shape.rank not in (1, None):
+            raise InputError("texts", f"strings of shape {texts.shape}", "strings [batch]")
+        texts = self._normalizer.normalize(texts)
+        maybe_long = tf.reduce_any(tf.strings.regex_full_match(texts, _MAYBE_LONG_WORD))
+        return self._wordpiece.tokenize(tf.cond(maybe_long, lambda: _blot_long_words(texts), lambda: texts))
+
+    def __call__(self, texts, text_pairs=None, sequence_length: int | None = None) -> dict[str, tf.Tensor]:
+        """Tokenizes, truncates the longer text first, adds special tokens and pads to the longest row.
+
+        Args:
+            texts: strings `[batch]`.
+            text_pairs: second texts `[batch]`, or None.
+            sequence_length: most tokens in a row; the tokenizer's own by default.
+
+        Returns:
+            `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
+
+        Raises:
+            InputError: no room for the special tokens, or the texts are not `[batch]`.
+        """
+        limit = self.sequence_length if sequence_length is None else sequence_length
+        specials = 2 if text_pairs is None else 3
+        if limit < specials:
+            raise InputError("sequence_length", limit, f"at least {specials}, the special tokens alone")
+        first = self.tokenize(texts)
+        second = None if text_pairs is None else self.tokenize(text_pairs)
+        if second is not None and not first.shape[:1].is_compatible_with(second.shape[:1]):
+            raise InputError("text_pairs", f"{second.shape[0]} texts", f"{first.shape[0]}, as many as texts")
+        return self._pack(first, second, limit - specials)
+
+    def _pack(self, first: tf.RaggedTensor, second: tf.RaggedTensor | None, room: int) -> dict[str, tf.Tensor]:
+        """Gathers each row's tokens from a list of all: far quicker than joining ragged tensors."""
+        tokens = [[self.pad_id, self.cls_id, self.sep_id], first.values]
+        start, n1 = 3 + _column(first.row_starts()), _column(first.row_lengths())
+        if second is None:
+            end = last = tf.minimum(n1, room) + 1  # places of the first [SEP] and of the last
+        else:
+            second_start, n2 = 3 + tf.size(first.values) + _column(second.row_starts()), _column(second.row_lengths())
+            n1, n2 = truncate_pair(n1, n2, room)
+            end, last = n1 + 1, n1 + n2 + 2
+            tokens.append(second.values)
+        place = tf.expand_dims(tf.range(tf.maximum(tf.reduce_max(last), 1) + 1), 0)
+        source = start + place - 1
+        if second is not None:
+            source = tf.where(place > end, second_start + place - end - 1, source)
+        source = tf.where((place == end) | (place == last), 2, tf.where(place == 0, 1, source))
+        padding_mask = place <= last
+        return {
+            "token_ids": tf.gather(tf.concat(tokens, axis=0), tf.where(padding_mask, source, 0)),
+            "segment_ids": tf.cast(padding_mask & (place > end), tf.int32),
+            "padding_mask": tf.cast(padding_mask, tf.int32),
+        }
+
+    def get_config(self) -> dict:
+        return {"vocabulary": self.vocabulary, "lowercase": self.lowercase, "sequence_length": self.sequence_length}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "BertTokenizer":
+        return cls(**config)
+
+
+def write_vocabulary(pieces: Sequence[str], path: str | Path) -> None:
+    """Writes a `vocab.txt`."""
+    Path(path).write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8", newline="\n")
+
+
+def truncate_pair(n1: tf.Tensor, n2: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cuts two texts' lengths to `room` pieces together, the longer one first (Hugging Face's `longest_first`).
+
+    The shorter text keeps up to half of the room; where both are longer, an odd piece goes to the longer text,
+    or to the second one if they are equally long.
+    """
+    short, long = tf.minimum(n1, n2), tf.maximum(n1, n2)
+    short = tf.where(short + long <= room, short, tf.minimum(short, room // 2))
+    long = tf.minimum(long, room - short)
+    return tf.where(n1 > n2, long, short), tf.where(n1 > n2, short, long)
+
+
+def _column(values: tf.Tensor) -> tf.Tensor:
+    return tf.expand_dims(tf.cast(values, tf.int32), 1)
+
+
+def _blot_long_words(texts: tf.Tensor) -> tf.Tensor:
+    """Makes words of more than 100 characters unknown."""
+    texts = tf.strings.regex_replace(texts, _SEPARATOR, r" \1 ")
+    return tf.strings.regex_replace(texts, "[^ ]{101,}", "\x01")  # neither normalised text nor a piece has a \x01

@@ -17,6 +17,7 @@ setup(
     license="Apache-2.0",
     packages=[*find_packages(include=["tinybert_tf", "tinybert_tf.*"]), "tinybert_tf.tflite"],
     package_dir={"tinybert_tf.tflite": "tflite"},
+    package_data={"tinybert_tf.presets": ["cards/*.md"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "absl-py>=1.4",

@@ -25,7 +25,7 @@ import tensorflow as tf
 from tinybert_tf.augmentation.augmenter import Augmenter
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.tasks import load_task
-from tinybert_tf.presets.resolve import load_masked_lm
+from tinybert_tf.models import BertMaskedLM
 
 
 class OneByOne(Augmenter):
@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shares", type=float, nargs="*", default=[0.15, 0.3])
     options = parser.parse_args()
-    model = load_masked_lm(options.masked_lm, head_required=True)
+    model = BertMaskedLM.from_preset(options.masked_lm, new_head=False)
     vectors = WordVectors.load("glove_6b_50d")
     texts = load_task("movie_reviews").split("train").texts[: options.reviews]
     ways = {

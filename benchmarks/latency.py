@@ -246,10 +246,10 @@ def main():
     command = [sys.executable, __file__, f"--folder={options.folder}"]
     if not reviews.exists():
         from tinybert_tf.data.tasks import load_task
-        from tinybert_tf.presets.resolve import load_classifier
+        from tinybert_tf.models import BertClassifier
 
         build(options.student, options.folder)
-        load_classifier(options.student).tokenizer.save(vocabulary)
+        BertClassifier.from_preset(options.student).tokenizer.save(vocabulary)
         reviews.write_text(json.dumps(load_task("movie_reviews").splits["test"].texts[:REVIEWS]))
     results = options.folder / "latency.json"  # measured again when it is deleted
     if not results.exists():

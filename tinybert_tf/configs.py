@@ -5,8 +5,9 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """The shape of a BERT encoder, in keras-hub's names; of an MPNet, which has relative positions and no segments.
+    """The shape of a BERT encoder, in keras-hub's names.
 
+    `family` says how it is stored (`presets/families/`): an "mpnet" also has relative positions, and no segments.
     `activation` is a Hugging Face `hidden_act`; students use "gelu_new", the tanh form, because keras-hub
     computes that one whatever a configuration says.
     """
@@ -22,6 +23,7 @@ class EncoderConfig:
     activation: str = "gelu_new"
     layer_norm_epsilon: float = 1e-12
     dropout: float = 0.1
+    family: str = "bert"
 
 
 STUDENT_PRESETS = {

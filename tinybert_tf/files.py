@@ -1,28 +1,115 @@
-"""The JSON files of a model folder."""
+"""Files and folders, written whole or not at all, and JSON that is read in one line of error.
 
+One rule for all of them: the content is on the disk (fsync) before it gets its name, so that neither a kill nor a
+power cut leaves a name with half a content.
+"""
+
+import contextlib
 import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from tinybert_tf.errors import InputError
 
+PARTIAL = ".partial"  # ends the names of files and folders that are still being written
 
-def read_json(path: Path, argument: str) -> dict:
+
+def read_json(path: Path, argument: str = "preset") -> dict:
     """Reads a JSON object.
 
+    Args:
+        path: The file.
+        argument: What an error calls it.
+
     Raises:
-        InputError: the file is missing, or holds something else.
+        InputError: The file is missing, or holds something else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(argument, f"no file {path}", "a model folder that holds it") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(argument, f"{path}, which is no JSON ({error})", "a model folder's JSON file") from None
+        raise InputError(argument, f"no file {path}", "a folder that holds it") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(argument, f"{path}, which is no JSON ({error})", "a JSON object") from None
     if not isinstance(content, dict):
         raise InputError(argument, f"{path} with a {type(content).__name__}", "a JSON object")
     return content
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Writes a JSON object, indented, with a newline at its end."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def json_text(content: dict) -> str:
+    """Returns a JSON object as text: indented, with a newline at its end."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+@contextlib.contextmanager
+def write_whole(path: Path, mode: str = "w") -> Iterator[IO]:
+    """Yields a stream; what is written to it becomes the file when the block ends, and nothing where it fails.
+
+    Args:
+        path: The file, new or to be replaced.
+        mode: "w" for text, in UTF-8 with plain newlines, or "wb".
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}{PARTIAL}")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with partial.open(mode, **text) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
+    with write_whole(path) as stream:
+        stream.write(text)
+
+
+@contextlib.contextmanager
+def write_folder(folder: Path, last: str | None = None, obsolete: Sequence[str] = ()) -> Iterator[Path]:
+    """Yields an empty folder; what is written there goes to `folder` when the block ends, and nothing where it fails.
+
+    A new folder appears in one step. One that exists keeps its other files; while its own are exchanged, it is
+    without `last`: whoever reads it meanwhile finds no whole folder, never half of one.
+
+    Args:
+        folder: The folder, which is made where it does not exist.
+        last: Name of the file by which readers know the folder; it goes first and comes last.
+        obsolete: Names of what a reader would believe beside, or in place of, the new files.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    # Inside a folder that exists, which may be a file system of its own.
+    partial = folder / PARTIAL if folder.exists() else folder.with_name(f".{folder.name}{PARTIAL}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        if not folder.exists():
+            partial.rename(folder)
+            return
+        for name in (*([last] if last else ()), *obsolete):
+            (folder / name).unlink(missing_ok=True)
+        for made in sorted(partial.iterdir(), key=lambda made: made.name == last):
+            target = folder / made.name
+            if target.is_dir() and made.is_dir():
+                shutil.rmtree(target)
+            made.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits, predict_logits
+from tinybert_tf.evaluation.prediction import Predictor, cached_logits, has_cached_logits
 
 TEXTS = ["a fine film", "dull", "the story of a film is good and bad , and it is fine", "it is good", "bad"]
 
@@ -12,7 +12,7 @@ TEXTS = ["a fine film", "dull", "the story of a film is good and bad , and it is
 def test_logits_come_in_the_order_of_the_examples(make_classifier):
     model = make_classifier()
     tokens = TokenizedExamples(Examples(TEXTS), model.tokenizer, 16)
-    logits = predict_logits(model, tokens, batch_size=2)
+    logits = Predictor(model, batch_size=2).logits(tokens)
     for text, row in zip(TEXTS, logits):
         np.testing.assert_allclose(row, model(model.tokenizer([text]))[0], atol=1e-5)
 

@@ -60,7 +60,7 @@ def test_unknown_call_argument(make_classifier, batch):
 
 @pytest.mark.parametrize(("labels", "got"), [([], "none"), (["a", "b", "a"], r"\['a', 'b', 'a'\]")])
 def test_labels_are_checked(make_encoder, labels, got):
-    with pytest.raises(InputError, match=rf"labels: got {got}; expected one name a class, each once"):
+    with pytest.raises(InputError, match=rf"labels: got {got}; expected one name per class, each once"):
         BertClassifier(make_encoder(), labels)
 
 

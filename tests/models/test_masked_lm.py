@@ -12,7 +12,6 @@ from tests.conftest import randomize
 from tests.presets.test_other_libraries import needs_transformers, run_python
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder, BertMaskedLM
-from tinybert_tf.presets.resolve import load_masked_lm
 
 
 @pytest.fixture
@@ -63,9 +62,9 @@ def test_a_new_head_starts_at_the_identity(make_encoder):
 
 
 def test_an_encoder_without_the_head_is_refused_where_it_is_needed(folder):
-    with pytest.raises(InputError, match=r"masked_lm: got .* without cls\.predictions"):
-        load_masked_lm(str(folder), argument="masked_lm", head_required=True)
-    assert isinstance(load_masked_lm(str(folder)), BertMaskedLM)
+    with pytest.raises(InputError, match=r"preset: got .* without cls\.predictions"):
+        BertMaskedLM.from_preset(folder, new_head=False)
+    assert isinstance(BertMaskedLM.from_preset(folder), BertMaskedLM)
 
 
 def test_the_encoder_of_a_masked_lm_can_be_had(masked_lm, batch, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import PIECES
 from tests.presets.folders import change_json, change_weights, renamed
-from tinybert_tf.errors import InputError
+from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder
 
 
@@ -125,8 +125,8 @@ DAMAGES = {
 def test_damaged_folder(folder, damage):
     harm, message = DAMAGES[damage]
     harm(folder)
-    with pytest.raises(InputError, match=message) as caught:
-        BertEncoder.from_preset(folder, argument="teacher")
+    with pytest.raises(InputError, match=message) as caught, naming("teacher"):
+        BertEncoder.from_preset(folder)
     assert caught.value.argument == "teacher" and str(folder) in str(caught.value)
     assert str(caught.value).startswith("teacher: got ") and "\n" not in str(caught.value)
 
@@ -167,8 +167,8 @@ CLASSIFIER_DAMAGES = {
 def test_damaged_classifier(classifier_folder, damage):
     harm, message = CLASSIFIER_DAMAGES[damage]
     harm(classifier_folder)
-    with pytest.raises(InputError, match=message) as caught:
-        BertClassifier.from_preset(classifier_folder, argument="teacher")
+    with pytest.raises(InputError, match=message) as caught, naming("teacher"):
+        BertClassifier.from_preset(classifier_folder)
     assert caught.value.argument == "teacher" and "\n" not in str(caught.value)
 
 

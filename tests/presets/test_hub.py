@@ -9,7 +9,7 @@ import pytest
 
 from tests.presets.folders import equal_outputs, same
 from tests.presets.hub_server import serve
-from tinybert_tf.errors import InputError
+from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertEncoder
 
 
@@ -66,8 +66,11 @@ def test_hub_with_pickled_weights_only(hub):
 
 @pytest.mark.parametrize("name", ["user/none", "not a name", ""])
 def test_hub_without_that_repository(hub, name):
-    with pytest.raises(InputError, match=rf"hf://{name} \(.*\); expected a repository that can be reached") as caught:
-        BertEncoder.from_preset(f"hf://{name}", argument="teacher")
+    with (
+        pytest.raises(InputError, match=rf"hf://{name} \(.*\); expected a repository that can be reached") as caught,
+        naming("teacher"),
+    ):
+        BertEncoder.from_preset(f"hf://{name}")
     assert caught.value.argument == "teacher" and "\n" not in str(caught.value)
 
 

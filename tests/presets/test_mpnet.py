@@ -11,15 +11,15 @@ from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers.relative_position import buckets_of
-from tinybert_tf.models import BertClassifier, BertEncoder
-from tinybert_tf.presets.families.mpnet import MpnetVocabulary
-from tinybert_tf.presets.resolve import load_classifier, load_masked_lm, loads_as_classifier
+from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM
+from tinybert_tf.presets.families import FAMILIES
+from tinybert_tf.presets.resolve import open_preset
 
 
 @pytest.fixture
 def mpnet(make_encoder):
     """A tiny MPNet."""
-    return make_encoder(num_segments=0, relative_position_buckets=32)
+    return make_encoder(num_segments=0, relative_position_buckets=32, family="mpnet")
 
 
 def test_buckets():
@@ -41,7 +41,7 @@ def test_tokens_of_a_pair_are_those_of_a_bert(mpnet, make_encoder, tmp_path):
     theirs, ours = loaded.tokenizer(*pair), make_encoder().tokenizer(*pair)
     assert (np.asarray(theirs["token_ids"]) == np.asarray(ours["token_ids"])).all()
     pieces = (tmp_path / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    vocabulary = MpnetVocabulary(tmp_path, "model")
+    vocabulary = FAMILIES["mpnet"].vocabulary(tmp_path)
     ids = np.asarray(theirs["token_ids"])[0][np.asarray(theirs["padding_mask"])[0] == 1]
     read = [pieces[place] for place in vocabulary.rows[ids]]
     assert read[0] == "<s>" and read[-1] == "</s>" and read.count("</s>") == 2
@@ -53,8 +53,8 @@ def test_a_classifier_comes_back_from_its_folder(mpnet, batch, tmp_path):
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["model_type"] == "mpnet" and config["architectures"] == ["MPNetForSequenceClassification"]
     assert config["vocab_size"] == len(mpnet.tokenizer.vocabulary) + 5
-    loaded = load_classifier(tmp_path / "model")
-    assert loads_as_classifier(tmp_path / "model") and loaded.labels == ["bad", "good"]
+    loaded = BertClassifier.from_preset(tmp_path / "model")
+    assert open_preset(tmp_path / "model").is_classifier and loaded.labels == ["bad", "good"]
     assert loaded.tokenizer.vocabulary == mpnet.tokenizer.vocabulary
     np.testing.assert_array_equal(loaded(batch), model(batch))
 
@@ -87,8 +87,8 @@ def test_a_vocabulary_without_a_place_for_each_piece_is_refused(mpnet, tmp_path,
 
 def test_it_is_no_masked_lm(mpnet, tmp_path):
     mpnet.save_to_preset(tmp_path / "model")
-    with pytest.raises(InputError, match="an MPNet; expected a BERT"):
-        load_masked_lm(tmp_path / "model")
+    with pytest.raises(InputError, match="of the family mpnet; expected a BERT"):
+        BertMaskedLM.from_preset(tmp_path / "model")
 
 
 def test_it_teaches_a_bert(mpnet, make_encoder, batch):

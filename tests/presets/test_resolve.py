@@ -6,9 +6,9 @@ import pytest
 from tests.conftest import PIECES, randomize
 from tests.presets.folders import equal_outputs, same
 from tinybert_tf import assets
-from tinybert_tf.errors import InputError
+from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder
-from tinybert_tf.presets.resolve import resolve_folder
+from tinybert_tf.presets.resolve import open_preset
 
 # Folders
 
@@ -18,7 +18,7 @@ def test_run_directory(encoder, tmp_path, batch):
     (tmp_path / "run" / "run.json").write_text("{}")
     (tmp_path / "run" / "config.json").write_text("not the model's")
     assert same(BertEncoder.from_preset(tmp_path / "run"), encoder, batch)
-    assert resolve_folder(tmp_path / "run") == tmp_path / "run" / "model"
+    assert open_preset(tmp_path / "run").folder == tmp_path / "run" / "model"
 
 
 def test_home_and_relative_folders(encoder, tmp_path, batch, monkeypatch):
@@ -49,8 +49,8 @@ def write_run(path):
 )
 def test_wrong_folder(tmp_path, write, message):
     write(tmp_path / "here")
-    with pytest.raises(InputError, match=message) as caught:
-        BertEncoder.from_preset(tmp_path / "here", argument="student")
+    with pytest.raises(InputError, match=message) as caught, naming("student"):
+        BertEncoder.from_preset(tmp_path / "here")
     assert caught.value.argument == "student" and "\n" not in str(caught.value)
 
 
@@ -64,8 +64,11 @@ def test_wrong_folder(tmp_path, write, message):
 )
 def test_unknown_name_suggests_known_ones(name, alike, no_network, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"neither a folder nor a known name; .* a name such as .*{alike}") as caught:
-        BertClassifier.from_preset(name, argument="teacher")
+    with (
+        pytest.raises(InputError, match=rf"neither a folder nor a known name; .* a name such as .*{alike}") as caught,
+        naming("teacher"),
+    ):
+        BertClassifier.from_preset(name)
     assert len(str(caught.value)) < 300
 
 
@@ -128,8 +131,11 @@ def test_keras_hub_backbone_is_no_classifier(hub_folder):
 
 def test_damaged_keras_hub_folder(hub_folder):
     (hub_folder / "model.weights.h5").write_bytes(b"no")
-    with pytest.raises(InputError, match=r"hub \(.*\); expected a preset that keras-hub can load as BertB") as caught:
-        BertEncoder.from_preset(hub_folder, argument="teacher")
+    with (
+        pytest.raises(InputError, match=r"hub \(.*\); expected a preset that keras-hub can load as BertB") as caught,
+        naming("teacher"),
+    ):
+        BertEncoder.from_preset(hub_folder)
     assert caught.value.argument == "teacher" and "\n" not in str(caught.value)
 
 
@@ -147,8 +153,11 @@ def test_another_keras_hub_model(tmp_path):
 def test_keras_hub_without_network(name, no_network, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     start = time.perf_counter()
-    with pytest.raises(InputError, match=rf"{name} \(.*\); expected a preset that keras-hub can load") as caught:
-        BertEncoder.from_preset(name, argument="teacher")
+    with (
+        pytest.raises(InputError, match=rf"{name} \(.*\); expected a preset that keras-hub can load") as caught,
+        naming("teacher"),
+    ):
+        BertEncoder.from_preset(name)
     assert caught.value.argument == "teacher" and "\n" not in str(caught.value)
     assert time.perf_counter() - start < 10
 

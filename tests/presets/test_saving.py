@@ -1,4 +1,5 @@
 import os
+import pathlib
 import resource
 import signal
 
@@ -25,7 +26,7 @@ def test_failed_save_leaves_nothing(encoder, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("fails", ["save_file", "write_json", "rename"])
+@pytest.mark.parametrize("fails", ["save_file", "json_text", "model_card"])
 def test_failed_save_leaves_the_old_folder(make_encoder, folder, monkeypatch, fails):
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -33,8 +34,8 @@ def test_failed_save_leaves_the_old_folder(make_encoder, folder, monkeypatch, fa
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     if fails == "save_file":
         monkeypatch.setattr(weights, "save_file", broken_save)
-    elif fails == "write_json":
-        monkeypatch.setattr(checkpoints, "write_json", fail)
+    elif fails == "json_text":
+        monkeypatch.setattr(checkpoints, "json_text", fail)
     else:
         monkeypatch.setattr(checkpoints, "model_card", fail)
         (folder / "README.md").unlink()
@@ -70,7 +71,7 @@ def test_interrupted_exchange_is_no_model(make_encoder, folder, monkeypatch):
         replaced.append(os.path.basename(target))
         os.rename(source, target)
 
-    monkeypatch.setattr(checkpoints.os, "replace", replace)
+    monkeypatch.setattr(pathlib.Path, "replace", replace)
     with pytest.raises(KeyboardInterrupt):
         make_encoder(seed=1).save_to_preset(folder)
     assert replaced != ["config.json"]

@@ -87,7 +87,7 @@ def test_a_run_leaves_a_student_that_loads(whole):
     student = BertEncoder.from_preset(str(output))
     assert (student.config.num_layers, student.config.hidden_dim) == (4, 312)
     card = (output / "model" / "README.md").read_text()
-    assert "| held-out" in card and "| updates | 12 of 8 sequences of 16 tokens |" in card
+    assert "| held-out" in card and "| steps | 12 of 8 sequences of 16 tokens |" in card
     assert str(output / "model") in result.stdout
     assert "untrained" in result.stdout and "attention_loss_4" in result.stdout
 

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from tests.stages.conftest import QUICK
+from tinybert_tf.augmentation.file import FILE, read_augmented
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation.dev import dev_evaluator
+from tinybert_tf.evaluation.prediction import Predictor
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, predict, task
@@ -30,7 +33,7 @@ def test_the_teacher_learns_and_knows_its_labels(runs):
 
 def test_checkpoints_are_chosen_by_the_mean_of_the_metrics(runs, files):
     task = dataclasses.replace(load_task(**files_only(files)), metrics=("accuracy", "f1"))
-    found = finetune.dev_evaluator(BertClassifier.from_preset(str(runs["finetune"].path)), task, 16)()
+    found = dev_evaluator(BertClassifier.from_preset(str(runs["finetune"].path)), task, 16)()
     assert found["score"] == pytest.approx((found["accuracy"] + found["f1"]) / 2)
 
 
@@ -46,19 +49,19 @@ def test_the_masked_lm_learns(runs):
 
 
 def test_augmentation_keeps_originals_and_adds_variants(runs):
-    rows = [json.loads(line) for line in (runs["augment"].path / augment.FILE).read_text().splitlines()]
+    rows = [json.loads(line) for line in (runs["augment"].path / FILE).read_text().splitlines()]
     results = runs["augment"].record["results"]
     assert results["examples"] == 180 and results["rows"] == len(rows) > 400
     assert len({(row["source"], row["text"]) for row in rows}) == len(rows)
     assert sorted({row["source"] for row in rows}) == list(range(180))
     assert 0 < results["flip_rate"] < 1 and results["flips_looked_at"] == len(rows) - 180
-    assert "turns round" in augment.summary(runs["augment"])
+    assert "label flips for" in augment.summary(runs["augment"])
 
 
 def test_originals_are_drawn_as_often_as_asked_for(runs, files):
     own = load_task(**files_only(files))
     for share, least, most in ((0.0, 0.0, 0.3), (0.5, 0.45, 0.55), (0.8, 0.75, 0.85)):
-        examples, repeats = augment.read_augmented(str(runs["augment"].path), own, share)
+        examples, repeats = read_augmented(str(runs["augment"].path), own, share)
         firsts = repeats[[examples.texts.index(text) for text in own.split("train").texts]].sum()
         assert least < firsts / repeats.sum() < most
     assert repeats.min() == 1
@@ -113,8 +116,8 @@ def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path):
 
 def test_a_file_is_read_in_batches_at_a_terminal_too(runs, tmp_path, monkeypatch):
     (tmp_path / "texts.txt").write_text("a good film\na bad film\na dull film\n", encoding="utf-8")
-    sizes, real = [], predict.predict_logits
-    monkeypatch.setattr(predict, "predict_logits", lambda *args: sizes.append(len(args[1])) or real(*args))
+    sizes, real = [], Predictor.logits
+    monkeypatch.setattr(Predictor, "logits", lambda *args: sizes.append(len(args[1])) or real(*args))
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     model = str(runs["finetune"].path)
@@ -136,7 +139,7 @@ def test_so_does_a_line_of_augmented_texts(runs, reviews, tmp_path):
     )
     folder = augment.run(config)
     assert folder.record["results"]["examples"] > 100
-    rows = augment.read_augmented(str(folder.path), load_task(train_file=config.train_file), 0.0)[0].texts
+    rows = read_augmented(str(folder.path), load_task(train_file=config.train_file), 0.0)[0].texts
     assert ODD_LINES in rows and len(rows) == folder.record["results"]["rows"]
 
 
@@ -175,7 +178,7 @@ def test_who_has_learned_already_learns_jointly_where_little_time_is(settings, p
     data = {} if "task" in settings else files_only(files)
     own = load_task(**files_only(files))
     own = dataclasses.replace(own, name=settings.get("task", own.name))
-    assert task._recipe(configs.TaskConfig(**data, **settings), own).phase == phase
+    assert task.recipe_of(configs.TaskConfig(**data, **settings), own).phase == phase
 
 
 def test_a_student_learns_with_the_weights_of_its_file(runs, files, tmp_path):
@@ -221,7 +224,7 @@ def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_p
     partial.write_bytes(partial.read_bytes()[:-7])  # the kill came within a line
     monkeypatch.setattr(augment, "make_pair_variants", make)
     cut = augment.run(config)
-    assert (cut.path / augment.FILE).read_bytes() == (whole.path / augment.FILE).read_bytes()
+    assert (cut.path / FILE).read_bytes() == (whole.path / FILE).read_bytes()
 
 
 def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_path, monkeypatch):
@@ -233,23 +236,23 @@ def test_variants_that_turn_the_answer_round_can_be_left_out(runs, files, tmp_pa
     assert 0 < results["dropped"] == before - results["rows"]
 
     def dies(*args):
-        replace_text(*args)
+        write_text(*args)
         raise KeyboardInterrupt
 
-    replace_text = augment.replace_text
-    monkeypatch.setattr(augment, "replace_text", dies)
+    write_text = augment.write_text
+    monkeypatch.setattr(augment, "write_text", dies)
     config = dataclasses.replace(config, output_dir=str(tmp_path / "cut"))
     with pytest.raises(KeyboardInterrupt):
         augment.run(config)
-    monkeypatch.setattr(augment, "replace_text", replace_text)
+    monkeypatch.setattr(augment, "write_text", write_text)
     cut = augment.run(config).record["results"]
     assert cut | {"seconds": 0} == results | {"seconds": 0}  # it looks at all of the variants again
 
 
 def test_a_line_that_is_no_augmented_example_is_named(runs, files, tmp_path):
-    (tmp_path / augment.FILE).write_text('{"source": 0, "text": "fine"}\n{"text": "dull"}\n')
-    with pytest.raises(InputError, match=f"{augment.FILE}, line 2: .*; expected an object with source, text"):
-        augment.read_augmented(str(tmp_path), load_task(**files_only(files)), 0.0)
+    (tmp_path / FILE).write_text('{"source": 0, "text": "fine"}\n{"text": "dull"}\n')
+    with pytest.raises(InputError, match=f"{FILE}, line 2: .*; expected an object with source, text"):
+        read_augmented(str(tmp_path), load_task(**files_only(files)), 0.0)
 
 
 def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):

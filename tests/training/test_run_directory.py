@@ -47,7 +47,7 @@ def test_a_finished_run_says_so(tmp_path):
 def test_a_run_that_another_process_did_meanwhile_is_not_written_over(tmp_path):
     late = RunDirectory(tmp_path / "run", "general", SETTINGS)
     started(tmp_path / "run").finish({"loss": 1.0})
-    with pytest.raises(InputError, match="another process was at work meanwhile; expected the same command once more"):
+    with pytest.raises(InputError, match="another process was at work meanwhile; expected the command to be repeated"):
         late.start({"teacher": "abc"})
     assert RunDirectory(tmp_path / "run", "general", SETTINGS).finished
     assert started(tmp_path / "run").finished  # and the lock is free
@@ -57,6 +57,43 @@ def test_a_run_that_died_in_its_first_write_goes_on(tmp_path):
     for name in (".lock", ".run.json.partial"):
         (tmp_path / name).write_text("{")
     assert not started(tmp_path).finished
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("{", "run.json, which is no JSON"),
+        ("", "run.json, which is no JSON"),
+        ("[" * 100_000, "run.json, which is no JSON"),
+        ("[]", "run.json with a list; expected a JSON object"),
+        ('"run"', "run.json with a str; expected a JSON object"),
+        ("{}", "run.json without a readable 'stage'; expected the record of a run"),
+        ('{"stage": "general"}', "run.json without a readable 'settings'"),
+        ('{"stage": ["general"], "settings": {}}', "run.json without a readable 'stage'"),
+        ('{"stage": "general", "settings": {}, "inputs": 3}', "run.json without a readable 'inputs'"),
+        ('{"stage": "general", "settings": {}, "status": "finished"}', "run.json without a readable 'results'"),
+    ],
+)
+def test_a_damaged_record_is_one_line(tmp_path, content, message):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        RunDirectory(tmp_path, "general", {})
+    assert caught.value.argument == "output_dir" and "\n" not in str(caught.value)
+    assert (tmp_path / "run.json").read_text() == content
+
+
+def test_a_record_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "run.json").write_bytes(b"\xff\x00{")
+    with pytest.raises(InputError, match=r"run.json, which is no JSON"):
+        RunDirectory(tmp_path, "general", {})
+
+
+def test_a_record_from_before_a_setting_was_added_has_its_default(tmp_path):
+    started(tmp_path / "run")
+    new = SETTINGS | {"relation_weight": 0.0}
+    assert RunDirectory(tmp_path / "run", "general", new, defaults={"relation_weight": 0.0}).record
+    with pytest.raises(InputError, match=r"a run with relation_weight=0.0; expected relation_weight=1.0"):
+        RunDirectory(tmp_path / "run", "general", SETTINGS | {"relation_weight": 1.0}, {"relation_weight": 0.0})
 
 
 @pytest.mark.parametrize(

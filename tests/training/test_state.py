@@ -44,7 +44,7 @@ def test_without_a_checkpoint_there_is_nothing_to_restore(tmp_path):
 def test_a_write_that_was_cut_off_is_not_taken_for_a_checkpoint(tmp_path):
     checkpoints = Checkpoints(tmp_path, variables())
     checkpoints.save(5, {})
-    (tmp_path / "step-000000010.partial").write_bytes(b"half")
+    (tmp_path / ".step-000000010.safetensors.partial").write_bytes(b"half")
     assert checkpoints.restore()[0] == 5
 
 

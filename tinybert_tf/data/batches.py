@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.tokenizer.tokenizer import BertTokenizer, truncate_pair
+from tinybert_tf.tokenizer import BertTokenizer
+from tinybert_tf.tokenizer.tokenizer import truncate_pair
 
 POOL_BATCHES = 50  # shuffled batches that are sorted by length together
 _CHUNK = 4096  # texts that are tokenized at a time

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinybert_tf.data.packing import PackedText, Position
-from tinybert_tf.tokenizer.tokenizer import BertTokenizer
+from tinybert_tf.tokenizer import BertTokenizer
 
 MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; the rest stay as they are
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tinybert_tf.data.text import Corpus
-from tinybert_tf.tokenizer.tokenizer import BertTokenizer
+from tinybert_tf.tokenizer import BertTokenizer
 
 WINDOW_BYTES = 4 << 20
 PAIR_SHARE, SHORT_SHARE = 0.5, 0.1

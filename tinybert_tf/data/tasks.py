@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinybert_tf import assets
-from tinybert_tf.data import files, glue
+from tinybert_tf.data import files, glue, packaged
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.splits import split_of
 from tinybert_tf.errors import InputError
@@ -26,12 +25,14 @@ class Task:
         labels: class names in the order of the numbers in the examples; `("score",)` for regression.
         metrics: what the field reports, see `tinybert_tf.evaluation.metrics`.
         splits: "train", "dev", "test" and maybe more ("dev_mismatched"), each an `Examples`.
+        asset: Packaged asset that it is read from, if any.
     """
 
     name: str
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     splits: dict[str, Examples]
+    asset: str = ""
 
     @property
     def is_regression(self) -> bool:
@@ -117,36 +118,30 @@ def load_task(name: str = "", **options) -> Task:
 
 
 def _movie_reviews() -> Task:
-    """10,568 snippets of film reviews; the sign of a mean of some twenty ratings, zeros dropped."""
-    file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
-    rows = [line.split("\t", 2) for line in file.read_text(encoding="utf-8").splitlines()]
-    rows = [(key, text, int(float(rating) > 0)) for key, rating, text in rows if float(rating) != 0]
-    return _by_hash("movie_reviews", ("negative", "positive"), rows)
+    """10,568 snippets of film reviews; those of a mean rating of 0 are dropped."""
+    return _by_hash("movie_reviews", "movie_reviews")
 
 
 def _wiki_topics() -> Task:
     """9,033 openings of Wikipedia articles, one of 11 topics."""
-    file = assets.fetch("wiki_openings") / "summaries_en-us.json"
-    articles = json.loads(file.read_text(encoding="utf-8"))
-    known = {title: a for title, a in articles.items() if a["topic"] not in (None, "", "Uncategorized")}
-    topics = tuple(sorted({article["topic"] for article in known.values()}))
-    rows = [(title, article["extract"], topics.index(article["topic"])) for title, article in known.items()]
-    return _by_hash("wiki_topics", topics, rows)
+    return _by_hash("wiki_topics", "wiki_openings")
 
 
-def _by_hash(name: str, labels: tuple[str, ...], rows: list[tuple[str, str, int]]) -> Task:
-    """Splits rows of (key, text, label) by a hash of the key; a text that stands twice stays on one side."""
+def _by_hash(name: str, asset: str) -> Task:
+    """The labelled rows of an asset, split by a hash of their keys; a text that stands twice stays on one side."""
+    rows = [row for row in packaged.READERS[asset]() if row.label is not None]
+    labels = tuple(sorted({row.label for row in rows}))
     seen, parts = set(), {"train": [], "dev": [], "test": []}
     for key, text, label in rows:
         if text in seen:
             continue
         seen.add(text)
-        parts[split_of(key)].append((text, label))
+        parts[split_of(key)].append((text, labels.index(label)))
     splits = {
         split: Examples([text for text, _ in part], None, np.array([label for _, label in part]))
         for split, part in parts.items()
     }
-    return Task(name, labels, ("accuracy",), splits)
+    return Task(name, labels, ("accuracy",), splits, asset)
 
 
 _PACKAGED: dict[str, Callable[[], Task]] = {"movie_reviews": _movie_reviews, "wiki_topics": _wiki_topics}

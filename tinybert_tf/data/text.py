@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinybert_tf import assets
-from tinybert_tf.data.splits import bucket, split_of
+from tinybert_tf.data import packaged
+from tinybert_tf.data.splits import bucket
 from tinybert_tf.errors import InputError
 
 MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document goes on as another one
@@ -64,12 +64,12 @@ class Corpus:
         return digest.hexdigest()
 
     def _shards(self, source: str) -> list[Path | str]:
-        if source in assets.TEXTS or source.startswith("tfds:"):
+        if source in packaged.READERS or source.startswith("tfds:"):
             return [source]
         files = sorted(Path(file) for file in glob.glob(str(Path(source).expanduser()), recursive=True))
         files = [file for file in files if file.is_file()]
         if not files:
-            known = ", ".join(name for name in assets.TEXTS if name in _ASSET_READERS)
+            known = ", ".join(packaged.READERS)
             raise InputError("corpus", f"{source!r}, which is no file", f"text or .jsonl files, tfds:NAME, or {known}")
         return files
 
@@ -81,7 +81,7 @@ class Corpus:
             elif shard.startswith("tfds:"):
                 texts = _tfds(shard.removeprefix("tfds:"), self.field)
             else:
-                texts = _asset(shard)
+                texts = packaged.documents(shard)
             for text in texts:
                 text = text.strip()
                 for start in range(0, len(text), MAX_DOCUMENT_CHARACTERS):
@@ -145,32 +145,6 @@ def _tfds(name: str, field: str) -> Iterator[str]:
         raise InputError("corpus_field", repr(field), f"one of the features of tfds:{name}: {features}")
     for example in dataset.as_numpy_iterator():
         yield example[field].decode("utf-8")
-
-
-def _wiki_openings(folder: Path) -> Iterator[str]:
-    """The openings of Wikipedia articles but those that the task `wiki_topics` evaluates on."""
-    articles = json.loads((folder / "summaries_en-us.json").read_text(encoding="utf-8"))
-    return _training_texts({title: article["extract"] for title, article in articles.items()})
-
-
-def _movie_reviews(folder: Path) -> Iterator[str]:
-    """The reviews but those that the task `movie_reviews` evaluates on."""
-    lines = (folder / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8").splitlines()
-    rows = (line.split("\t", 2) for line in lines)
-    return _training_texts({key: text for key, _, text in rows})
-
-
-def _training_texts(texts: dict[str, str]) -> Iterator[str]:
-    """Texts by key, less those held out; a text may stand under two keys, on either side."""
-    held_out = {text for key, text in texts.items() if split_of(key) != "train"}
-    return (text for text in texts.values() if text not in held_out)
-
-
-_ASSET_READERS = {"wiki_openings": _wiki_openings, "movie_reviews": _movie_reviews}
-
-
-def _asset(name: str) -> Iterator[str]:
-    return _ASSET_READERS[name](assets.fetch(name))
 
 
 def _ends_of(file: Path) -> bytes:

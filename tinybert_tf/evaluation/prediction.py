@@ -1,11 +1,11 @@
 """A classifier's answers on many examples, quickly, and kept where they are needed again."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
+import safetensors
 import tensorflow as tf
 from absl import logging
 from safetensors.numpy import load_file, save
@@ -14,46 +14,49 @@ from tqdm import tqdm
 from tinybert_tf import assets
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
+from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.training.run_directory import digest_of
 
 _SHOW_FROM = 5000  # rows that take long enough for a progress bar
 
 
-def predict_logits(
-    model: BertClassifier,
-    tokens: TokenizedExamples,
-    batch_size: int = 64,
-    title: str = "predict",
-) -> np.ndarray:
-    """Returns the logits of all rows, `[examples, classes]`, in their order. Rows of like length go together.
+class Predictor:
+    """A classifier in inference mode as one graph, which is traced once.
 
     Args:
-        model: in inference mode.
-        tokens: the examples.
-        batch_size: rows at a time.
-        title: of the progress bar, which long work has.
+        model: The classifier.
+        batch_size: Rows at a time.
     """
-    order = np.argsort(tokens.lengths, kind="stable")
-    logits = np.zeros((len(order), len(model.labels)), np.float32)
-    forward = _forward(model)
-    with tqdm(total=len(order), desc=title, unit="text", disable=len(order) < _SHOW_FROM, dynamic_ncols=True) as bar:
-        for begin in range(0, len(order), batch_size):
-            places = order[begin : begin + batch_size]
-            rows = tokens.rows(places)
-            logits[places] = forward(keras.tree.map_structure(tf.constant, rows)).numpy()
-            bar.update(len(places))
-    return logits
 
-
-def _forward(model: BertClassifier):
-    """The model as one graph, kept with it: a new one for each evaluation would be traced anew."""
-    if not hasattr(model, "_inference_graph"):
+    def __init__(self, model: BertClassifier, batch_size: int = 64):
+        self.model, self.batch_size = model, batch_size
         spec = tf.TensorSpec([None, None], tf.int32)
         signature = dict.fromkeys(("token_ids", "segment_ids", "padding_mask"), spec)
-        graph = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
-        object.__setattr__(model, "_inference_graph", graph)
-    return model._inference_graph
+        self._forward = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+
+    def logits(self, tokens: TokenizedExamples, title: str = "predict") -> np.ndarray:
+        """Returns the logits of all rows, `[examples, classes]`, in their order. Rows of like length go together.
+
+        Args:
+            tokens: The examples.
+            title: Title of the progress bar, which long work has.
+        """
+        order = np.argsort(tokens.lengths, kind="stable")
+        logits = np.zeros((len(order), len(self.model.labels)), np.float32)
+        quick = len(order) < _SHOW_FROM
+        with tqdm(total=len(order), desc=title, unit="text", disable=quick, dynamic_ncols=True) as bar:
+            for begin in range(0, len(order), self.batch_size):
+                places = order[begin : begin + self.batch_size]
+                rows = tokens.rows(places)
+                logits[places] = self._forward(keras.tree.map_structure(tf.constant, rows)).numpy()
+                bar.update(len(places))
+        return logits
+
+
+def predict_logits(model: BertClassifier, tokens: TokenizedExamples, title: str = "predict") -> np.ndarray:
+    """Returns the logits of all rows, `[examples, classes]`; for who asks a model once."""
+    return Predictor(model).logits(tokens, title)
 
 
 def has_cached_logits(model: BertClassifier, examples: Examples, sequence_length: int) -> bool:
@@ -64,23 +67,27 @@ def has_cached_logits(model: BertClassifier, examples: Examples, sequence_length
 def cached_logits(
     model: BertClassifier, examples: Examples, sequence_length: int, batch_size: int = 64, title: str = "teacher"
 ) -> np.ndarray:
-    """As `predict_logits`, from `TINYBERT_HOME/logits` where the same weights have read the same texts before."""
+    """As `Predictor.logits`, from `TINYBERT_HOME/logits` where the same weights have read the same texts before."""
     file = _logits_file(model, examples, sequence_length)
     if file.is_file():
-        return load_file(file)["logits"]
+        try:
+            return load_file(file)["logits"]
+        except (safetensors.SafetensorError, KeyError):
+            logging.warning("%s is damaged; the teacher is asked again.", file)
     tokens = TokenizedExamples(examples, model.tokenizer, sequence_length)
-    logits = predict_logits(model, tokens, batch_size, title)
+    logits = Predictor(model, batch_size).logits(tokens, title)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(save({"logits": logits}))
-        partial.replace(file)
+        with write_whole(file, "wb") as stream:
+            stream.write(save({"logits": logits}))
     except OSError as error:
         logging.warning("The teacher's logits are not kept: %s", error)
     return logits
 
 
 def _logits_file(model: BertClassifier, examples: Examples, sequence_length: int) -> Path:
-    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {model.tokenizer.get_config()}"
+    tokenizer = model.tokenizer
+    vocabulary = hashlib.sha256("\n".join(tokenizer.vocabulary).encode()).hexdigest()
+    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {vocabulary} {tokenizer.lowercase}"
     key += f" {examples.fingerprint()} {sequence_length}"
     return assets.home() / "logits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"

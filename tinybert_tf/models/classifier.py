@@ -1,12 +1,15 @@
 """A text classifier: BERT's encoder, its pooled output, one dense layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.models.encoder import BertEncoder
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.presets.pretrained import DENSE, NamedLayer, Pretrained
+from tinybert_tf.presets.resolve import open_preset
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -14,12 +17,12 @@ class BertClassifier(keras.Model):
     """A sequence classifier on a `BertEncoder`, as Hugging Face's `BertForSequenceClassification`.
 
     Args:
-        encoder: the encoder; its `tokenizer` is the classifier's.
-        labels: class names in the order of the logits. One label means regression.
-        dropout: rate on the pooled output while training; the encoder's by default.
+        encoder: The encoder; its `tokenizer` is the classifier's.
+        labels: Class names in the order of the logits. One label means regression.
+        dropout: Dropout rate on the pooled output while training; the encoder's by default.
 
     Raises:
-        InputError: there are no labels, or the same one twice.
+        InputError: There are no labels, or the same one twice.
 
     Example:
 
@@ -32,7 +35,7 @@ class BertClassifier(keras.Model):
         super().__init__(**kwargs)
         labels = [str(label) for label in labels]
         if not labels or len(set(labels)) < len(labels):
-            raise InputError("labels", labels or "none", "one name a class, each once")
+            raise InputError("labels", labels or "none", "one name per class, each once")
         # === Layers ===
         self.encoder = encoder
         rate = encoder.config.dropout if dropout is None else dropout
@@ -51,22 +54,57 @@ class BertClassifier(keras.Model):
         """Loads a classifier, or puts a new head for `labels` on an encoder.
 
         Args:
-            preset: sources as `BertEncoder.from_preset`.
-            labels: names of the classes of a new, random head.
-            **kwargs: arguments of `BertEncoder`, such as `dropout` or `dtype`; `load_weights=False` for random weights.
+            preset: A model's name, as for `BertEncoder.from_preset`.
+            labels: Names of the classes of a new, random head.
+            **kwargs: Arguments of `BertEncoder`, such as `dropout` or `dtype`; `load_weights=False` for random weights.
 
         Raises:
-            InputError: the preset cannot be read, or has no classes and `labels` are not given.
+            InputError: The preset cannot be read, or has no classes and `labels` are not given.
         """
-        from tinybert_tf.presets.resolve import load_classifier
+        return cls.from_pretrained(open_preset(preset, kwargs.get("load_weights", True)), labels, **kwargs)
 
-        return load_classifier(preset, labels=labels, **kwargs)
+    @classmethod
+    def from_pretrained(
+        cls, source: Pretrained, labels: Sequence[str] | None = None, load_weights: bool = True, **kwargs
+    ) -> "BertClassifier":
+        """Builds a classifier of the parts of a saved model; arguments as for `from_preset`, errors too."""
+        if labels is not None:
+            return cls(BertEncoder.from_pretrained(source, load_weights, **kwargs), labels)
+        labels = source.labels()
+        encoder = BertEncoder.from_pretrained(source, load_weights, **kwargs)
+        classifier = cls(encoder, labels, dropout=kwargs.get("dropout", source.head_dropout))
+        if load_weights:
+            source.assign(classifier.head_layers())
+        return classifier
 
-    def save_to_preset(self, folder) -> None:
-        """Writes a standard Hugging Face folder with labels and tokenizer; `from_preset` needs nothing else."""
-        from tinybert_tf.presets.folder import save_folder
+    def save_to_preset(self, folder, card: str | None = None) -> None:
+        """Writes a standard Hugging Face folder with labels and tokenizer; `from_preset` needs nothing else.
 
-        save_folder(self, folder)
+        Arguments and errors as for `BertEncoder.save_to_preset`.
+        """
+        save_folder(self, folder, card)
+
+    pipeline_tag = "text-classification"
+
+    def hf_config(self) -> dict:
+        """Returns what `config.json` says of this kind of model, beside the shape; names are BERT's."""
+        return {
+            "architectures": ["BertForSequenceClassification"],
+            "classifier_dropout": self.dropout,
+            "id2label": {str(i): label for i, label in enumerate(self.labels)},
+            "label2id": {label: i for i, label in enumerate(self.labels)},
+            "problem_type": "regression" if len(self.labels) == 1 else "single_label_classification",
+        }
+
+    def head_layers(self) -> Iterator[NamedLayer]:
+        """As `BertEncoder.named_layers`, for what stands on the encoder."""
+        yield "classifier", self.classifier, DENSE
+
+    def named_layers(self) -> Iterator[NamedLayer]:
+        """As `BertEncoder.named_layers`, for the whole model."""
+        for prefix, layer, kind in self.encoder.named_layers():
+            yield f"bert.{prefix}", layer, kind
+        yield from self.head_layers()
 
     def build(self, input_shape=None):
         if self.built:

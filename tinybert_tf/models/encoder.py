@@ -1,15 +1,20 @@
 """BERT's encoder, with every intermediate result within reach."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import keras
 
 from tinybert_tf.configs import EncoderConfig
+from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.layers.attention import additive_mask
 from tinybert_tf.layers.relative_position import RelativePositionBias
-from tinybert_tf.tokenizer.tokenizer import BertTokenizer
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.presets.pretrained import DENSE, NORM, TABLE, NamedLayer, Pretrained
+from tinybert_tf.presets.resolve import open_preset
+from tinybert_tf.tokenizer import BertTokenizer
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -17,11 +22,11 @@ class BertEncoder(keras.Model):
     """A BERT encoder that shows its pre-softmax attention scores, embedding output and every hidden state.
 
     Args:
-        vocabulary_size: and the following: the fields of `EncoderConfig`, in keras-hub's names.
-        tokenizer: a `BertTokenizer`, which is saved and loaded with the encoder; may also be set later.
+        vocabulary_size: This and the following are the fields of `EncoderConfig`, in keras-hub's names.
+        tokenizer: A `BertTokenizer`, which is saved and loaded with the encoder; may also be set later.
 
     Raises:
-        InputError: the heads do not divide the width, or the activation is unknown.
+        InputError: The heads do not divide the width, or the activation is unknown.
 
     Example:
 
@@ -44,6 +49,7 @@ class BertEncoder(keras.Model):
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
+        family: str = "bert",
         tokenizer: BertTokenizer | None = None,
         **kwargs,
     ):
@@ -83,6 +89,7 @@ class BertEncoder(keras.Model):
             activation=activation,
             layer_norm_epsilon=layer_norm_epsilon,
             dropout=dropout,
+            family=family,
         )
         self.tokenizer = tokenizer
         self.build()
@@ -97,23 +104,79 @@ class BertEncoder(keras.Model):
         """Loads an encoder and its tokenizer.
 
         Args:
-            preset: a run directory, a local Hugging Face or keras-hub folder, a keras-hub preset
+            preset: A run directory, a local Hugging Face or keras-hub folder, a keras-hub preset
                 ("bert_base_en_uncased", "kaggle://…"), "hf://USER/MODEL", or a packaged asset ("minilm_l6").
-            **kwargs: arguments of `BertEncoder`, such as `dropout` or `dtype`, which go before what the preset says;
+            **kwargs: Arguments of `BertEncoder`, such as `dropout` or `dtype`, which override what the preset says;
                 `load_weights=False` for random weights.
 
         Raises:
-            InputError: the name is unknown, or what it names cannot be read.
+            InputError: The name is unknown, or what it names cannot be read.
         """
-        from tinybert_tf.presets.resolve import load_encoder
+        return cls.from_pretrained(open_preset(preset, kwargs.get("load_weights", True)), **kwargs)
 
-        return load_encoder(preset, **kwargs)
+    @classmethod
+    def from_pretrained(cls, source: Pretrained, load_weights: bool = True, **kwargs) -> "BertEncoder":
+        """Builds an encoder of the parts of a saved model. A pooler that it lacks stays random.
 
-    def save_to_preset(self, folder) -> None:
-        """Writes a standard Hugging Face BERT folder, which `from_preset`, transformers and keras-hub open."""
-        from tinybert_tf.presets.folder import save_folder
+        Args:
+            source: What `open_preset` returned.
+            load_weights: False leaves all weights random.
+            **kwargs: Arguments of `BertEncoder`, which override what the source says.
 
-        save_folder(self, folder)
+        Raises:
+            InputError: The parts do not fit together.
+        """
+        try:
+            encoder = cls.from_shape(source.config, **{"tokenizer": source.tokenizer} | kwargs)
+        except InputError as error:
+            if error.argument == "preset":
+                raise
+            got = f"{source.config_source} with {error.argument} {error.got}"
+            raise InputError("preset", got, error.expected) from None
+        if load_weights:
+            source.assign(encoder.named_layers(), optional=("pooler.dense",))
+        return encoder
+
+    def save_to_preset(self, folder, card: str | None = None) -> None:
+        """Writes a standard Hugging Face BERT folder, which `from_preset`, transformers and keras-hub open.
+
+        Args:
+            folder: The folder, which is made where it does not exist.
+            card: Text of its README.md; by default a short one, where there is none.
+
+        Raises:
+            InputError: `folder` is a file, or the model has no tokenizer.
+            OSError: The folder cannot be written.
+        """
+        save_folder(self, folder, card)
+
+    pipeline_tag = "feature-extraction"  # what Hugging Face calls its use
+
+    def hf_config(self) -> dict:
+        """Returns what `config.json` says of this kind of model, beside the shape; names are BERT's."""
+        return {"architectures": ["BertModel"]}
+
+    def named_layers(self) -> Iterator[NamedLayer]:
+        """Yields (Hugging Face's name, layer, its parameters) for every layer that holds weights."""
+        tables = self.embeddings
+        yield "embeddings.word_embeddings", tables.token_embedding, TABLE
+        yield "embeddings.position_embeddings", tables.position_embedding, TABLE
+        if tables.segment_embedding is not None:
+            yield "embeddings.token_type_embeddings", tables.segment_embedding, TABLE
+        if self.position_bias is not None:
+            yield "encoder.relative_attention_bias", self.position_bias.table, TABLE
+        yield "embeddings.LayerNorm", tables.layer_norm, NORM
+        for i, block in enumerate(self.blocks):
+            prefix, attention = f"encoder.layer.{i}", block.attention
+            yield f"{prefix}.attention.self.query", attention.query_dense, DENSE
+            yield f"{prefix}.attention.self.key", attention.key_dense, DENSE
+            yield f"{prefix}.attention.self.value", attention.value_dense, DENSE
+            yield f"{prefix}.attention.output.dense", attention.output_dense, DENSE
+            yield f"{prefix}.attention.output.LayerNorm", block.attention_norm, NORM
+            yield f"{prefix}.intermediate.dense", block.intermediate_dense, DENSE
+            yield f"{prefix}.output.dense", block.output_dense, DENSE
+            yield f"{prefix}.output.LayerNorm", block.output_norm, NORM
+        yield "pooler.dense", self.pooler, DENSE
 
     def build(self, input_shape=None):
         if self.built:
@@ -186,6 +249,8 @@ class BertEncoder(keras.Model):
     @classmethod
     def from_config(cls, config):
         tokenizer = config.get("tokenizer")
+        if "family" not in config:  # of files written before there was one
+            config = config | {"family": "mpnet" if config.get("relative_position_buckets") else "bert"}
         return cls(**config | {"tokenizer": tokenizer and keras.saving.deserialize_keras_object(tokenizer)})
 
 

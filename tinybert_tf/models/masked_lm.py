@@ -1,10 +1,18 @@
 """BERT's masked language model: guesses words that were masked out."""
 
+from collections.abc import Iterator
+
 import keras
 from keras import ops
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import get_activation
 from tinybert_tf.models.encoder import BertEncoder
+from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.presets.pretrained import DENSE, NORM, OUTPUT_BIAS, NamedLayer, Pretrained
+from tinybert_tf.presets.resolve import open_preset
+
+ARCHITECTURE = "BertForMaskedLM"
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -15,7 +23,7 @@ class BertMaskedLM(keras.Model):
     layer starts at the identity: most of what it has to do is then done by the encoder's own last layer.
 
     Args:
-        encoder: the encoder; its `tokenizer` is the model's.
+        encoder: The encoder; its `tokenizer` is the model's.
 
     Example:
 
@@ -40,29 +48,77 @@ class BertMaskedLM(keras.Model):
         self.transform_norm = keras.layers.LayerNormalization(
             epsilon=config.layer_norm_epsilon, dtype=self.dtype_policy, name="transform_norm"
         )
-        self.encoder.pooler.trainable = False  # has no part in this
         self.build()
 
     @classmethod
-    def from_preset(cls, preset: str, **kwargs) -> "BertMaskedLM":
+    def from_preset(cls, preset: str, new_head: bool = True, **kwargs) -> "BertMaskedLM":
         """Loads a masked LM, or puts a new head on an encoder that has none.
 
         Args:
-            preset: sources as `BertEncoder.from_preset`.
-            **kwargs: arguments of `BertEncoder`, such as `dropout` or `dtype`.
+            preset: A model's name, as for `BertEncoder.from_preset`.
+            new_head: False refuses a model without a trained head.
+            **kwargs: Arguments of `BertEncoder`, such as `dropout` or `dtype`.
 
         Raises:
-            InputError: the preset cannot be read.
+            InputError: The preset cannot be read, or cannot become a masked LM.
         """
-        from tinybert_tf.presets.resolve import load_masked_lm
+        source = open_preset(preset, kwargs.get("load_weights", True))
+        return cls.from_pretrained(source, new_head, **kwargs)
 
-        return load_masked_lm(preset, **kwargs)
+    @classmethod
+    def from_pretrained(
+        cls, source: Pretrained, new_head: bool = True, load_weights: bool = True, **kwargs
+    ) -> "BertMaskedLM":
+        """Builds a masked LM of the parts of a saved model; arguments and errors as for `from_preset`."""
+        if ARCHITECTURE not in source.heads:
+            got = f"{source.name}, of the family {source.config.family}"
+            raise InputError("preset", got, "a BERT, as masked language model")
+        if source.tokenizer.mask_id is None:
+            got = f"a vocabulary in {source.name} without [MASK]"
+            raise InputError("preset", got, "one for masked language models")
+        model = cls(BertEncoder.from_pretrained(source, load_weights, **kwargs))
+        if load_weights and (not new_head or source.has("cls.predictions.transform.dense")):
+            source.assign(model.head_layers())
+        for variable in model.encoder.pooler.weights:  # has no part in it, and is random in most of these folders
+            variable.assign(ops.zeros(variable.shape))
+        return model
 
-    def save_to_preset(self, folder) -> None:
-        """Writes a standard Hugging Face `BertForMaskedLM` folder."""
-        from tinybert_tf.presets.folder import save_folder
+    def save_to_preset(self, folder, card: str | None = None) -> None:
+        """Writes a standard Hugging Face `BertForMaskedLM` folder.
 
-        save_folder(self, folder)
+        Arguments and errors as for `BertEncoder.save_to_preset`.
+        """
+        save_folder(self, folder, card)
+
+    pipeline_tag = "fill-mask"
+
+    def hf_config(self) -> dict:
+        """Returns what `config.json` says of this kind of model, beside the shape; names are BERT's."""
+        return {"architectures": [ARCHITECTURE], "tie_word_embeddings": True}
+
+    def head_layers(self) -> Iterator[NamedLayer]:
+        """As `BertEncoder.named_layers`, for what stands on the encoder; the product with the token table is tied."""
+        yield "cls.predictions.transform.dense", self.transform, DENSE
+        yield "cls.predictions.transform.LayerNorm", self.transform_norm, NORM
+        yield "cls.predictions", self, OUTPUT_BIAS
+
+    def named_layers(self) -> Iterator[NamedLayer]:
+        """As `BertEncoder.named_layers`, for the whole model: a masked LM has no pooler."""
+        for prefix, layer, kind in self.encoder.named_layers():
+            if layer is not self.encoder.pooler:
+                yield f"bert.{prefix}", layer, kind
+        yield from self.head_layers()
+
+    @property
+    def trainable_weights(self):
+        """All but those of the encoder's pooler, which has no part in this."""
+        pooler = {id(variable) for variable in self.encoder.pooler.variables}
+        return [variable for variable in super().trainable_weights if id(variable) not in pooler]
+
+    @property
+    def trainable_variables(self):
+        """The same."""
+        return self.trainable_weights
 
     def build(self, input_shape=None):
         if self.built:
@@ -80,7 +136,7 @@ class BertMaskedLM(keras.Model):
         inputs = dict(inputs)
         positions = ops.expand_dims(inputs.pop("masked_positions"), -1)
         hidden = self.encoder(inputs, training=training)["sequence_output"]
-        # Only where something is to be guessed: the product with the token table is the dearest of all.
+        # Only where something is to be guessed: the product with the token table is the most expensive step.
         hidden = ops.take_along_axis(hidden, ops.cast(positions, "int32"), axis=1)
         hidden = self.transform_norm(self.transform(hidden))
         table = ops.cast(self.encoder.embeddings.token_embedding.embeddings, hidden.dtype)

@@ -1,177 +1,179 @@
-"""Model folders in and out: the standard Hugging Face BERT folder, without pickle and without code.
+"""A Hugging Face model folder in and out, without pickle and without code.
 
 A folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json` and a model card.
 """
 
 import dataclasses
-import os
-import shutil
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tinybert_tf.configs import EncoderConfig
-from tinybert_tf.errors import InputError
-from tinybert_tf.files import read_json, write_json
-from tinybert_tf.models.classifier import BertClassifier
-from tinybert_tf.models.encoder import BertEncoder
-from tinybert_tf.models.masked_lm import BertMaskedLM
-from tinybert_tf.models.model_card import model_card
-from tinybert_tf.presets.families.bert import CONFIG_FILE, encoder_config, hf_config, read_config, read_labels
-from tinybert_tf.presets.families.mpnet import FolderContent, MpnetVocabulary, MpnetWeights
-from tinybert_tf.presets.tensors import (
-    DENSE,
-    SHARD_INDEX_FILE,
-    Weights,
-    encoder_layers,
-    head_layers,
-    tensors_of,
-    write_weights,
+from tinybert_tf.errors import InputError, naming
+from tinybert_tf.files import json_text, read_json, write_folder
+from tinybert_tf.presets.families import FAMILIES
+from tinybert_tf.presets.families.bert import (
+    CONFIG_FILE,
+    TOKENIZER_CONFIG_FILE,
+    TOKENIZER_FILE,
+    VOCABULARY_FILE,
+    Bert,
+    FolderContent,
+    Vocabulary,
 )
-from tinybert_tf.tokenizer.tokenizer import BertTokenizer, write_vocabulary
+from tinybert_tf.presets.model_card import model_card
+from tinybert_tf.presets.pretrained import Pretrained, tensors_of
+from tinybert_tf.presets.tensors import SHARD_INDEX_FILE, Tensors, write_tensors
+from tinybert_tf.tokenizer import BertTokenizer
+from tinybert_tf.tokenizer.vocabulary import write_vocabulary
 
-CLASSIFIERS = ("BertForSequenceClassification", "MPNetForSequenceClassification")
-VOCABULARY_FILE, CARD_FILE = "vocab.txt", "README.md"
-TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
+CARD_FILE = "README.md"
+CLASSIFIER = "BertForSequenceClassification"
 
 # What a reader would believe before, or beside, the files that we write; removed from a folder that we overwrite.
 _OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE)
 
 
-def read_tokenizer(
-    folder: Path, argument: str = "preset", sequence_length: int = 512, pieces: list[str] | None = None
-) -> BertTokenizer:
-    """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, and the casing (uncased where nothing is said).
+class FolderPretrained(Pretrained):
+    """The model in a Hugging Face folder. Files are read when they are needed, and once.
 
     Args:
-        folder: the model folder.
-        argument: what errors call it.
-        sequence_length: most tokens in a row, unless `tokenizer_config.json` wants fewer.
-        pieces: the vocabulary, if that of the folder is another model's.
+        folder: The folder, with a `config.json`.
 
     Raises:
-        InputError: there is no usable vocabulary.
+        InputError: `config.json` cannot be read, or describes a model of no known family.
     """
-    settings, lowercase = {}, True
-    if (folder / TOKENIZER_CONFIG_FILE).is_file():
-        settings = read_json(folder / TOKENIZER_CONFIG_FILE, argument)
-    limit = settings.get("model_max_length")
-    limit = min(limit, sequence_length) if isinstance(limit, int) and limit > 2 else sequence_length
-    path = folder / VOCABULARY_FILE
-    if pieces is None and not path.is_file():
-        path = folder / TOKENIZER_FILE
-        if not path.is_file():
-            raise InputError(argument, f"{folder} without {VOCABULARY_FILE}", "a WordPiece vocabulary")
-        pieces, lowercase = _read_wordpieces(path, argument)
-    common = {"lowercase": settings.get("do_lower_case", lowercase), "sequence_length": limit}
-    try:
-        return BertTokenizer.from_file(path, **common) if pieces is None else BertTokenizer(pieces, **common)
-    except InputError as error:
-        got = error.got if str(path) in str(error.got) else f"{path} with {error.got}"
-        raise InputError(argument, got, error.expected) from None
+
+    def __init__(self, folder: Path):
+        self.folder, self.name = folder, str(folder)
+        self._file = folder / CONFIG_FILE
+        self.config_source = str(self._file)
+        self._content = read_json(self._file)
+        kind = self._content.get("model_type", Bert.model_type)
+        if kind not in FAMILIES:
+            known = " or ".join(map(repr, FAMILIES))
+            raise InputError("preset", f"{self._file} with model_type {kind!r}", known)
+        self._family = FAMILIES[kind]
+        self.heads = tuple(self._family.architectures)
+        self.head_dropout = self._content.get("classifier_dropout")
+
+    @functools.cached_property
+    def config(self) -> EncoderConfig:
+        config = self._family.encoder_config(self._content, self._file)
+        if self._vocabulary.size != config.vocabulary_size:
+            got = f"a vocabulary of {self._vocabulary.size} pieces in {self.folder}"
+            raise InputError("preset", got, f"{config.vocabulary_size}, the vocab_size of its config.json")
+        return dataclasses.replace(config, vocabulary_size=len(self._vocabulary.pieces))
+
+    @functools.cached_property
+    def _vocabulary(self) -> Vocabulary:
+        with naming("preset", instead_of="vocabulary"):
+            return self._family.vocabulary(self.folder)
+
+    @functools.cached_property
+    def tokenizer(self) -> BertTokenizer:
+        file, settings = self.folder / TOKENIZER_CONFIG_FILE, {}
+        if file.is_file():
+            settings = read_json(file)
+        length, limit = self.config.max_sequence_length, settings.get("model_max_length")
+        length = min(limit, length) if isinstance(limit, int) and limit > 2 else length
+        lowercase = settings.get("do_lower_case", self._vocabulary.lowercase)
+        try:
+            return BertTokenizer(self._vocabulary.pieces, lowercase=lowercase, sequence_length=length)
+        except InputError as error:
+            raise InputError("preset", f"{self.folder / VOCABULARY_FILE} with {error.got}", error.expected) from None
+
+    @functools.cached_property
+    def _tensors(self) -> Tensors:
+        return Tensors(self.folder)
+
+    @functools.cached_property
+    def _architectures(self) -> list[str]:
+        """The kinds of model that `config.json` names, by BERT's names."""
+        ours = {theirs: ours for ours, theirs in self._family.architectures.items()}
+        return [ours.get(name, name) for name in self._content.get("architectures") or ()]
+
+    @property
+    def is_classifier(self) -> bool:
+        return self._architectures == [CLASSIFIER]
+
+    def labels(self) -> list[str]:
+        stored = self._find("classifier.weight")
+        shape = stored and self._tensors.shape(stored)
+        architecture = (self._architectures or [CLASSIFIER])[0]
+        if not shape or len(shape) != 2 or architecture != CLASSIFIER:
+            got = f"{self.folder}, a {architecture} {'with' if shape else 'without'} classifier.weight"
+            raise InputError("preset", got, f"a {CLASSIFIER}, or labels for a new head on an encoder")
+        if not self.has("pooler.dense"):
+            raise InputError("preset", f"weights in {self.folder} without pooler.dense.weight", "a classifier's pooler")
+        if self._content.get("problem_type") == "multi_label_classification":
+            got = f"{self._file} with problem_type 'multi_label_classification'"
+            raise InputError("preset", got, "a classifier that gives a text one label")
+        return self._label_names(shape[0])
+
+    def _label_names(self, count: int) -> list[str]:
+        """`id2label` as a list; transformers leaves it out where the labels are LABEL_0, LABEL_1 and so on."""
+        names = self._content.get("id2label") or {str(i): f"LABEL_{i}" for i in range(count)}
+        numbers = [str(i) for i in range(count)]
+        if not isinstance(names, dict) or set(names) != set(numbers) or len({str(n) for n in names.values()}) < count:
+            expected = f"{count} labels from 0, each once: classifier.weight has as many rows"
+            raise InputError("preset", f"{self._file} with id2label {names}", expected)
+        return [str(names[number]) for number in numbers]
+
+    def _find(self, name: str) -> str | None:
+        return self._tensors.find(self._family.stored_names(name))
+
+    def has(self, prefix: str) -> bool:
+        return any(self._find(f"{prefix}.{parameter}") for parameter in ("weight", "bias"))
+
+    def read(self, prefix: str, parameter: tuple[str, str, bool], shape: Sequence[int]) -> np.ndarray:
+        theirs, _, transposed = parameter
+        name, shape = f"{prefix}.{theirs}", tuple(shape)
+        stored = self._find(name)
+        if stored is None:
+            got = f"weights in {self.folder} without {name}"
+            raise InputError("preset", got, "every weight of the configured model")
+        shape = shape[::-1] if transposed else shape
+        tensor = self._family.read(self._tensors, stored, name, shape, self._vocabulary)
+        return tensor.T if transposed else tensor
 
 
-def _read_wordpieces(path: Path, argument: str) -> tuple[list[str], bool]:
-    """The vocabulary and casing of a `tokenizer.json`, all that transformers 5 writes."""
-    content = read_json(path, argument)
-    model, normalizer = content.get("model") or {}, content.get("normalizer") or {}
-    ids = model.get("vocab")
-    if model.get("type") != "WordPiece" or not isinstance(ids, dict) or sorted(ids.values()) != list(range(len(ids))):
-        raise InputError(argument, f"{path} with a {model.get('type')} model", "a WordPiece vocabulary without gaps")
-    return sorted(ids, key=ids.get), bool(normalizer.get("lowercase", True))
+def save_folder(model, folder: str | Path, card: str | None = None) -> None:
+    """Writes a model folder, whole or not at all.
 
-
-def load_folder(folder: str | Path, argument: str = "preset", load_weights: bool = True, **kwargs) -> BertEncoder:
-    """Loads the encoder of any Hugging Face BERT folder, with its tokenizer. A missing pooler stays random.
+    A folder that exists keeps its other files. While its own are exchanged, it is without `config.json`: whoever
+    reads it meanwhile finds no model, never half of one.
 
     Args:
-        folder: the model folder.
-        argument: what errors call it.
-        load_weights: False leaves the weights random.
-        **kwargs: arguments of `BertEncoder`, which go before what `config.json` says.
+        model: A model with `config`, `tokenizer`, `named_layers()`, `hf_config()` and `pipeline_tag`.
+        folder: The folder, which is made where it does not exist.
+        card: Text of its README.md; by default a short one, where there is none.
 
     Raises:
-        InputError: the folder cannot be used; the message names the file.
+        InputError: `folder` is a file, or the model has no tokenizer.
+        OSError: The folder cannot be written.
     """
-    folder = Path(folder)
-    config = encoder_config(read_config(folder, argument), argument, folder / CONFIG_FILE)
-    tokenizer, weights = _open(folder, argument, config, load_weights)
-    config = dataclasses.replace(config, vocabulary_size=len(tokenizer.vocabulary))
-    try:
-        encoder = BertEncoder.from_shape(config, tokenizer=tokenizer, **kwargs)
-    except InputError as error:
-        raise InputError(
-            argument, f"{folder / CONFIG_FILE} with {error.argument} {error.got}", error.expected
-        ) from None
-    if weights:
-        weights.assign(encoder_layers(encoder), optional=("pooler.dense",))
-    return encoder
-
-
-def _open(folder: Path, argument: str, config: EncoderConfig, with_weights: bool):
-    """The tokenizer of a model folder and its `Weights`, or None."""
-    limit = config.max_sequence_length
-    if config.relative_position_buckets:
-        vocabulary = MpnetVocabulary(folder, argument)
-        tokenizer, count = read_tokenizer(folder, argument, limit, vocabulary.pieces), len(vocabulary.theirs)
-    else:
-        vocabulary, tokenizer = None, read_tokenizer(folder, argument, limit)
-        count = len(tokenizer.vocabulary)
-    if count != config.vocabulary_size:
-        expected = f"{config.vocabulary_size}, the vocab_size of its config.json"
-        raise InputError(argument, f"a vocabulary of {count} pieces in {folder}", expected)
-    if not with_weights:
-        return tokenizer, None
-    return tokenizer, MpnetWeights(folder, argument, vocabulary) if vocabulary else Weights(folder, argument)
-
-
-def load_classifier_folder(folder: str | Path, argument: str = "preset", **kwargs) -> BertClassifier:
-    """Loads a Hugging Face `BertForSequenceClassification` folder with its labels.
-
-    Raises:
-        InputError: the folder cannot be used, or holds another kind of model.
-    """
-    folder = Path(folder)
-    config = read_config(folder, argument)
-    _, weights = _open(folder, argument, encoder_config(config, argument, folder / CONFIG_FILE), True)
-    shape = weights.shape("classifier.weight")
-    architecture = (config.get("architectures") or CLASSIFIERS)[0]
-    if not shape or len(shape) != 2 or architecture not in CLASSIFIERS:
-        got = f"{folder}, a {architecture} {'with' if shape else 'without'} classifier.weight"
-        raise InputError(argument, got, "a BertForSequenceClassification, or labels for a new head on an encoder")
-    if not weights.shape("pooler.dense.weight"):
-        raise InputError(argument, f"weights in {folder} without pooler.dense.weight", "a classifier's pooler")
-    if config.get("problem_type") == "multi_label_classification":
-        got = f"{folder / CONFIG_FILE} with problem_type 'multi_label_classification'"
-        raise InputError(argument, got, "a classifier that gives a text one label")
-    labels = read_labels(config, shape[0], folder / CONFIG_FILE, argument)
-    encoder = load_folder(folder, argument, **kwargs)
-    classifier = BertClassifier(encoder, labels, dropout=kwargs.get("dropout", config.get("classifier_dropout")))
-    if kwargs.get("load_weights", True):
-        weights.assign([("classifier", classifier.classifier, DENSE)])
-    return classifier
-
-
-def load_masked_lm_folder(
-    folder: str | Path, argument: str = "preset", head_required: bool = False, **kwargs
-) -> BertMaskedLM:
-    """Loads a Hugging Face `BertForMaskedLM` folder; on an encoder without that head, puts a new one.
-
-    Raises:
-        InputError: the folder cannot be used, or has no head where one is required.
-    """
-    encoder = load_folder(folder, argument, **kwargs)
-    if encoder.config.relative_position_buckets:
-        raise InputError(argument, f"{folder}, an MPNet", "a BERT, as masked language model")
-    if encoder.tokenizer.mask_id is None:
-        raise InputError(argument, f"a vocabulary in {folder} without [MASK]", "one for masked language models")
-    model = BertMaskedLM(encoder)
-    weights = Weights(Path(folder), argument)
-    if head_required or weights.find("cls.predictions.transform.dense.weight"):
-        weights.assign(head_layers(model))
-    for variable in encoder.pooler.weights:  # has no part in it, and would be random in most of these folders
-        variable.assign(np.zeros(variable.shape))
-    return model
+    folder = Path(folder).expanduser().resolve()
+    if model.tokenizer is None:
+        raise InputError("tokenizer", "a model without one", "a BertTokenizer as the encoder's tokenizer, to be saved")
+    if folder.exists() and not folder.is_dir():
+        raise InputError("folder", f"{folder}, which is a file", "a folder, or a name for a new one")
+    family, tokenizer = FAMILIES[model.config.family], model.tokenizer
+    config = family.hf_config(model.config) | {"pad_token_id": tokenizer.pad_id} | model.hf_config()
+    content = FolderContent(
+        tensors_of(model.named_layers()), config, tokenizer.vocabulary, _tokenizer_config(tokenizer)
+    )
+    content = family.content(content, model.config)
+    with write_folder(folder, last=CONFIG_FILE, obsolete=_OTHER_FORMS) as partial:
+        write_tensors(content.tensors, partial)
+        (partial / CONFIG_FILE).write_text(json_text(content.config), encoding="utf-8")
+        write_vocabulary(content.vocabulary, partial / VOCABULARY_FILE)
+        (partial / TOKENIZER_CONFIG_FILE).write_text(json_text(content.tokenizer_config), encoding="utf-8")
+        if card is not None or not (folder / CARD_FILE).exists():
+            text = model_card(model, folder.name) if card is None else card
+            (partial / CARD_FILE).write_text(text, encoding="utf-8")
 
 
 def _tokenizer_config(tokenizer: BertTokenizer) -> dict:
@@ -185,58 +187,3 @@ def _tokenizer_config(tokenizer: BertTokenizer) -> dict:
         "cls_token": "[CLS]",
         "mask_token": "[MASK]",
     }
-
-
-def save_folder(
-    model: BertEncoder | BertClassifier | BertMaskedLM, folder: str | Path, card: str | None = None
-) -> None:
-    """Writes a model folder, whole or not at all.
-
-    A folder that exists keeps its other files. While its own are exchanged, it is without `config.json`: whoever
-    reads it meanwhile finds no model, never half of one.
-
-    Args:
-        model: the encoder or classifier; has a tokenizer.
-        folder: is made where it does not exist.
-        card: text of its README.md; by default a short one, where there is none.
-
-    Raises:
-        InputError: `folder` is a file, or the model has no tokenizer.
-        OSError: the folder cannot be written.
-    """
-    folder = Path(folder).expanduser().resolve()
-    if model.tokenizer is None:
-        raise InputError("tokenizer", "a model without one", "a BertTokenizer as the encoder's tokenizer, to be saved")
-    if folder.exists() and not folder.is_dir():
-        raise InputError("folder", f"{folder}, which is a file", "a folder, or a name for a new one")
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        content = _content(model)
-        write_weights(content.tensors, partial)
-        write_json(partial / CONFIG_FILE, content.config)
-        write_vocabulary(content.vocabulary, partial / VOCABULARY_FILE)
-        write_json(partial / TOKENIZER_CONFIG_FILE, content.tokenizer_config)
-        if card is not None or not (folder / CARD_FILE).exists():
-            text = model_card(model, folder.name) if card is None else card
-            (partial / CARD_FILE).write_text(text, encoding="utf-8")
-        _move_into_place(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _content(model: BertEncoder | BertClassifier | BertMaskedLM) -> FolderContent:
-    tokenizer, buckets = model.tokenizer, model.config.relative_position_buckets
-    content = FolderContent(tensors_of(model), hf_config(model), tokenizer.vocabulary, _tokenizer_config(tokenizer))
-    return content.as_mpnet(buckets) if buckets else content
-
-
-def _move_into_place(partial: Path, folder: Path) -> None:
-    if not folder.exists():
-        partial.rename(folder)
-        return
-    for name in (CONFIG_FILE, *_OTHER_FORMS):
-        (folder / name).unlink(missing_ok=True)
-    for file in sorted(partial.iterdir(), key=lambda file: file.name == CONFIG_FILE):
-        os.replace(file, folder / file.name)

@@ -1,9 +1,35 @@
 """keras-hub presets: names, `kaggle://…` and folders that keras-hub's own `save_to_preset` wrote."""
 
+import functools
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
-from tinybert_tf.models.classifier import BertClassifier
-from tinybert_tf.models.encoder import BertEncoder
-from tinybert_tf.tokenizer.tokenizer import BertTokenizer
+from tinybert_tf.presets.families import FAMILIES
+from tinybert_tf.presets.pretrained import Pretrained
+from tinybert_tf.tokenizer import BertTokenizer
+
+# Where a `BertBackbone` holds what Hugging Face calls by these names; a layer's weights come in the same order there.
+_LAYERS = {
+    "embeddings.word_embeddings": "token_embedding",
+    "embeddings.position_embeddings": "position_embedding",
+    "embeddings.token_type_embeddings": "segment_embedding",
+    "embeddings.LayerNorm": "embeddings_layer_norm",
+    "pooler.dense": "pooled_dense",
+}
+_BLOCK_LAYERS = {
+    "attention.self.query": "_self_attention_layer.query_dense",
+    "attention.self.key": "_self_attention_layer.key_dense",
+    "attention.self.value": "_self_attention_layer.value_dense",
+    "attention.output.dense": "_self_attention_layer.output_dense",
+    "attention.output.LayerNorm": "_self_attention_layer_norm",
+    "intermediate.dense": "_feedforward_intermediate_dense",
+    "output.dense": "_feedforward_output_dense",
+    "output.LayerNorm": "_feedforward_layer_norm",
+}
 
 
 def preset_names() -> list[str]:
@@ -13,90 +39,89 @@ def preset_names() -> list[str]:
     return list(keras_hub.models.BertBackbone.presets)
 
 
-def load_encoder(preset: str, argument: str, load_weights: bool = True, **kwargs) -> BertEncoder:
-    """Copies a `BertBackbone` and its `BertTokenizer`.
+class KerasHubPretrained(Pretrained):
+    """A `BertBackbone` with its `BertTokenizer`, or the `BertTextClassifier` around it, loaded when it is needed.
 
-    Raises:
-        InputError: keras-hub cannot load it.
+    Args:
+        name: Name that keras-hub takes.
+        load_weights: False spares the weights.
     """
-    import keras_hub
 
-    backbone = _from_preset(keras_hub.models.BertBackbone, preset, argument, load_weights=load_weights)
-    tokenizer = _from_preset(keras_hub.models.BertTokenizer, preset, argument)
-    return _convert_encoder(backbone, tokenizer, load_weights, **kwargs)
+    is_classifier = False  # it may be one, but its classes have no names
 
+    def __init__(self, name: str, load_weights: bool = True):
+        self.name = self.config_source = name
+        self._load_weights, self._task = load_weights, None
+        self.heads = tuple(FAMILIES["bert"].architectures)
 
-def load_classifier(preset: str, argument: str, load_weights: bool = True, **kwargs) -> BertClassifier:
-    """Copies a `BertTextClassifier`, which knows no names of labels: they become LABEL_0, LABEL_1 and so on.
+    @functools.cached_property
+    def _backbone(self):
+        import keras_hub
 
-    Raises:
-        InputError: keras-hub cannot load it, or it has no classes.
-    """
-    import keras_hub
+        if self._task is not None:
+            return self._task.backbone
+        return self._from_preset(keras_hub.models.BertBackbone, load_weights=self._load_weights)
 
-    task = _from_preset(keras_hub.models.BertTextClassifier, preset, argument, load_weights=load_weights)
-    tokenizer = _from_preset(keras_hub.models.BertTokenizer, preset, argument)
-    encoder = _convert_encoder(task.backbone, tokenizer, load_weights, **kwargs)
-    classifier = BertClassifier(encoder, [f"LABEL_{i}" for i in range(task.num_classes)], dropout=task.dropout)
-    if load_weights:
-        classifier.classifier.set_weights(task.output_dense.get_weights())
-    return classifier
+    @functools.cached_property
+    def config(self) -> EncoderConfig:
+        backbone = self._backbone
+        return EncoderConfig(
+            vocabulary_size=backbone.vocabulary_size,
+            num_layers=backbone.num_layers,
+            num_heads=backbone.num_heads,
+            hidden_dim=backbone.hidden_dim,
+            intermediate_dim=backbone.intermediate_dim,
+            max_sequence_length=backbone.max_sequence_length,
+            num_segments=backbone.num_segments,
+            activation="gelu_new",  # keras-hub computes GELU in its tanh form
+            dropout=backbone.dropout,
+        )
 
+    @functools.cached_property
+    def tokenizer(self) -> BertTokenizer:
+        import keras_hub
 
-def _from_preset(cls, preset: str, argument: str, **kwargs):
-    try:
-        return cls.from_preset(preset, **kwargs)
-    except Exception as error:  # kagglehub, keras-hub and requests each raise their own kinds
-        reason = " ".join(str(error).split())[:300]
-        if "num_classes" in reason:
-            got, expected = f"{preset}, which has no classes", "a fine-tuned classifier, or labels for a new one"
-        else:
-            got, expected = f"{preset} ({reason})", f"a preset that keras-hub can load as {cls.__name__}"
-        raise InputError(argument, got, expected) from None
+        theirs = self._from_preset(keras_hub.models.BertTokenizer)
+        length = self.config.max_sequence_length
+        return BertTokenizer(theirs.get_vocabulary(), lowercase=theirs.lowercase, sequence_length=length)
 
+    @property
+    def head_dropout(self) -> float | None:
+        return None if self._task is None else self._task.dropout
 
-def _convert_encoder(backbone, tokenizer, load_weights: bool, **kwargs) -> BertEncoder:
-    """Our encoder with a backbone's weights; keras-hub computes GELU in its tanh form."""
-    shape = {
-        "vocabulary_size": backbone.vocabulary_size,
-        "num_layers": backbone.num_layers,
-        "num_heads": backbone.num_heads,
-        "hidden_dim": backbone.hidden_dim,
-        "intermediate_dim": backbone.intermediate_dim,
-        "max_sequence_length": backbone.max_sequence_length,
-        "num_segments": backbone.num_segments,
-        "activation": "gelu_new",
-        "dropout": backbone.dropout,
-        "tokenizer": BertTokenizer(
-            tokenizer.get_vocabulary(), lowercase=tokenizer.lowercase, sequence_length=backbone.max_sequence_length
-        ),
-    }
-    encoder = BertEncoder(**(shape | kwargs))
-    if load_weights:
-        for ours, theirs in _variables(encoder, backbone):
-            ours.assign(theirs.numpy().reshape(ours.shape))
-    return encoder
+    def labels(self) -> list[str]:
+        """Returns LABEL_0, LABEL_1 and so on: a `BertTextClassifier` knows no names of its classes."""
+        import keras_hub
 
+        if self._task is None:
+            self._task = self._from_preset(keras_hub.models.BertTextClassifier, load_weights=self._load_weights)
+        return [f"LABEL_{i}" for i in range(self._task.num_classes)]
 
-def _variables(encoder: BertEncoder, backbone):
-    """Yields (our variable, keras-hub's) for every weight; keras-hub's per-head kernels only differ in shape."""
-    tables = encoder.embeddings
-    yield tables.token_embedding.embeddings, backbone.token_embedding.embeddings
-    yield tables.position_embedding.embeddings, backbone.position_embedding.position_embeddings
-    yield tables.segment_embedding.embeddings, backbone.segment_embedding.embeddings
-    pairs = [(tables.layer_norm, backbone.embeddings_layer_norm), (encoder.pooler, backbone.pooled_dense)]
-    for block, theirs in zip(encoder.blocks, backbone.transformer_layers, strict=True):
-        attention = theirs._self_attention_layer
-        pairs += [
-            (block.attention.query_dense, attention.query_dense),
-            (block.attention.key_dense, attention.key_dense),
-            (block.attention.value_dense, attention.value_dense),
-            (block.attention.output_dense, attention.output_dense),
-            (block.attention_norm, theirs._self_attention_layer_norm),
-            (block.intermediate_dense, theirs._feedforward_intermediate_dense),
-            (block.output_dense, theirs._feedforward_output_dense),
-            (block.output_norm, theirs._feedforward_layer_norm),
-        ]
-    for ours, theirs in pairs:
-        # A layer's weights come in one order, kernel and bias or gamma and beta, here as there.
-        yield from zip(ours.weights, theirs.weights, strict=True)
+    def has(self, prefix: str) -> bool:
+        return self._layer(prefix) is not None
+
+    def read(self, prefix: str, parameter: tuple[str, str, bool], shape: Sequence[int]) -> np.ndarray:
+        layer = self._layer(prefix)
+        if layer is None:
+            raise InputError("preset", f"{self.name}, a keras-hub preset without {prefix}", "a model that has it")
+        weight = layer.weights[1 if parameter[0] == "bias" else 0]
+        return np.asarray(weight, np.float32).reshape(shape)  # keras-hub's kernels per head only differ in shape
+
+    def _layer(self, prefix: str):
+        if prefix == "classifier":
+            return self._task and self._task.output_dense
+        if prefix.startswith("encoder.layer."):
+            number, name = prefix.removeprefix("encoder.layer.").split(".", 1)
+            return operator.attrgetter(_BLOCK_LAYERS[name])(self._backbone.transformer_layers[int(number)])
+        return getattr(self._backbone, _LAYERS[prefix]) if prefix in _LAYERS else None
+
+    def _from_preset(self, cls, **kwargs):
+        try:
+            return cls.from_preset(self.name, **kwargs)
+        except Exception as error:  # kagglehub, keras-hub and requests each raise their own kinds
+            reason = " ".join(str(error).split())[:300]
+            if "num_classes" in reason:
+                got = f"{self.name}, which has no classes"
+                raise InputError("preset", got, "a fine-tuned classifier, or labels for a new one") from None
+            expected = f"a preset that keras-hub can load as {cls.__name__}"
+            raise InputError("preset", f"{self.name} ({reason})", expected) from None

@@ -155,3 +155,12 @@ class Distillation(Settings):
             return weights[0] if len(weights) == 1 else weights
 
         return LossWeights(self.embedding_weight, by_layer(self.hidden_weight), by_layer(self.attention_weight))
+
+    def distiller_options(self) -> dict:
+        """Returns what these settings are called in `TinyBertDistiller`."""
+        return {
+            "layer_map": self.layer_map,
+            "loss_weights": self.loss_weights,
+            "projection": self.projection,
+            "match_position_bias": self.match_position_bias,
+        }

@@ -10,13 +10,14 @@ import time
 import keras
 from absl import logging
 
-from tinybert_tf.configs import STUDENT_PRESETS
-from tinybert_tf.presets.resolve import is_bert, loads_as_classifier
+from tinybert_tf.errors import naming
+from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import run_directory_of, task_of
+from tinybert_tf.stages.common import is_shape, task_of
+from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.training.run_directory import RunDirectory
 
 
@@ -26,59 +27,90 @@ def run(config: configs.AllConfig) -> RunDirectory:
     A finished run goes through its steps too: each looks whether what it read is still what it was.
 
     Raises:
-        InputError: a setting or an input that cannot be used, or that is not what it was when its step began.
+        InputError: A setting or an input that cannot be used, or that is not what it was when its step began.
     """
     folder = run_directory_of(config, "all")
     data = task_of(config)
-    inputs = {"task": data.fingerprint()}
-    base = folder.path
-    with folder.start(inputs):
-        seconds = {}
-
-        def step(stage, kind, name: str, **options) -> RunDirectory:
-            """Runs one stage in `output_dir/name`."""
-            start = time.monotonic()
-            own = {field.name for field in dataclasses.fields(kind)}
-            shared = {field.name for field in dataclasses.fields(TaskData)} | {"seed", "dtype_policy", "deterministic"}
-            options |= {key: getattr(config, key) for key in shared & own if key not in options}
-            if config.max_steps and "max_steps" in own:
-                options["max_steps"] = min(config.max_steps, options.get("max_steps") or config.max_steps)
-            logging.info("== %s: %s", name, base / name)
-            done = stage.run(kind(output_dir=str(base / name), **options))
-            if not done.was_finished:
-                seconds[name] = round(time.monotonic() - start, 1)
-            keras.backend.clear_session(free_memory=True)
-            gc.collect()
-            return done
-
-        teacher, tuned = config.teacher, loads_as_classifier(config.teacher, argument="teacher")
-        if not tuned:
-            teacher = step(finetune, configs.FinetuneConfig, "teacher", teacher=teacher, batch_size=config.batch_size)
-            teacher = str(teacher.path)
-        student = config.student
-        corpus = {"corpus": config.corpus, "corpus_field": config.corpus_field, "batch_size": config.batch_size}
-        if student in STUDENT_PRESETS and config.general_steps and not tuned:
-            steps = config.general_steps
-            options = {"teacher": config.teacher, "student": student, "max_steps": steps, "sequence_length": 64}
-            student = str(step(general, configs.GeneralConfig, "general", **options, **corpus).path)
-        augmented = ""
-        if config.augment:
-            guesser = config.masked_lm
-            if not guesser:
-                model = config.teacher if is_bert(config.teacher, argument="teacher") else "minilm_l6"
-                options = {"model": model, "max_steps": 400, "sequence_length": 64}
-                guesser = str(step(masked_lm, configs.MaskedLMConfig, "masked_lm", **options, **corpus).path)
-            options = {"masked_lm": guesser, "vectors": config.vectors, "num_variants": config.num_variants}
-            augmented = str(step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options).path)
-        options = {"teacher": teacher, "student": student, "augmented": augmented, "batch_size": config.batch_size}
-        if config.max_steps:  # a cap, where the flag of --stage=task alone replaces the recipe's length
-            recipe = recipe_for(data.name)
-            options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
-        student = str(step(task, configs.TaskConfig, "student", **options).path)
-        evaluation = step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher)
+    with naming("teacher"):
+        teacher = open_preset(config.teacher)
+    with folder.start({"task": data.fingerprint()}):
+        recipe = _Recipe(config, folder, data.name, teacher)
+        evaluation = recipe.run()
         if not folder.finished:
-            folder.finish(evaluation.record["results"] | {"seconds": seconds})
+            folder.finish(evaluation.record["results"] | {"seconds": recipe.seconds})
     return folder
+
+
+class _Recipe:
+    """The steps of the whole recipe, each a stage's run in `output_dir/NAME`."""
+
+    def __init__(self, config: configs.AllConfig, folder: RunDirectory, task_name: str, teacher):
+        self.config, self.base, self.task_name, self.teacher = config, folder.path, task_name, teacher
+        self.seconds = {}
+        names = {field.name for field in dataclasses.fields(TaskData)}
+        self.data = {name: getattr(config, name) for name in names}
+        self.text = {"corpus": config.corpus, "corpus_field": config.corpus_field, "sequence_length": 64}
+
+    def run(self) -> RunDirectory:
+        teacher = self.finetune()
+        student = self.general()
+        student = self.distil(teacher, student, self.augment(teacher))
+        return self.step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher, **self.data)
+
+    def finetune(self) -> str:
+        """The fine-tuned teacher: the one that is given, where it is a classifier already."""
+        config = self.config
+        if self.teacher.is_classifier:
+            return config.teacher
+        options = {"teacher": config.teacher, **self.data}
+        return str(self.training_step(finetune, configs.FinetuneConfig, "teacher", **options).path)
+
+    def general(self) -> str:
+        """The student of general distillation, or what is given in its place."""
+        config = self.config
+        if not is_shape(config.student) or not config.general_steps or self.teacher.is_classifier:
+            return config.student
+        options = {"teacher": config.teacher, "student": config.student, "max_steps": config.general_steps}
+        return str(self.training_step(general, configs.GeneralConfig, "general", **options, **self.text).path)
+
+    def augment(self, teacher: str) -> str:
+        """The augmented texts; nothing where they are not wanted."""
+        config, guesser = self.config, self.config.masked_lm
+        if not config.augment:
+            return ""
+        if not guesser:
+            model = config.teacher if "BertForMaskedLM" in self.teacher.heads else "minilm_l6"
+            options = {"model": model, "max_steps": 400, **self.text}
+            guesser = str(self.training_step(masked_lm, configs.MaskedLMConfig, "masked_lm", **options).path)
+        options = {"masked_lm": guesser, "vectors": config.vectors, "num_variants": config.num_variants}
+        return str(self.step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options, **self.data).path)
+
+    def distil(self, teacher: str, student: str, augmented: str) -> str:
+        """The student of task distillation."""
+        options = {"teacher": teacher, "student": student, "augmented": augmented, **self.data}
+        if self.config.max_steps:  # a cap, where the flag of --stage=task alone replaces the recipe's length
+            recipe = recipe_for(self.task_name)
+            options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
+        return str(self.training_step(task, configs.TaskConfig, "student", **options).path)
+
+    def training_step(self, stage, kind, name: str, **options) -> RunDirectory:
+        """A step that trains; `max_steps` caps it."""
+        config = self.config
+        if config.max_steps:
+            options["max_steps"] = min(config.max_steps, options.get("max_steps") or config.max_steps)
+        shared = ("batch_size", "dtype_policy", "deterministic")
+        return self.step(stage, kind, name, **{key: getattr(config, key) for key in shared}, **options)
+
+    def step(self, stage, kind, name: str, **options) -> RunDirectory:
+        """Runs one stage in `output_dir/NAME`."""
+        start = time.monotonic()
+        logging.info("== %s: %s", name, self.base / name)
+        done = stage.run(kind(output_dir=str(self.base / name), seed=self.config.seed, **options))
+        if not done.was_finished:
+            self.seconds[name] = round(time.monotonic() - start, 1)
+        keras.backend.clear_session(free_memory=True)
+        gc.collect()
+        return done
 
 
 def summary(folder: RunDirectory) -> str:

@@ -7,16 +7,18 @@ import numpy as np
 import sklearn.metrics
 
 from tinybert_tf.data.batches import TokenizedExamples
+from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.glue import GLUE_TASKS, write_submission
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.flops import forward_flops
-from tinybert_tf.evaluation.prediction import cached_logits, predict_logits
+from tinybert_tf.evaluation.prediction import Predictor, cached_logits
+from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.presets.resolve import load_classifier
 from tinybert_tf.settings.stages import EvaluateConfig
-from tinybert_tf.stages.common import run_directory_of, sequence_length_of, task_of
+from tinybert_tf.stages.common import classifier_of, task_length, task_of
+from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
@@ -25,39 +27,12 @@ def run(config: EvaluateConfig) -> RunDirectory:
 
     Writes `predictions.jsonl`, `confusion.csv`, GLUE's submission files where the task has them, and the results
     into `run.json`.
-
-    Raises:
-        InputError: a setting or an input that cannot be used; nothing has been written then.
     """
-    folder = run_directory_of(config, "evaluate")
-    model = load_classifier(config.model, argument="model")
-    task = task_of(config, model.labels)
-    teacher = load_classifier(config.teacher, argument="teacher") if config.teacher else None
-    for name, classifier in (("model", model), ("teacher", teacher)):
-        if classifier is not None:
-            task.columns_of(classifier.labels, name)  # refuses other ones
-    length = sequence_length_of(config, task, *filter(None, (model, teacher)))
-    split = config.split or task.report_split
-    splits = [name for name in task.splits if name == split or name.startswith(f"{split}_")]
-    if not splits:
-        raise InputError("split", split, f"one of {', '.join(task.splits)}")
-    inputs = {"model": digest_of(model), "task": task.fingerprint()}
-    inputs["teacher"] = digest_of(teacher) if teacher else ""
-    if folder.finished_with(inputs):
-        return folder
-    with folder.start(inputs):
-        results = {"splits": {}, "model": _size(model, length)}
-        if teacher is not None:
-            results["teacher"] = _size(teacher, length)
-        for name in splits:
-            results["splits"][name] = _evaluate_split(config, task, name, model, teacher, length, folder)
-        _write_submissions(task, model, length, folder)
-        folder.finish(results)
-    return folder
+    return _Evaluate(config).run()
 
 
 def summary(folder: RunDirectory) -> str:
-    """What a user wants to know at the end."""
+    """A table per split, where the files are, what to run next."""
     results = folder.record["results"]
     lines = []
     for name, values in results["splits"].items():
@@ -91,40 +66,77 @@ def _metric_lines(values: dict) -> list[str]:
     return lines
 
 
-def _evaluate_split(
-    config: EvaluateConfig,
-    task: Task,
-    split: str,
-    model: BertClassifier,
-    teacher: BertClassifier | None,
-    length: int,
-    folder: RunDirectory,
-) -> dict:
-    """Writes the split's files; returns its results. All logits are in the task's order of labels."""
-    examples = task.split(split)
-    tokens = TokenizedExamples(examples, model.tokenizer, length)
-    logits = predict_logits(model, tokens, config.batch_size)[:, task.columns_of(model.labels)]
-    theirs = None
-    if teacher is not None:
-        theirs = cached_logits(teacher, examples, length, config.batch_size)[:, task.columns_of(teacher.labels)]
-    suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
-    _write_predictions(folder.path / f"predictions{suffix}.jsonl", task, examples, logits, theirs)
-    values = {"examples": len(examples), "truncated": tokens.num_truncated}
-    if theirs is not None and not task.is_regression:
-        values["agreement"] = float(np.mean(logits.argmax(1) == theirs.argmax(1)))
-    if examples.labels is None:
+class _Evaluate(Job):
+    stage = "evaluate"
+
+    def read(self) -> dict[str, str]:
+        config = self.config
+        self.model = classifier_of(config.model, "model")
+        self.task = task_of(config, self.model.labels)
+        self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
+        for name, classifier in (("model", self.model), ("teacher", self.teacher)):
+            if classifier is not None:
+                self.task.columns_of(classifier.labels, name)  # refuses other ones
+        self.length = task_length(config, self.task, *filter(None, (self.model, self.teacher)))
+        split = config.split or self.task.report_split
+        self.splits = [name for name in self.task.splits if name == split or name.startswith(f"{split}_")]
+        if not self.splits:
+            raise InputError("split", split, f"one of {', '.join(self.task.splits)}")
+        teacher = digest_of(self.teacher) if self.teacher else ""
+        return {"model": digest_of(self.model), "task": self.task.fingerprint(), "teacher": teacher}
+
+    def work(self) -> dict:
+        self.predictor = Predictor(self.model, self.config.batch_size)
+        results = {"splits": {}, "model": _size(self.model, self.length)}
+        if self.teacher is not None:
+            results["teacher"] = _size(self.teacher, self.length)
+        for name in self.splits:
+            results["splits"][name] = self._evaluate_split(name)
+        self._write_submissions()
+        return results
+
+    def _logits(self, examples: Examples) -> tuple[np.ndarray, int]:
+        """The model's logits, in the task's order of labels, and how many of the texts are cut."""
+        tokens = TokenizedExamples(examples, self.model.tokenizer, self.length)
+        return self.predictor.logits(tokens)[:, self.task.columns_of(self.model.labels)], tokens.num_truncated
+
+    def _teachers_logits(self, examples: Examples) -> np.ndarray | None:
+        if self.teacher is None:
+            return None
+        logits = cached_logits(self.teacher, examples, self.length, self.config.batch_size)
+        return logits[:, self.task.columns_of(self.teacher.labels)]
+
+    def _evaluate_split(self, split: str) -> dict:
+        """Writes the split's files; returns its results."""
+        task, examples, folder = self.task, self.task.split(split), self.folder.path
+        logits, truncated = self._logits(examples)
+        theirs = self._teachers_logits(examples)
+        suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
+        _write_predictions(folder / f"predictions{suffix}.jsonl", task, examples, logits, theirs)
+        values = {"examples": len(examples), "truncated": truncated}
+        if theirs is not None and not task.is_regression:
+            values["agreement"] = float(np.mean(logits.argmax(1) == theirs.argmax(1)))
+        if examples.labels is None:
+            return values
+        values["metrics"] = metrics.compute(task.metrics, examples.labels, logits)
+        values["intervals"] = _intervals(task, examples, logits, None, self.config.seed)
+        if theirs is not None:
+            values["teacher_metrics"] = metrics.compute(task.metrics, examples.labels, theirs)
+            values["difference_intervals"] = _intervals(task, examples, logits, theirs, self.config.seed)
+        if not task.is_regression:
+            numbers = range(len(task.labels))
+            table = sklearn.metrics.confusion_matrix(examples.labels, logits.argmax(1), labels=list(numbers))
+            _write_confusion(folder / f"confusion{suffix}.csv", task.labels, table)
+            values["confusion"] = _confusion_lines(task.labels, table)
         return values
-    values["metrics"] = metrics.compute(task.metrics, examples.labels, logits)
-    values["intervals"] = _intervals(task, examples, logits, None, config.seed)
-    if theirs is not None:
-        values["teacher_metrics"] = metrics.compute(task.metrics, examples.labels, theirs)
-        values["difference_intervals"] = _intervals(task, examples, logits, theirs, config.seed)
-    if not task.is_regression:
-        numbers = range(len(task.labels))
-        table = sklearn.metrics.confusion_matrix(examples.labels, logits.argmax(1), labels=list(numbers))
-        _write_confusion(folder.path / f"confusion{suffix}.csv", task.labels, table)
-        values["confusion"] = _confusion_lines(task.labels, table)
-    return values
+
+    def _write_submissions(self) -> None:
+        """GLUE's files for the splits whose labels it keeps."""
+        glue = GLUE_TASKS.get(self.task.name)
+        for split, name in (glue.submission if glue else {}).items():
+            examples = self.task.splits[split]
+            predictions = metrics.predictions_of(self._logits(examples)[0])
+            write_submission(self.folder.path / name, glue, examples.ids, predictions, self.task.labels)
 
 
 def _intervals(task: Task, examples, logits, theirs, seed: int) -> dict:
@@ -142,14 +154,14 @@ def _size(model: BertClassifier, length: int) -> dict:
 
 
 def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None) -> None:
-    """One JSON object an example: id, label, prediction, logits, and the teacher's."""
+    """One JSON object per example: id, label, prediction, logits, and the teacher's."""
     answers = metrics.predictions_of(logits)
     teachers = None if theirs is None else metrics.predictions_of(theirs)
 
     def shown(value):
         return float(value) if task.is_regression else task.labels[int(value)]
 
-    with path.open("w", encoding="utf-8") as stream:
+    with write_whole(path) as stream:
         for i in range(len(examples)):
             row = {"id": examples.ids[i] if examples.ids is not None else i, "prediction": shown(answers[i])}
             row["logits"] = [round(float(value), 5) for value in logits[i]]
@@ -161,7 +173,7 @@ def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: n
 
 
 def _write_confusion(path, labels, table: np.ndarray) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with write_whole(path) as stream:
         writer = csv.writer(stream)
         writer.writerow(["label \\ prediction", *labels])
         writer.writerows([label, *row] for label, row in zip(labels, table.tolist()))
@@ -176,14 +188,3 @@ def _confusion_lines(labels, table: np.ndarray) -> list[str]:
     for name, row in zip(names, table):
         lines.append(f"{name:{max(first, 20)}}" + "".join(f"{count:>{width}}" for count in row))
     return lines
-
-
-def _write_submissions(task: Task, model: BertClassifier, length: int, folder: RunDirectory) -> None:
-    """GLUE's files for the splits whose labels it keeps."""
-    glue = GLUE_TASKS.get(task.name)
-    for split, name in (glue.submission if glue else {}).items():
-        examples = task.splits[split]
-        logits = predict_logits(model, TokenizedExamples(examples, model.tokenizer, length))
-        logits = logits[:, task.columns_of(model.labels)]
-        predictions = metrics.predictions_of(logits)
-        write_submission(folder.path / name, glue, examples.ids, predictions, task.labels)

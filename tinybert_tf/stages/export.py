@@ -25,10 +25,10 @@ from tinybert_tf.exporters.parity import TOLERANCES, Reference, examples_for
 from tinybert_tf.exporters.saved_model import save_for_serving
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.encoder import encoder_inputs
-from tinybert_tf.presets.resolve import load_classifier
 from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.settings.stages import ExportConfig
-from tinybert_tf.stages.common import length_of, run_directory_of, task_of
+from tinybert_tf.stages.common import classifier_of, saved_length, task_of
+from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.tflite import TextClassifier, metadata
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.convert import SIGNATURE, convert
@@ -56,11 +56,11 @@ def run(config: ExportConfig) -> RunDirectory:
     for setting, value, module, extra in _EXTRAS:
         if value in getattr(config, setting) and importlib.util.find_spec(module) is None:
             raise InputError(setting, f"{value!r} without {module}", f"pip install 'tinybert-tf[{extra}]'")
-    student = load_classifier(config.student, argument="student")
+    student = classifier_of(config.student, "student")
     inputs = {"student": digest_of(student)}
     if folder.finished_with(inputs):
         return _with_assets(folder, config.android_assets)
-    length = length_of(student, config.sequence_length)
+    length = saved_length(config.sequence_length, student)
     task = _task_of(config, student)
     examples = examples_for(task, student)
     with folder.start(inputs):

@@ -5,24 +5,16 @@ import itertools
 import numpy as np
 from absl import logging
 
-from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.packing import PackedText, Position
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import fit_projections, initialize_from_teacher
-from tinybert_tf.errors import InputError
+from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
-from tinybert_tf.presets.cards import general_card, losses_table
-from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.presets.model_card import general_card, losses_table
 from tinybert_tf.settings.stages import GeneralConfig
-from tinybert_tf.stages.common import (
-    encoder_of,
-    optimizer_of,
-    run_directory_of,
-    schedule_of,
-    seed_everything,
-    steps_on_text,
-)
+from tinybert_tf.stages.common import check_length, encoder_of, is_shape, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -30,38 +22,12 @@ INIT_BATCHES = 20
 
 
 def run(config: GeneralConfig) -> RunDirectory:
-    """Teaches a student and saves it to `output_dir/model`; goes on with an interrupted run.
-
-    Raises:
-        InputError: a setting or an input that cannot be used; nothing has been written then.
-    """
-    folder = run_directory_of(config, "general")
-    seed_everything(config)
-    corpus = Corpus(config.corpus, config.corpus_field)
-    teacher, student = _models(config)
-    starts_anew = config.student in STUDENT_PRESETS
-    inputs = {"teacher": digest_of(teacher), "corpus": corpus.fingerprint()}
-    inputs["student"] = "" if starts_anew else digest_of(student)
-    if folder.finished_with(inputs):
-        return folder
-    text = PackedText(corpus, teacher.tokenizer, config.batch_size, config.sequence_length, config.seed)
-    distiller = _distiller(config, teacher, student)
-    max_steps = steps_on_text(config, text)
-    batches = [batch for batch, _ in itertools.islice(text.batches(), INIT_BATCHES)]
-    if not starts_anew:
-        fit_projections(distiller, batches)
-    elif config.student_init == "svd":
-        initialize_from_teacher(distiller, batches)
-    optimizer = optimizer_of(config, config.learning_rate, max_steps)
-    distiller.compile(optimizer, jit_compile=config.jit_compile)
-    with folder.start(inputs):
-        _train(config, distiller, text, folder, max_steps)
-        _finish(config, student, folder, max_steps)
-    return folder
+    """Teaches a student and saves it to `output_dir/model`; resumes an interrupted run."""
+    return _General(config).run()
 
 
 def summary(folder: RunDirectory) -> str:
-    """What a user wants to know at the end: held-out losses, where the student is, what to run next."""
+    """Held-out losses, where the student is, what to run next."""
     results = folder.record["results"]
     lines = [losses_table(results) if results["student"] else "The corpus is too small to hold anything out.", ""]
     lines += [
@@ -73,64 +39,65 @@ def summary(folder: RunDirectory) -> str:
     return "\n".join(lines)
 
 
-def _models(config: GeneralConfig) -> tuple[BertEncoder, BertEncoder]:
-    teacher = BertEncoder.from_preset(config.teacher, argument="teacher", dtype=config.dtype_policy)
-    options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-    student = encoder_of(config.student, teacher.tokenizer, "student", **options)
-    longest = min(teacher.config.max_sequence_length, student.config.max_sequence_length)
-    if config.sequence_length > longest:
-        raise InputError("sequence_length", config.sequence_length, f"at most {longest}, as the models have positions")
-    logging.info(
-        "Teacher %s: %d layers, %d wide. Student %s: %d layers, %d wide, %.1f M parameters.",
-        config.teacher,
-        teacher.config.num_layers,
-        teacher.config.hidden_dim,
-        config.student,
-        student.config.num_layers,
-        student.config.hidden_dim,
-        student.count_params() / 1e6,
-    )
-    return teacher, student
+class _General(Job):
+    stage = "general"
 
+    def read(self) -> dict[str, str]:
+        config = self.config
+        self.corpus = Corpus(config.corpus, config.corpus_field)
+        with naming("teacher"):
+            self.teacher = BertEncoder.from_preset(config.teacher, dtype=config.dtype_policy)
+        options = {"dtype": config.dtype_policy, "dropout": config.dropout}
+        self.student = encoder_of(config.student, self.teacher.tokenizer, "student", **options)
+        check_length(config.sequence_length, self.teacher, self.student)
+        student = "" if is_shape(config.student) else digest_of(self.student)
+        return {"teacher": digest_of(self.teacher), "corpus": self.corpus.fingerprint(), "student": student}
 
-def _distiller(config: GeneralConfig, teacher: BertEncoder, student: BertEncoder) -> TinyBertDistiller:
-    return TinyBertDistiller(
-        teacher,
-        student,
-        config.layer_map,
-        config.loss_weights,
-        projection=config.projection,
-        match_position_bias=config.match_position_bias,
-        dtype=config.dtype_policy,
-    )
+    def prepare(self) -> None:
+        config, teacher, student = self.config, self.teacher.config, self.student.config
+        logging.info(
+            "Teacher %s: %d layers, %d wide. Student %s: %d layers, %d wide, %.1f M parameters.",
+            *(config.teacher, teacher.num_layers, teacher.hidden_dim),
+            *(config.student, student.num_layers, student.hidden_dim, self.student.count_params() / 1e6),
+        )
+        tokenizer = self.teacher.tokenizer
+        self.text = PackedText(self.corpus, tokenizer, config.batch_size, config.sequence_length, config.seed)
+        self.distiller = TinyBertDistiller(
+            self.teacher, self.student, dtype=config.dtype_policy, **config.distiller_options()
+        )
+        self.max_steps = steps_on_text(config, self.text)
+        batches = [batch for batch, _ in itertools.islice(self.text.batches(), INIT_BATCHES)]
+        if not is_shape(config.student):
+            fit_projections(self.distiller, batches)
+        elif config.student_init == "svd":
+            initialize_from_teacher(self.distiller, batches)
+        optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
+        self.distiller.compile(optimizer, jit_compile=config.jit_compile)
 
+    def work(self) -> dict:
+        config, distiller = self.config, self.distiller
+        size, length = config.batch_size, config.sequence_length
+        logging.info("%d steps of %d sequences of %d tokens.", self.max_steps, size, length)
 
-def _train(config, distiller, text: PackedText, folder: RunDirectory, max_steps: int) -> None:
-    held_out = text.held_out(config.eval_sequences)
-    if held_out:
-        held_out = {name: np.concatenate([batch[name] for batch in held_out]) for name in held_out[0]}
-    part = config.batch_size // config.gradient_accumulation_steps
-    logging.info("%d updates of %d sequences of %d tokens.", max_steps, config.batch_size, config.sequence_length)
+        def stream(position):
+            return self.text.batches(Position(*position))
 
-    def evaluate() -> dict[str, float]:
+        schedule = schedule_of(config, self.max_steps)
+        train(distiller, distiller.learned_variables, stream, self.folder, schedule, self._evaluator())
+        results = {
+            "untrained": self.folder.held_out(0),
+            "student": self.folder.held_out(-1),
+            "parameters": self.student.count_params(),
+            "steps": self.max_steps,
+        }
+        self.student.save_to_preset(self.folder.model, card=general_card(self.record_with(results)))
+        return results
+
+    def _evaluator(self):
+        """A function that returns the losses on held-out text."""
+        held_out = self.text.held_out(self.config.eval_sequences)
         if not held_out:
-            return {}
-        return distiller.evaluate(held_out, batch_size=part, verbose=0, return_dict=True)
-
-    schedule = schedule_of(config, max_steps)
-
-    def stream(position):
-        return text.batches(Position(*position))
-
-    train(distiller, distiller.learned_variables, stream, folder, schedule, evaluate)
-
-
-def _finish(config: GeneralConfig, student: BertEncoder, folder: RunDirectory, updates: int) -> None:
-    results = {
-        "untrained": folder.held_out(0),
-        "student": folder.held_out(-1),
-        "parameters": student.count_params(),
-        "updates": updates,
-    }
-    save_folder(student, folder.model, card=general_card(config, folder.record, results))
-    folder.finish(results)
+            return dict
+        held_out = {name: np.concatenate([batch[name] for batch in held_out]) for name in held_out[0]}
+        part = self.config.batch_size // self.config.gradient_accumulation_steps
+        return lambda: self.distiller.evaluate(held_out, batch_size=part, verbose=0, return_dict=True)

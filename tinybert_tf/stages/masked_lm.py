@@ -6,62 +6,22 @@ from absl import logging
 from tinybert_tf.data.masking import MaskedText
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.text import Corpus
-from tinybert_tf.errors import InputError
-from tinybert_tf.presets.folder import save_folder
-from tinybert_tf.presets.resolve import load_masked_lm
+from tinybert_tf.errors import naming
+from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.stages import MaskedLMConfig
-from tinybert_tf.stages.common import optimizer_of, run_directory_of, schedule_of, seed_everything, steps_on_text
+from tinybert_tf.stages.common import check_length, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
 def run(config: MaskedLMConfig) -> RunDirectory:
-    """Trains a masked LM, body and head, on unlabelled text and saves it to `output_dir/model`.
-
-    Raises:
-        InputError: a setting or an input that cannot be used; nothing has been written then.
-    """
-    folder = run_directory_of(config, "masked_lm")
-    seed_everything(config)
-    corpus = Corpus(config.corpus, config.corpus_field)
-    model = load_masked_lm(config.model, argument="model", dtype=config.dtype_policy)
-    if config.sequence_length > model.config.max_sequence_length:
-        expected = f"at most {model.config.max_sequence_length}, as the model has positions"
-        raise InputError("sequence_length", config.sequence_length, expected)
-    inputs = {"model": digest_of(model), "corpus": corpus.fingerprint()}
-    if folder.finished_with(inputs):
-        return folder
-    text = PackedText(corpus, model.tokenizer, config.batch_size, config.sequence_length, config.seed)
-    max_steps = steps_on_text(config, text)
-    optimizer = optimizer_of(config, config.learning_rate, max_steps)
-    model.compile(
-        optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="top1"),
-            keras.metrics.SparseTopKCategoricalAccuracy(5, name="top5"),
-        ],
-        jit_compile=config.jit_compile,
-    )
-    with folder.start(inputs):
-        masked = MaskedText(text, config.mask_probability)
-        held_out = masked.held_out(config.eval_sequences)
-        logging.info("%d updates of %d sequences of %d tokens.", max_steps, config.batch_size, config.sequence_length)
-
-        def evaluate() -> dict[str, float]:
-            if held_out is None:
-                return {}
-            return model.evaluate(*held_out, batch_size=config.batch_size, verbose=0, return_dict=True)
-
-        train(model, model.variables, masked.batches, folder, schedule_of(config, max_steps), evaluate)
-        results = {"untrained": folder.held_out(0), "held_out": folder.held_out(-1), "updates": max_steps}
-        save_folder(model, folder.model)
-        folder.finish(results)
-    return folder
+    """Trains a masked LM, body and head, on unlabelled text and saves it to `output_dir/model`."""
+    return _MaskedLM(config).run()
 
 
 def summary(folder: RunDirectory) -> str:
-    """What a user wants to know at the end."""
+    """How often it guesses right, before and after; what to run next."""
     results = folder.record["results"]
     lines = []
     for title, values in (("before", results["untrained"]), ("after", results["held_out"])):
@@ -73,3 +33,50 @@ def summary(folder: RunDirectory) -> str:
         f"Next     python -m tinybert_tf.main --stage=augment --masked_lm={folder.path}",
     ]
     return "\n".join(lines)
+
+
+class _MaskedLM(Job):
+    stage = "masked_lm"
+
+    def read(self) -> dict[str, str]:
+        config = self.config
+        self.corpus = Corpus(config.corpus, config.corpus_field)
+        with naming("model"):
+            self.model = BertMaskedLM.from_preset(config.model, dtype=config.dtype_policy)
+        check_length(config.sequence_length, self.model)
+        return {"model": digest_of(self.model), "corpus": self.corpus.fingerprint()}
+
+    def prepare(self) -> None:
+        config, tokenizer = self.config, self.model.tokenizer
+        text = PackedText(self.corpus, tokenizer, config.batch_size, config.sequence_length, config.seed)
+        self.max_steps = steps_on_text(config, text)
+        self.masked = MaskedText(text, config.mask_probability)
+        self.model.compile(
+            optimizer_of(config, config.learning_rate, self.max_steps),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[
+                keras.metrics.SparseCategoricalAccuracy(name="top1"),
+                keras.metrics.SparseTopKCategoricalAccuracy(5, name="top5"),
+            ],
+            jit_compile=config.jit_compile,
+        )
+
+    def work(self) -> dict:
+        config, model = self.config, self.model
+        held_out = self.masked.held_out(config.eval_sequences)
+        size, length = config.batch_size, config.sequence_length
+        logging.info("%d steps of %d sequences of %d tokens.", self.max_steps, size, length)
+
+        def evaluate() -> dict[str, float]:
+            if held_out is None:
+                return {}
+            return model.evaluate(*held_out, batch_size=config.batch_size, verbose=0, return_dict=True)
+
+        schedule = schedule_of(config, self.max_steps)
+        train(model, model.variables, self.masked.batches, self.folder, schedule, evaluate)
+        model.save_to_preset(self.folder.model)
+        return {
+            "untrained": self.folder.held_out(0),
+            "held_out": self.folder.held_out(-1),
+            "steps": self.max_steps,
+        }

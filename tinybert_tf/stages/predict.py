@@ -1,4 +1,4 @@
-"""Prediction: texts in, one JSON object a line out, on standard output."""
+"""Prediction: texts in, one JSON object per line out, on standard output."""
 
 import json
 import sys
@@ -11,10 +11,9 @@ from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.files import Columns, read_table
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
-from tinybert_tf.evaluation.prediction import predict_logits
-from tinybert_tf.presets.resolve import load_classifier
+from tinybert_tf.evaluation.prediction import Predictor
 from tinybert_tf.settings.stages import PredictConfig
-from tinybert_tf.stages.common import length_of
+from tinybert_tf.stages.common import classifier_of, saved_length
 from tinybert_tf.tflite.classifier import answer
 
 
@@ -22,16 +21,17 @@ def run(config: PredictConfig) -> None:
     """Writes the model's answer to every text, as it comes in.
 
     Raises:
-        InputError: a model or a text that cannot be read.
+        InputError: A model or a text that cannot be read.
     """
-    model = load_classifier(config.model, argument="model")
-    length = length_of(model, config.sequence_length)
+    model = classifier_of(config.model, "model")
+    length = saved_length(config.sequence_length, model)
+    predictor = Predictor(model, config.batch_size)
     typed = not (config.text or config.input_file) and sys.stdin.isatty()
     for rows in _batches(_rows(config), 1 if typed else config.batch_size):  # a person wants each answer at once
         pairs = [pair for _, pair in rows]
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
         tokens = TokenizedExamples(examples, model.tokenizer, length)
-        answers = metrics.probabilities_of(predict_logits(model, tokens, config.batch_size))
+        answers = metrics.probabilities_of(predictor.logits(tokens))
         for (text, pair), probabilities in zip(rows, answers):
             row = {"text": text} | ({} if pair is None else {"text_pair": pair}) | answer(model.labels, probabilities)
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,6 +1,7 @@
 """BERT's WordPiece tokenizer, inside the TensorFlow graph."""
 
 import collections
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import tensorflow_text as tf_text
 
 from tinybert_tf.errors import InputError
 from tinybert_tf.tokenizer.normalizer import normalizer_model
+from tinybert_tf.tokenizer.vocabulary import read_vocabulary, write_vocabulary
 
 CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 
@@ -30,12 +32,12 @@ class BertTokenizer:
     The ids are those of Hugging Face's `tokenizers`; `docs/tokenizer.md` lists the few exceptions.
 
     Args:
-        vocabulary: the WordPieces, in the order of their ids; `[UNK]`, `[CLS]`, `[SEP]` and `[PAD]` among them.
-        lowercase: lower-case and strip accents, as uncased BERTs want.
-        sequence_length: most tokens in a row, special tokens included.
+        vocabulary: The WordPieces, in the order of their ids; `[UNK]`, `[CLS]`, `[SEP]` and `[PAD]` among them.
+        lowercase: Whether to lower-case and strip accents, as uncased BERTs want.
+        sequence_length: Most tokens in a row, special tokens included.
 
     Raises:
-        InputError: the vocabulary lacks a special token, repeats a piece, or is not one that tf-text takes.
+        InputError: The vocabulary lacks a special token, repeats a piece, or is not one that tf-text takes.
     """
 
     def __init__(self, vocabulary: Sequence[str], lowercase: bool = True, sequence_length: int = 128):
@@ -64,18 +66,18 @@ class BertTokenizer:
 
     @classmethod
     def from_file(cls, path: str | Path, **kwargs) -> "BertTokenizer":
-        """Reads a `vocab.txt`: one WordPiece a line, white space at its end left out.
+        """Reads a `vocab.txt`: one WordPiece per line; white space at the end of a line is left out.
 
         Raises:
-            InputError: there is no such file, or it is not UTF-8, or not the vocabulary of a BERT.
+            InputError: There is no such file, or it is not UTF-8, or not the vocabulary of a BERT.
         """
-        try:
-            text = Path(path).read_bytes().decode("utf-8")
-        except OSError as error:
-            raise InputError("vocabulary", f"{path} ({error.strerror})", "a vocab.txt") from None
-        except UnicodeDecodeError as error:
-            raise InputError("vocabulary", f"{path}, not UTF-8 at byte {error.start}", "a vocab.txt in UTF-8") from None
-        return cls([line.rstrip() for line in text.removesuffix("\n").split("\n")], **kwargs)
+        return cls(read_vocabulary(path), **kwargs)
+
+    def with_sequence_length(self, sequence_length: int) -> "BertTokenizer":
+        """Returns a tokenizer of the same vocabulary that puts so many tokens in a row at most."""
+        other = copy.copy(self)  # the ops in the graph are shared
+        other.sequence_length = sequence_length
+        return other
 
     def save(self, path: str | Path) -> None:
         """Writes the `vocab.txt`."""
@@ -100,15 +102,15 @@ class BertTokenizer:
         """Tokenizes, truncates the longer text first, adds special tokens and pads to the longest row.
 
         Args:
-            texts: strings `[batch]`.
-            text_pairs: second texts `[batch]`, or None.
-            sequence_length: most tokens in a row; the tokenizer's own by default.
+            texts: Strings `[batch]`.
+            text_pairs: Second texts `[batch]`, or None.
+            sequence_length: Most tokens in a row; the tokenizer's own by default.
 
         Returns:
             `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
 
         Raises:
-            InputError: no room for the special tokens, or the texts are not `[batch]`.
+            InputError: There is no room for the special tokens, or the texts are not `[batch]`.
         """
         limit = self.sequence_length if sequence_length is None else sequence_length
         specials = 2 if text_pairs is None else 3
@@ -149,11 +151,6 @@ class BertTokenizer:
     @classmethod
     def from_config(cls, config: dict) -> "BertTokenizer":
         return cls(**config)
-
-
-def write_vocabulary(pieces: Sequence[str], path: str | Path) -> None:
-    """Writes a `vocab.txt`."""
-    Path(path).write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8", newline="\n")
 
 
 def truncate_pair(n1: tf.Tensor, n2: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:

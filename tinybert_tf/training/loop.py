@@ -15,14 +15,14 @@ from tinybert_tf.training.state import Checkpoints
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long to train and how often to do what, in optimizer updates.
+    """How long to train and how often to do what, in optimizer steps.
 
     Args:
-        max_steps: updates in all.
-        save_steps: a checkpoint every so many, and after the last.
-        log_steps: a line of mean losses every so many, and after the last.
-        eval_steps: an evaluation every so many, before the first and after the last.
-        gradient_accumulation_steps: parts that a batch is cut into, one update for all of them.
+        max_steps: Steps in all.
+        save_steps: Steps between checkpoints; there is one after the last step too.
+        log_steps: Steps between lines of mean losses; there is one after the last step too.
+        eval_steps: Steps between evaluations; there is one before the first and one after the last step too.
+        gradient_accumulation_steps: Parts that a batch is cut into, one step for all of them.
     """
 
     max_steps: int
@@ -44,79 +44,111 @@ def train(
 ) -> None:
     """Trains a compiled model from its last checkpoint, or from the start, to `max_steps`.
 
-    A process that dies at any moment leaves a run that the same call goes on with: same weights, bit for bit, as
-    one that never died, where the device computes deterministically.
+    A process that dies at any moment leaves a run that the same call resumes: same weights, bit for bit, as one that
+    never died, where the device computes deterministically.
 
     Args:
-        model: compiled, and built; each update is one `train_step` (or several, accumulated).
-        variables: what a checkpoint holds beside the optimizer's: every weight and random seed that training changes.
-        stream: from a position (a list of integers, [] for the start) to (batch, position after it); a batch is what
+        model: Compiled, and built; each step is one `train_step` (or several, accumulated).
+        variables: What a checkpoint holds beside the optimizer's: every weight and random seed that training changes.
+        stream: From a position (a list of integers, [] for the start) to (batch, position after it); a batch is what
             `train_step` takes, in NumPy.
-        run: where checkpoints, metrics and TensorBoard's events go.
-        schedule: see there.
-        evaluate: returns held-out metrics; called with the model as it is.
-        best_by: name of a held-out metric; the model ends with the weights that had the highest one, the first of
+        run: Where checkpoints, metrics and TensorBoard's events go.
+        schedule: How long to train, and how often to do what.
+        evaluate: Returns held-out metrics; called with the model as it is.
+        best_by: Name of a held-out metric; the model ends with the weights that had the highest one, the first of
             equals, and not with the last ones.
-        start_counts: whether the weights of the start may be the best.
+        start_counts: Whether the weights of the start may be the best.
     """
-    model.optimizer.build(model.trainable_variables)
-    checkpoints = Checkpoints(run.checkpoints, variables + model.optimizer.variables)
-    restored = checkpoints.restore()
-    step, state = restored or (0, {"position": [], "logs": [], "best": None})
-    run.rewind(step if restored else -1)
-    writer = tf.summary.create_file_writer(str(run.tensorboard))
-    position, best = state["position"], state["best"]
+    _Loop(model, variables, run, schedule, evaluate, best_by).run(stream, start_counts)
 
-    def report(step, values):
-        run.log(step, values)
-        with writer.as_default(step):
+
+class _Loop:
+    """The state of `train`, whose arguments it takes."""
+
+    def __init__(self, model, variables, run, schedule, evaluate, best_by):
+        model.optimizer.build(model.trainable_variables)
+        self.model, self.folder, self.schedule = model, run, schedule
+        self.evaluate, self.best_by = evaluate, best_by
+        self.checkpoints = Checkpoints(run.checkpoints, variables + model.optimizer.variables)
+        self.writer = tf.summary.create_file_writer(str(run.tensorboard))
+        self.step, self.position, self.best, self.meter = 0, [], None, _Meter([])
+
+    def run(self, stream, start_counts: bool) -> None:
+        if not self.restore():
+            self.look_at_the_start(start_counts)
+        batches, update = iter(stream(self.position)), _updater(self.model, self.schedule.gradient_accumulation_steps)
+        total = self.schedule.max_steps
+        with tqdm(total=total, initial=self.step, desc=self.folder.stage, unit="step", dynamic_ncols=True) as bar:
+            while self.step < total:
+                batch, self.position = next(batches)
+                self.meter.add(update(batch), batch)
+                self.step += 1
+                bar.update()
+                self.after_step(bar)
+        self.writer.close()
+        if self.best:
+            self.checkpoints.restore(self.best[0])
+
+    def restore(self) -> bool:
+        """Takes up the last checkpoint; whether there was one."""
+        restored = self.checkpoints.restore()
+        if restored:
+            self.step, state = restored
+            self.position, self.best, self.meter = state["position"], state["best"], _Meter(state["logs"])
+        self.folder.rewind(self.step if restored else -1)
+        return bool(restored)
+
+    def look_at_the_start(self, start_counts: bool) -> None:
+        """Evaluates the model before its first step; phase 2 begins with a head that works."""
+        improved = self.look()
+        if improved and start_counts:
+            self.save()
+        else:
+            self.best = None
+
+    def after_step(self, bar: tqdm) -> None:
+        """Logs, evaluates and saves where it is time to."""
+        if self.due(self.schedule.log_steps):
+            values = self.meter.flush() | {"learning_rate": _learning_rate(self.model, self.step)}
+            bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
+            self.report(values)
+        improved = self.due(self.schedule.eval_steps) and self.look()
+        if improved or self.due(self.schedule.save_steps):
+            self.save()
+
+    def due(self, every: int) -> bool:
+        """Whether it is time for what is done every so many steps, and after the last."""
+        return self.step == self.schedule.max_steps or self.step % every == 0
+
+    def look(self) -> bool:
+        """Evaluates; whether the model is better than ever."""
+        values = self.evaluate()
+        self.report({f"held_out/{name}": float(value) for name, value in values.items()})
+        value = values.get(self.best_by)
+        improved = value is not None and (self.best is None or value > self.best[1])
+        if improved:
+            self.best = [self.step, float(value)]
+        return improved
+
+    def report(self, values: dict[str, float]) -> None:
+        """Writes a line of metrics, for TensorBoard too."""
+        self.folder.log(self.step, values)
+        with self.writer.as_default(self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-        writer.flush()
+        self.writer.flush()
 
-    def look(step, best):
-        """Evaluates; returns what is the best now, and whether that is new."""
-        values = evaluate()
-        report(step, _named("held_out", values))
-        improved = bool(best_by) and best_by in values and (best is None or values[best_by] > best[1])
-        return ([step, float(values[best_by])] if improved else best), improved
-
-    if not restored:
-        start, improved = look(0, None)
-        if improved and start_counts:  # phase 2 begins with a head that works
-            best = start
-            checkpoints.save(0, state | {"best": best})
-    meter = _Meter(state["logs"])
-    batches = iter(stream(position))
-    update = _updater(model, schedule.gradient_accumulation_steps)
-    with tqdm(total=schedule.max_steps, initial=step, desc=run.stage, unit="step", dynamic_ncols=True) as bar:
-        while step < schedule.max_steps:
-            batch, position = next(batches)
-            logs = update(batch)
-            meter.add(logs, batch)
-            step += 1
-            bar.update()
-            last = step == schedule.max_steps
-            if last or step % schedule.log_steps == 0:
-                values = meter.flush() | {"learning_rate": _learning_rate(model, step)}
-                bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
-                report(step, values)
-            improved = False
-            if last or step % schedule.eval_steps == 0:
-                best, improved = look(step, best)
-            if last or improved or step % schedule.save_steps == 0:
-                state = {"position": list(position), "logs": meter.logs, "best": best}
-                checkpoints.save(step, state, keep=best and best[0])
-    writer.close()
-    if best:
-        checkpoints.restore(best[0])
+    def save(self) -> None:
+        """Writes a checkpoint; the best one so far stays."""
+        state = {"position": list(self.position), "logs": self.meter.logs, "best": self.best}
+        self.checkpoints.save(self.step, state, keep=self.best and self.best[0])
 
 
 def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[str, float]]:
-    """Returns the function that does one optimizer update and returns its logs.
+    """Returns the function that does one optimizer step and returns its logs.
 
     The whole batch goes in, or its parts one after another. One graph serves every shape: were each length
-    traced as it first comes, a run that goes on from a checkpoint would round otherwise than one never stopped.
+    traced as it first comes, a run that resumes from a checkpoint would round otherwise than one never stopped.
     """
     step = None
 
@@ -141,12 +173,8 @@ def _learning_rate(model, step: int) -> float:
     return float(schedule(step - 1)) if callable(schedule) else float(schedule)
 
 
-def _named(prefix: str, values: dict) -> dict:
-    return {f"{prefix}/{name}": float(value) for name, value in values.items()}
-
-
 class _Meter:
-    """Means since the last line of metrics; `logs` are those of the updates since then."""
+    """Means since the last line of metrics; `logs` are those of the steps since then."""
 
     def __init__(self, logs: list[dict[str, float]]):
         self.logs, self._tokens, self._since = logs, 0, time.perf_counter()

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import filelock
 import numpy as np
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import PARTIAL, json_text, read_json, write_text
 
+RECORD_FILE = "run.json"
 _PACKAGES = ("tinybert-tf", "tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 
 
@@ -21,21 +22,23 @@ class RunDirectory:
     Looking at one changes nothing on disk; `start` makes it.
 
     Args:
-        path: the folder, which may not exist yet.
-        stage: name of the stage.
-        settings: everything that shapes the result. A folder that holds a run of other settings is refused.
+        path: The folder, which may not exist yet.
+        stage: Name of the stage.
+        settings: Everything that shapes the result. A folder that holds a run of other settings is refused.
+        defaults: Values of settings that the record may lack, because they came after it was written.
 
     Attributes:
-        was_finished: whether the run was over when this object was made.
+        was_finished: Whether the run was over when this object was made.
 
     Raises:
-        InputError: the folder holds another run, or something else.
+        InputError: The folder holds another run, or something else, or a damaged record.
     """
 
-    def __init__(self, path: str | Path, stage: str, settings: dict):
+    def __init__(self, path: str | Path, stage: str, settings: dict, defaults: dict | None = None):
         self.path = Path(path).expanduser()
         self.stage = stage
         self.settings = json.loads(json.dumps(settings))  # as they will be read back
+        self._defaults = json.loads(json.dumps(defaults or {}))
         self.record = self._read()
         self.was_finished = self.finished
 
@@ -59,11 +62,15 @@ class RunDirectory:
         """The folder that TensorBoard reads."""
         return self.path / "tensorboard"
 
+    def part(self, name: str) -> "RunDirectory":
+        """Returns the run directory of a part of this run, in a folder of that name in this one."""
+        return RunDirectory(self.path / name, name, self.settings, self._defaults)
+
     def finished_with(self, inputs: dict[str, str]) -> bool:
         """Whether the run is over.
 
         Raises:
-            InputError: it is, but one of these inputs is not what it was.
+            InputError: It is, but one of these inputs is not what it was.
         """
         if self.finished:
             self._check(inputs)
@@ -77,13 +84,13 @@ class RunDirectory:
             raise InputError(changed[0], got, "the same, or another --output_dir")
 
     def start(self, inputs: dict[str, str]) -> filelock.FileLock:
-        """Creates the folder, or goes on with it, and locks it against a second process.
+        """Creates the folder, or resumes the run in it, and locks it against a second process.
 
         Args:
             inputs: SHA-256 of what the run reads, by name.
 
         Raises:
-            InputError: an input is not what it was when the run began, or another process is at work here.
+            InputError: An input is not what it was when the run began, or another process is at work here.
         """
         self._check(inputs)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -97,7 +104,7 @@ class RunDirectory:
         if self._read() != self.record:
             lock.release()
             got = f"{self.path}, in which another process was at work meanwhile"
-            raise InputError("output_dir", got, "the same command once more")
+            raise InputError("output_dir", got, "the command to be repeated")
         if not self.record:
             self.record = {
                 "stage": self.stage,
@@ -145,20 +152,19 @@ class RunDirectory:
                     kept.append(line + "\n")
             except json.JSONDecodeError:
                 break
-        replace_text(file, "".join(kept))
+        write_text(file, "".join(kept))
 
     def _read(self) -> dict:
-        file = self.path / "run.json"
-        if not file.is_file():
+        if not (self.path / RECORD_FILE).is_file():
             if self.path.exists() and not self.path.is_dir():
                 raise InputError("output_dir", f"{self.path}, which is a file", "a folder")
             # A kill before the first write is done leaves these and nothing else.
-            begun = {".lock", ".run.json.partial"}
+            begun = {".lock", f".{RECORD_FILE}{PARTIAL}"}
             if self.path.is_dir() and {entry.name for entry in self.path.iterdir()} - begun:
                 raise InputError("output_dir", f"{self.path}, which holds other files", "a new folder, or one of a run")
             return {}
-        record = json.loads(file.read_text(encoding="utf-8"))
-        theirs = {"stage": record["stage"], **record["settings"]}
+        record = read_record(self.path)
+        theirs = {"stage": record["stage"], **self._defaults, **record["settings"]}
         for name, value in {"stage": self.stage, **self.settings}.items():
             if theirs.get(name) != value:
                 got = f"{self.path}, a run with {name}={theirs.get(name)!r}"
@@ -166,17 +172,28 @@ class RunDirectory:
         return record
 
     def _write(self) -> None:
-        replace_text(self.path / "run.json", json.dumps(self.record, indent=2) + "\n")
+        write_text(self.path / RECORD_FILE, json_text(self.record))
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+def read_record(folder: Path, argument: str = "output_dir") -> dict:
+    """Returns the content of a run's `run.json`: stage, status, settings, inputs and versions, and later its results.
+
+    Args:
+        folder: The run directory.
+        argument: What an error calls it.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    file = folder / RECORD_FILE
+    record = read_json(file, argument)
+    kinds = {"stage": str, "settings": dict} | ({"results": dict} if record.get("status") == "finished" else {})
+    broken = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
+    broken += [name for name in ("inputs", "versions") if not isinstance(record.get(name, {}), dict)]
+    if broken:
+        got = f"{file} without a readable {broken[0]!r}"
+        raise InputError(argument, got, "the record of a run; remove the folder to begin anew")
+    return record
 
 
 def _versions() -> dict[str, str]:

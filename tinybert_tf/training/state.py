@@ -1,7 +1,6 @@
 """Training state in one safetensors file: written whole or not at all, read back bit for bit."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import safetensors
 from safetensors.numpy import save
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import write_whole
 
 KEEP = 2  # the last one, and the one before it should a disk fail
 
@@ -17,8 +17,8 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        folder: where they are; made at the first save.
-        variables: every variable that training changes: weights, optimizer state, random seeds.
+        folder: Where they are; made at the first save.
+        variables: Every variable that training changes: weights, optimizer state, random seeds.
     """
 
     def __init__(self, folder: Path, variables: list):
@@ -30,23 +30,15 @@ class Checkpoints:
         """Writes a checkpoint and drops old ones.
 
         Args:
-            step: optimizer updates so far.
-            state: what else the run needs to go on, as JSON.
-            keep: step of an older checkpoint that stays.
+            step: Optimizer steps so far.
+            state: What else the run needs to resume, as JSON.
+            keep: Step of an older checkpoint that stays.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: np.asarray(variable) for name, variable in self.variables.items()}
         content = save(tensors, metadata={"step": str(step), "state": json.dumps(state)})
-        target = self._file(step)
-        partial = target.with_suffix(".partial")
-        try:
-            with partial.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with write_whole(self._file(step), "wb") as stream:
+            stream.write(content)
         for old in self._files()[:-KEEP]:
             if keep is None or old != self._file(keep):
                 old.unlink()
@@ -55,10 +47,10 @@ class Checkpoints:
         """Puts a checkpoint into the variables; returns its step and state, or None without one.
 
         Args:
-            step: which one; the newest by default.
+            step: Which one; the newest by default.
 
         Raises:
-            InputError: the file does not hold these variables.
+            InputError: The file does not hold these variables.
         """
         files = self._files() if step is None else [self._file(step)]
         if not files:
@@ -71,7 +63,7 @@ class Checkpoints:
                     variable.assign(file.get_tensor(name))
                 metadata = file.metadata()
         except safetensors.SafetensorError as error:
-            expected = "a whole checkpoint (remove it to go on from the one before)"
+            expected = "a whole checkpoint (remove it to resume from the one before)"
             raise InputError("output_dir", f"{files[-1]} ({error})", expected) from None
         return int(metadata["step"]), json.loads(metadata["state"])
 

@@ -1,105 +1,176 @@
-"""Hugging Face's `config.json` of a BERT, read into our configuration and written from a model."""
+"""BERT in a Hugging Face folder: `config.json`, names of tensors, vocabulary. The other families differ from it."""
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
 
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import read_json
-from tinybert_tf.models.classifier import BertClassifier
-from tinybert_tf.models.encoder import BertEncoder
-from tinybert_tf.models.masked_lm import BertMaskedLM
-from tinybert_tf.presets.families.mpnet import FIRST_POSITION
+from tinybert_tf.presets.tensors import Tensors
+from tinybert_tf.tokenizer.vocabulary import read_vocabulary
 
-CONFIG_FILE = "config.json"
-
-# What makes a folder another model than a plain BERT encoder, though its weights bear the same names.
-_PLAIN = {"position_embedding_type": "absolute", "is_decoder": False}
-MODEL_TYPES = ("bert", "mpnet")
-
-# Our names beside Hugging Face's, and a default for what may be missing.
-_SIZES = {
-    "num_layers": ("num_hidden_layers", None),
-    "hidden_dim": ("hidden_size", None),
-    "num_heads": ("num_attention_heads", None),
-    "intermediate_dim": ("intermediate_size", None),
-    "vocabulary_size": ("vocab_size", None),
-    "max_sequence_length": ("max_position_embeddings", 512),
-    "num_segments": ("type_vocab_size", 2),
-}
-_RATES = {"layer_norm_epsilon": ("layer_norm_eps", 1e-12), "dropout": ("hidden_dropout_prob", 0.1)}
+CONFIG_FILE, VOCABULARY_FILE = "config.json", "vocab.txt"
+TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 
 
-def read_config(folder: Path, argument: str = "preset") -> dict:
-    """Reads a Hugging Face BERT `config.json`.
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """The WordPieces of a folder, in the order that a BERT has them in.
 
-    Raises:
-        InputError: there is none, or it describes another kind of model.
+    Args:
+        pieces: The WordPieces, special tokens under BERT's names.
+        size: Rows that the folder's own tables have.
+        lowercase: Whether the folder says that text is lower-cased, where `tokenizer_config.json` does not.
+        rows: Row of each piece in the folder's own tables, `[pieces]`; None where the order is BERT's.
     """
-    config = read_json(folder / CONFIG_FILE, argument)
-    kind = config.get("model_type", "bert")
-    if kind not in MODEL_TYPES:
-        raise InputError(argument, f"{folder / CONFIG_FILE} with model_type {kind!r}", "'bert' or 'mpnet'")
-    for name, expected in _PLAIN.items():
-        if config.get(name, expected) != expected:
-            raise InputError(argument, f"{folder / CONFIG_FILE} with {name} {config[name]!r}", repr(expected))
-    return config
+
+    pieces: list[str]
+    size: int
+    lowercase: bool = True
+    rows: np.ndarray | None = None
 
 
-def encoder_config(config: dict, argument: str = "preset", source: str | Path = CONFIG_FILE) -> EncoderConfig:
-    """Translates a Hugging Face `config.json`; `source` is what errors call it."""
-    sizes = {}
-    for ours, (theirs, default) in _SIZES.items():
-        sizes[ours] = config.get(theirs, default)
-        if type(sizes[ours]) is not int or sizes[ours] < 1:
-            got = f"{theirs} {sizes[ours]!r}" if theirs in config else f"no {theirs}"
-            raise InputError(argument, f"{source} with {got}", "a whole number above 0")
-    if sizes["hidden_dim"] % sizes["num_heads"]:
-        got = f"{source} with hidden_size {sizes['hidden_dim']}"
-        raise InputError(argument, got, f"a multiple of num_attention_heads {sizes['num_heads']}")
-    rates = {}
-    for ours, (theirs, default) in _RATES.items():
-        rates[ours] = config.get(theirs, default)
-        if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
-            raise InputError(argument, f"{source} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
-    if config.get("model_type") == "mpnet":
-        sizes["num_segments"] = 0
-        sizes["max_sequence_length"] -= FIRST_POSITION
-        sizes["relative_position_buckets"] = config.get("relative_attention_num_buckets", 32)
-    return EncoderConfig(activation=config.get("hidden_act", "gelu"), **sizes, **rates)
+@dataclasses.dataclass(frozen=True)
+class FolderContent:
+    """What a model folder is to hold.
+
+    Args:
+        tensors: Weights by name.
+        config: Content of `config.json`.
+        vocabulary: Lines of `vocab.txt`.
+        tokenizer_config: Content of `tokenizer_config.json`.
+    """
+
+    tensors: dict[str, np.ndarray]
+    config: dict
+    vocabulary: list[str]
+    tokenizer_config: dict
 
 
-def read_labels(config: dict, count: int, source: Path, argument: str) -> list[str]:
-    """Returns `id2label` as a list; transformers leaves it out where the labels are LABEL_0, LABEL_1 and so on."""
-    names = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(count)}
-    numbers = [str(i) for i in range(count)]
-    if not isinstance(names, dict) or set(names) != set(numbers) or len({str(n) for n in names.values()}) < count:
-        expected = f"{count} labels from 0, each once: classifier.weight has as many rows"
-        raise InputError(argument, f"{source} with id2label {names}", expected)
-    return [str(names[number]) for number in numbers]
+class Bert:
+    """How BERTs are stored. A family of its own overrides what is different there.
 
+    Attributes:
+        model_type: The family's name, in `config.json` and in `EncoderConfig.family`.
+        architectures: Hugging Face's name of each kind of model, by BERT's name of it.
+        sizes: For each size in `EncoderConfig` its name in `config.json`, and a default for one that may be missing.
+        rates: Likewise for numbers from 0 to below 1.
+        required: What a `config.json` must say where it says it; another value makes another model of the same names.
+    """
 
-def hf_config(model: BertEncoder | BertClassifier | BertMaskedLM) -> dict:
-    """Returns the content of the `config.json` that describes a model."""
-    config = model.config
-    content = {
-        "architectures": ["BertModel"],
-        "model_type": "bert",
-        **{theirs: getattr(config, ours) for ours, (theirs, _) in _SIZES.items()},
-        **{theirs: getattr(config, ours) for ours, (theirs, _) in _RATES.items()},
-        "hidden_act": config.activation,
-        "attention_probs_dropout_prob": config.dropout,
-        "initializer_range": 0.02,
-        "pad_token_id": model.tokenizer.pad_id,
-        "position_embedding_type": "absolute",
-        "torch_dtype": "float32",
+    model_type = "bert"
+    architectures: ClassVar[dict[str, str]] = {
+        "BertModel": "BertModel",
+        "BertForSequenceClassification": "BertForSequenceClassification",
+        "BertForMaskedLM": "BertForMaskedLM",
     }
-    if isinstance(model, BertMaskedLM):
-        content["architectures"] = ["BertForMaskedLM"]
-        content["tie_word_embeddings"] = True
-    if isinstance(model, BertClassifier):
-        content["architectures"] = ["BertForSequenceClassification"]
-        content["classifier_dropout"] = model.dropout
-        content["id2label"] = {str(i): label for i, label in enumerate(model.labels)}
-        content["label2id"] = {label: i for i, label in enumerate(model.labels)}
-        content["problem_type"] = "regression" if len(model.labels) == 1 else "single_label_classification"
-    return content
+    sizes: ClassVar[dict[str, tuple[str, int | None]]] = {
+        "num_layers": ("num_hidden_layers", None),
+        "hidden_dim": ("hidden_size", None),
+        "num_heads": ("num_attention_heads", None),
+        "intermediate_dim": ("intermediate_size", None),
+        "vocabulary_size": ("vocab_size", None),
+        "max_sequence_length": ("max_position_embeddings", 512),
+        "num_segments": ("type_vocab_size", 2),
+    }
+    rates: ClassVar[dict[str, tuple[str, float]]] = {
+        "layer_norm_epsilon": ("layer_norm_eps", 1e-12),
+        "dropout": ("hidden_dropout_prob", 0.1),
+    }
+    required: ClassVar[dict[str, Any]] = {"position_embedding_type": "absolute", "is_decoder": False}
+
+    def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
+        """Returns the shape that a `config.json` describes.
+
+        Args:
+            content: Content of the file.
+            file: The file, which errors name.
+
+        Raises:
+            InputError: It describes another kind of model, or lacks a size.
+        """
+        for name, expected in self.required.items():
+            if content.get(name, expected) != expected:
+                raise InputError("preset", f"{file} with {name} {content[name]!r}", repr(expected))
+        sizes, rates = {}, {}
+        for ours, (theirs, default) in self.sizes.items():
+            sizes[ours] = content.get(theirs, default)
+            if type(sizes[ours]) is not int or sizes[ours] < 1:
+                got = f"{theirs} {sizes[ours]!r}" if theirs in content else f"no {theirs}"
+                raise InputError("preset", f"{file} with {got}", "a whole number above 0")
+        if sizes["hidden_dim"] % sizes["num_heads"]:
+            got = f"{file} with {self.sizes['hidden_dim'][0]} {sizes['hidden_dim']}"
+            raise InputError("preset", got, f"a multiple of {self.sizes['num_heads'][0]} {sizes['num_heads']}")
+        for ours, (theirs, default) in self.rates.items():
+            rates[ours] = content.get(theirs, default)
+            if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
+                raise InputError("preset", f"{file} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
+        return EncoderConfig(family=self.model_type, activation=content.get("hidden_act", "gelu"), **sizes, **rates)
+
+    def vocabulary(self, folder: Path) -> Vocabulary:
+        """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, all that transformers 5 writes.
+
+        Raises:
+            InputError: There is neither, or it is no WordPiece vocabulary.
+        """
+        if (folder / VOCABULARY_FILE).is_file():
+            pieces = read_vocabulary(folder / VOCABULARY_FILE)
+            return Vocabulary(pieces, len(pieces))
+        file = folder / TOKENIZER_FILE
+        if not file.is_file():
+            raise InputError("preset", f"{folder} without {VOCABULARY_FILE}", "a WordPiece vocabulary")
+        content = read_json(file)
+        model, normalizer = content.get("model") or {}, content.get("normalizer") or {}
+        ids = model.get("vocab")
+        whole = isinstance(ids, dict) and sorted(ids.values()) == list(range(len(ids)))
+        if model.get("type") != "WordPiece" or not whole:
+            got = f"{file} with a {model.get('type')} model"
+            raise InputError("preset", got, "a WordPiece vocabulary without gaps")
+        return Vocabulary(sorted(ids, key=ids.get), len(ids), bool(normalizer.get("lowercase", True)))
+
+    def stored_names(self, name: str) -> Iterator[str]:
+        """Yields the names that a tensor may be stored by; `name` is BERT's, without the prefix `bert.`."""
+        yield name
+        yield f"{self.model_type}.{name}"
+
+    def read(self, tensors: Tensors, stored: str, name: str, shape: tuple, vocabulary: Vocabulary) -> np.ndarray:
+        """Returns a tensor as a BERT has it.
+
+        Args:
+            tensors: The stored ones.
+            stored: Name that it is stored by.
+            name: BERT's name of it.
+            shape: Shape that a BERT has it in.
+            vocabulary: The folder's.
+
+        Raises:
+            InputError: It does not fit.
+        """
+        return tensors.read(stored, shape)
+
+    def content(self, content: FolderContent, config: EncoderConfig) -> FolderContent:
+        """Returns what a folder of this family is to hold, from the same in BERT's terms.
+
+        Raises:
+            InputError: The family has no such models.
+        """
+        if config.relative_position_buckets:
+            raise InputError("family", "a BERT with relative positions", "a family that has them, such as mpnet")
+        return content
+
+    def hf_config(self, config: EncoderConfig) -> dict:
+        """Returns what a `config.json` says of an encoder, in BERT's terms."""
+        return {
+            "model_type": "bert",
+            **{theirs: getattr(config, ours) for ours, (theirs, _) in Bert.sizes.items()},
+            **{theirs: getattr(config, ours) for ours, (theirs, _) in Bert.rates.items()},
+            "hidden_act": config.activation,
+            "attention_probs_dropout_prob": config.dropout,
+            "initializer_range": 0.02,
+            "position_embedding_type": "absolute",
+            "torch_dtype": "float32",
+        }

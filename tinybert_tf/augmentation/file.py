@@ -1,0 +1,88 @@
+"""The file of an augmentation: one JSON object per line, every original followed by its variants."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.tasks import Task
+from tinybert_tf.errors import InputError
+
+FILE = "augmented.jsonl"
+
+
+def line_of(source: int, text: str, text_pair: str | None) -> str:
+    """Returns the line of a text: `source` is the place of its original among the training examples."""
+    row = {"source": source, "text": text} | ({} if text_pair is None else {"text_pair": text_pair})
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def read_lines(file: Path) -> list[str]:
+    """Returns the lines, with their ends, that are newlines alone: texts may hold what Unicode calls a line's end."""
+    with file.open(encoding="utf-8", newline="\n") as stream:
+        return stream.readlines()
+
+
+def cut_to_whole_chunks(file: Path, chunk: int) -> int:
+    """Cuts a file after the last whole chunk of originals; returns how many originals it then holds."""
+    if not file.exists():
+        return 0
+    size = whole = done = 0
+    with file.open("rb") as stream:
+        for line in stream:
+            if not line.endswith(b"\n"):
+                break
+            source = json.loads(line)["source"]
+            if source // chunk * chunk > done:  # the first line of a chunk says that the ones before it are whole
+                done, whole = source // chunk * chunk, size
+            size += len(line)
+    with file.open("r+b") as stream:
+        stream.truncate(whole)
+    return done
+
+
+def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Examples, np.ndarray]:
+    """Returns the examples of an augmentation, and how often each is to go into a pass, `[examples]`.
+
+    Args:
+        folder: Folder of a finished augmentation, or its file.
+        task: Task that it was made for. A variant has the label of its original.
+        original_share: Share of originals in a pass, where the file has fewer.
+
+    Raises:
+        InputError: It is not there, or was made for another task.
+    """
+    file = Path(folder).expanduser()
+    file = file / FILE if file.is_dir() else file
+    if not file.is_file():
+        raise InputError("augmented", f"{folder} without {FILE}", "a finished run of --stage=augment")
+    train = task.split("train")
+    rows = _rows(file, {"source", "text"} | (set() if train.text_pairs is None else {"text_pair"}))
+    sources = np.array([row["source"] for row in rows])
+    firsts = np.flatnonzero(np.concatenate([[True], sources[1:] != sources[:-1]]))
+    pairs = train.text_pairs or itertools.repeat(None)
+    known = [(rows[place]["text"], rows[place].get("text_pair")) for place in firsts]
+    if known != list(zip(train.texts, pairs)):
+        raise InputError("augmented", f"{file}, of other training examples", f"an augmentation of {task.name}")
+    texts = [row["text"] for row in rows]
+    text_pairs = None if train.text_pairs is None else [row["text_pair"] for row in rows]
+    labels = None if train.labels is None else train.labels[sources]
+    repeats, variants = np.ones(len(rows), int), len(rows) - len(firsts)
+    repeats[firsts] = max(1, round(original_share / (1 - original_share) * variants / len(firsts)))
+    return Examples(texts, text_pairs, labels), repeats
+
+
+def _rows(file: Path, columns: set[str]) -> list[dict]:
+    rows = []
+    for number, line in enumerate(read_lines(file), 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            row = None
+        if not isinstance(row, dict) or columns - row.keys():
+            expected = f"an object with {', '.join(sorted(columns))}"
+            raise InputError("augmented", f"{file}, line {number}: {line[:40].strip()!r}", expected)
+        rows.append(row)
+    return rows

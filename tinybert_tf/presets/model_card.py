@@ -1,0 +1,102 @@
+"""Model cards: the README.md of a model folder, from the templates in `cards/`."""
+
+from pathlib import Path
+
+from tinybert_tf import assets
+
+_TEMPLATES = Path(__file__).with_name("cards")
+
+
+def _filled(template: str, **values) -> str:
+    return (_TEMPLATES / template).read_text(encoding="utf-8").format(**values)
+
+
+def model_card(model, name: str) -> str:
+    """Returns the card that a saved folder gets where nobody wrote a better one: sizes, vocabulary, labels.
+
+    Args:
+        model: A model, as for `save_folder`.
+        name: Name of the folder.
+    """
+    labels = getattr(model, "labels", None)
+    return _filled(
+        "plain.md",
+        task=model.pipeline_tag,
+        name=name,
+        config=model.config,
+        parameters=model.count_params(),
+        casing="uncased" if model.tokenizer.lowercase else "cased",
+        labels=f"\nLabels, in the order of the logits: {', '.join(labels)}.\n" if labels else "",
+        kind=type(model).__name__,
+    )
+
+
+def losses_table(results: dict, markdown: bool = False) -> str:
+    """Returns the held-out losses of the untrained and the trained student, one per line."""
+    width = max(map(len, results["student"]), default=0)
+    edge, bar = ("| ", " | ") if markdown else ("", "  ")
+    end = " |" if markdown else ""
+    rows = [f"{edge}{'held-out':{width}}{bar}untrained{bar}  student{end}"]
+    if markdown:
+        rows.append("| --- | --- | --- |")
+    for name, value in results["student"].items():
+        rows.append(f"{edge}{name:{width}}{bar}{results['untrained'][name]:9.4f}{bar}{value:9.4f}{end}")
+    return "\n".join(rows)
+
+
+def general_card(record: dict) -> str:
+    """Returns the card of a student of general distillation.
+
+    Args:
+        record: Content of `run.json`; its results have `untrained` and `student` losses by name, `parameters`, `steps`.
+    """
+    settings, results = record["settings"], record["results"]
+    return _filled(
+        "general.md",
+        **{
+            name: settings[name]
+            for name in ("student", "teacher", "batch_size", "sequence_length", "layer_map", "seed")
+        },
+        teacher_licence=_licence(settings["teacher"]),
+        parameters=results["parameters"],
+        version=record["versions"]["tinybert-tf"],
+        corpus=", ".join(f"`{source}`{_licence(source)}" for source in settings["corpus"]),
+        steps=results["steps"],
+        losses=losses_table(results, markdown=True) if results["student"] else "(the corpus was too small for any)",
+    )
+
+
+def classifier_card(record: dict, task: str, started_from: str, teacher: str = "", asset: str = "") -> str:
+    """Returns the card of a classifier.
+
+    Args:
+        record: Content of `run.json`; its results have `dev` metrics by name, `labels`, `parameters` and `steps`.
+        task: Name of the task.
+        started_from: Name of the model that the run began with.
+        teacher: The fine-tuned model that it was distilled from; empty where it learned from labels.
+        asset: Packaged asset that the task is read from, if any.
+    """
+    results = record["results"]
+    what, rows = "A BERT fine-tuned on labels.", f"| started from | `{started_from}` |"
+    if teacher:
+        what = f"A BERT student distilled from `{teacher}`, as in TinyBERT (arXiv 1909.10351)."
+        rows = f"| teacher | `{teacher}` |\n{rows}"
+    dev = {name: value for name, value in results["dev"].items() if name != "score"}
+    return _filled(
+        "classifier.md",
+        tags="tinybert, distillation, bert" if teacher else "bert",
+        task=task,
+        what=what,
+        version=record["versions"]["tinybert-tf"],
+        parameters=results["parameters"],
+        labels=", ".join(results["labels"]),
+        task_licence=_licence(asset),
+        rows=rows,
+        steps=results["steps"],
+        seed=record["settings"]["seed"],
+        dev=", ".join(f"{name} {value:.4f}" for name, value in dev.items()) or "not measured",
+    )
+
+
+def _licence(name: str) -> str:
+    return f" ({assets.ASSETS[name].licence})" if name in assets.ASSETS else ""

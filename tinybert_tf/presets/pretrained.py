@@ -1,0 +1,95 @@
+"""The parts of a model that was saved, whatever it was saved as: what `open_preset` returns."""
+
+import abc
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinybert_tf.configs import EncoderConfig
+from tinybert_tf.tokenizer import BertTokenizer
+
+# A kind of layer: for each of its parameters the name at Hugging Face, the attribute here, and whether the matrix is
+# stored transposed ([out, in] in PyTorch).
+DENSE = (("weight", "kernel", True), ("bias", "bias", False))
+NORM = (("weight", "gamma", False), ("bias", "beta", False))
+TABLE = (("weight", "embeddings", False),)
+OUTPUT_BIAS = (("bias", "output_bias", False),)
+
+# (Hugging Face's name of a layer in a BERT, the layer, its kind)
+NamedLayer = tuple[str, Any, Sequence[tuple[str, str, bool]]]
+
+
+class Pretrained(abc.ABC):
+    """A saved model, opened once: its shape, tokenizer, labels and weights, in BERT's terms.
+
+    It knows no model class. A model is built of its parts, and has its weights assigned:
+
+    >>> source = open_preset("minilm_l6")
+    >>> encoder = BertEncoder.from_shape(source.config, tokenizer=source.tokenizer)
+    >>> source.assign(encoder.named_layers(), optional=("pooler.dense",))
+
+    Attributes:
+        name: What errors call it.
+        config_source: What errors call the place that its shape is read from.
+        config: The shape of its encoder.
+        tokenizer: Its tokenizer.
+        heads: Hugging Face's names, in BERT's terms, of the models that its family has names of tensors for.
+        is_classifier: Whether it is known to be a whole classifier, with its head.
+        head_dropout: Dropout rate of the classifier's head; None for the encoder's.
+    """
+
+    name: str
+    config_source: str
+    config: EncoderConfig
+    tokenizer: BertTokenizer
+    heads: Sequence[str]
+    is_classifier: bool
+    head_dropout: float | None
+
+    @abc.abstractmethod
+    def labels(self) -> list[str]:
+        """Returns the classes in the order of the logits.
+
+        Raises:
+            InputError: It is no classifier that gives a text one label.
+        """
+
+    @abc.abstractmethod
+    def has(self, prefix: str) -> bool:
+        """Whether there are weights of the layer that a BERT has under this name."""
+
+    @abc.abstractmethod
+    def read(self, prefix: str, parameter: tuple[str, str, bool], shape: Sequence[int]) -> np.ndarray:
+        """Returns a layer's parameter, float32, in the shape that the layer here has.
+
+        Raises:
+            InputError: It is missing, has another shape, or does not hold floats.
+        """
+
+    def assign(self, layers: Iterable[NamedLayer], optional: Sequence[str] = ()) -> None:
+        """Gives layers their weights.
+
+        Args:
+            layers: The layers, as a model's `named_layers` yields them.
+            optional: Names of layers that may be missing whole; they stay as they are.
+
+        Raises:
+            InputError: A weight is missing or does not fit.
+        """
+        for prefix, layer, kind in layers:
+            if prefix in optional and not self.has(prefix):
+                continue
+            for parameter in kind:
+                variable = getattr(layer, parameter[1])
+                variable.assign(self.read(prefix, parameter, variable.shape))
+
+
+def tensors_of(layers: Iterable[NamedLayer]) -> dict[str, np.ndarray]:
+    """Returns weights by Hugging Face's name, as they are stored; float32 whatever the model computes in."""
+    tensors = {}
+    for prefix, layer, kind in layers:
+        for theirs, ours, transposed in kind:
+            value = np.asarray(getattr(layer, ours), dtype=np.float32)
+            tensors[f"{prefix}.{theirs}"] = value.T if transposed else value
+    return tensors

@@ -1,4 +1,4 @@
-"""What is each part of TinyBERT worth? The main table and the ablations of docs/results.md, from real runs.
+"""What is each part of TinyBERT worth? The main table and the ablations of docs/results/, from real runs.
 
 Every student gets the same budget of updates. Each run is a command of the product in a process of its own; what is
 finished is not run again, and what was interrupted goes on, so the script can be stopped and started at will. The

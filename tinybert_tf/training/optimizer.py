@@ -33,8 +33,8 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 class FusedAdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` whose update runs as one XLA program on CPUs.
 
-    AdamW is some fourteen passes over every weight otherwise: half the time, measured (docs/results.md). Its schedule
-    counts updates, also where gradients are accumulated: Keras's counts the parts of batches, and ends too early.
+    AdamW is some fourteen passes over every weight otherwise: half the time (docs/results/training_speed.md). Its
+    schedule counts updates, also where gradients are accumulated: Keras's counts the parts of batches and ends early.
     """
 
     def _get_current_learning_rate(self):

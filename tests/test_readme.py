@@ -1,4 +1,4 @@
-"""The README's Python example runs as it stands."""
+"""The README's Python examples run as they stand."""
 
 import dataclasses
 import re
@@ -17,6 +17,17 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+def test_the_short_python_example_runs(tmp_path, monkeypatch, make_encoder):
+    from tinybert_tf.models import BertClassifier
+
+    monkeypatch.chdir(tmp_path)
+    BertClassifier(make_encoder(), ["negative", "positive"]).save_to_preset("runs/all/student/model")
+    (code,) = re.findall(r"## Python\n\n```python\n(.*?)```", README.read_text(), re.DOTALL)
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["logits"].shape == (1, 2) and names["student"].labels == ["negative", "positive"]
 
 
 @pytest.mark.assets

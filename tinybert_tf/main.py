@@ -1,48 +1,45 @@
 """Command line: `python -m tinybert_tf.main --stage=STAGE [flags]`.
 
-Flags are made from the dataclasses in `stage_configs.py`, one for each field. Help and refusals come before
+Flags are made from the dataclasses in `settings/stages.py`, one per field. Help and refusals come before
 TensorFlow is imported. Exit code 0: done; 2: refused, with one line that says why.
 """
 
 import contextlib
 import dataclasses
 import importlib
-import inspect
 import os
 import sys
 import tempfile
-import textwrap
 import typing
 
 from absl import flags, logging
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.stages import STAGES
+from tinybert_tf.settings.usage import usage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("stage", None, list(STAGES), "What to do.")
-flags.DEFINE_boolean("help", False, "Show the flags, with --stage those of one stage.", short_name="h")
+flags.DEFINE_boolean("help", False, "Show the stages; with --stage, the flags of one.", short_name="h")
+# One for each name; stages give it the same type.
+_FIELDS = {field.name: field for config in STAGES.values() for field in dataclasses.fields(config)}
 
 
 def _define_flags() -> None:
-    """Defines one flag for each name among the fields of all stages' configs; unset ones are None."""
-    defined = set()
-    for config in STAGES.values():
-        for field in dataclasses.fields(config):
-            if field.name in defined:
-                continue
-            defined.add(field.name)
-            kind, text = field.type, field.metadata["help"]
-            if kind is bool:
-                flags.DEFINE_boolean(field.name, None, text)
-            elif kind is int:
-                flags.DEFINE_integer(field.name, None, text)
-            elif kind is float:
-                flags.DEFINE_float(field.name, None, text)
-            elif typing.get_origin(kind) is tuple:
-                flags.DEFINE_list(field.name, None, text)
-            else:
-                flags.DEFINE_string(field.name, None, text)
+    """Defines one flag per name among the fields of all stages' configs; unset ones are None."""
+    for name, field in _FIELDS.items():
+        kind, text = field.type, about(field).help
+        if kind is bool:
+            flags.DEFINE_boolean(name, None, text)
+        elif kind is int:
+            flags.DEFINE_integer(name, None, text)
+        elif kind is float:
+            flags.DEFINE_float(name, None, text)
+        elif typing.get_origin(kind) is tuple:
+            flags.DEFINE_list(name, None, text)
+        else:
+            flags.DEFINE_string(name, None, text)
 
 
 _define_flags()
@@ -62,15 +59,21 @@ def parse(argv: list[str]):
     if FLAGS.stage is None:
         raise InputError("stage", "nothing", f"one of {', '.join(STAGES)}")
     config = STAGES[FLAGS.stage]
+    return FLAGS.stage, config(**_given(config))
+
+
+def _given(config) -> dict:
+    """The values of a stage's settings that the command line gives."""
     known = {field.name: field for field in dataclasses.fields(config)}
     given = {}
-    for name in {field.name for other in STAGES.values() for field in dataclasses.fields(other)}:
-        if FLAGS[name].value is None:
+    for flag in _FIELDS:
+        value = FLAGS[flag].value
+        if value is None:
             continue
-        if name not in known:
-            raise InputError(name, FLAGS[name].value, f"only flags that --stage={FLAGS.stage} uses (see --help)")
-        given[name] = _typed(known[name], FLAGS[name].value)
-    return FLAGS.stage, config(**given)
+        if flag not in known:
+            raise InputError(flag, value, f"only flags that --stage={FLAGS.stage} uses (see --help)")
+        given[flag] = _typed(known[flag], value)
+    return given
 
 
 def _typed(field: dataclasses.Field, value):
@@ -81,30 +84,6 @@ def _typed(field: dataclasses.Field, value):
         return tuple(item(part) for part in value)
     except ValueError:
         raise InputError(field.name, ",".join(value), f"comma-separated {item.__name__}s") from None
-
-
-def usage(stage: str | None) -> str:
-    """Returns the help text, for one stage or for all."""
-    lines = ["TinyBERT in Keras and TensorFlow.", "", "  python -m tinybert_tf.main --stage=STAGE [--flag=value …]", ""]
-    if not stage:
-        for name, config in STAGES.items():
-            lines.append(f"  {name:10} {config.__doc__.strip().split('`: ', 1)[1]}")
-        return "\n".join([*lines, "", "  python -m tinybert_tf.main --stage=STAGE --help   shows a stage's flags"])
-    config = STAGES[stage]
-    lines += [f"--stage={stage}", *textwrap.wrap(config.__doc__.strip().split("\n")[0], 100), ""]
-    for field in _own_first(config):
-        default = field.default
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-        shown = shown.lower() if isinstance(default, bool) else shown
-        lines.append(f"  --{field.name}={shown}")
-        lines += textwrap.wrap(field.metadata["help"], 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join(lines)
-
-
-def _own_first(config) -> list[dataclasses.Field]:
-    """A config's fields, its own before those that stages share."""
-    own = inspect.get_annotations(config)
-    return sorted(dataclasses.fields(config), key=lambda field: field.name not in own)
 
 
 def _prepare_environment() -> None:

@@ -11,9 +11,44 @@ from tinybert_tf.data import files, glue, packaged
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.splits import split_of
 from tinybert_tf.errors import InputError
-from tinybert_tf.settings.recipes import TASK_NAMES
 
 DEV_SHARE = 0.1  # of a user's training file, where no dev file is given
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """A user's own files, and what their columns hold; false where no file is named.
+
+    Args:
+        train_file: File of the training examples, "" for none.
+        dev_file: File of the dev examples; a seeded tenth of the training file by default.
+        test_file: File of the test examples, which may lack labels.
+        text_column: Name of the column that holds the text.
+        text_pair_column: Name of the column that holds a second text, "" for none.
+        label_column: Name of the column that holds the label.
+        regression: Whether the labels are numbers.
+    """
+
+    train_file: str = ""
+    dev_file: str = ""
+    test_file: str = ""
+    text_column: str = "text"
+    text_pair_column: str = ""
+    label_column: str = "label"
+    regression: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.train_file or self.dev_file or self.test_file)
+
+    def tables(self) -> dict[str, files.Table]:
+        """Reads each file that is named, by split."""
+        found = {}
+        for split, path in (("train", self.train_file), ("dev", self.dev_file), ("test", self.test_file)):
+            if path:
+                names = (self.text_column, self.text_pair_column, self.label_column)
+                columns = files.Columns(*names, labels_may_lack=split == "test")
+                found[split] = files.read_table(path, columns, argument=f"{split}_file")
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +120,14 @@ class Task:
         return digest.hexdigest()
 
 
-def load_task(name: str = "", **options) -> Task:
+def load_task(name: str = "", *, labels: Sequence[str] | None = None, seed: int = 0, **options) -> Task:
     """Loads a task.
 
     Args:
-        name: a GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; nothing with a `train_file`.
-        **options: `train_file`, `dev_file`, `test_file`, `text_column`, `text_pair_column`, `label_column`,
-            `regression` and `seed`, for a user's own files: see `tinybert_tf.data.files`. And `labels`, which files
-            without a training file are read by: those of a model.
+        name: A GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; nothing with a `train_file`.
+        labels: Labels of a model, by which files without a training file are read.
+        seed: Seed of the choice of the tenth that is held out where there is no `dev_file`.
+        **options: The arguments of `Files`, for a user's own files.
 
     Raises:
         InputError: no such task, or data that cannot be used.
@@ -103,12 +138,12 @@ def load_task(name: str = "", **options) -> Task:
     >>> reviews.labels, len(reviews.splits["train"])
     (('negative', 'positive'), 7479)
     """
-    has_files = any(options.get(key) for key in ("train_file", "dev_file", "test_file"))
-    if bool(name) == has_files:
+    own = Files(**options)
+    if bool(name) == bool(own):
         got = f"{name!r} and files" if name else "neither a task nor files"
         raise InputError("task", got, "one of the two: --task, or --train_file with --dev_file and --test_file")
-    if has_files:
-        return _from_files(**options)
+    if own:
+        return _from_files(own, labels, seed)
     if name not in TASK_NAMES:
         raise InputError("task", repr(name), f"one of {', '.join(TASK_NAMES)}")
     if name in _PACKAGED:
@@ -145,34 +180,20 @@ def _by_hash(name: str, asset: str) -> Task:
 
 
 _PACKAGED: dict[str, Callable[[], Task]] = {"movie_reviews": _movie_reviews, "wiki_topics": _wiki_topics}
+TASK_NAMES = (*glue.GLUE_TASKS, *_PACKAGED)
 
 
-def _from_files(
-    train_file="",
-    dev_file="",
-    test_file="",
-    text_column="text",
-    text_pair_column="",
-    label_column="label",
-    regression=False,
-    seed=0,
-    labels=None,
-) -> Task:
+def _from_files(own: Files, labels: Sequence[str] | None, seed: int) -> Task:
     """A task of the user's own files; without a dev file, a seeded tenth of the training file."""
-    tables = {}
-    for split, path in (("train", train_file), ("dev", dev_file), ("test", test_file)):
-        if path:
-            may_lack = split == "test"
-            columns = files.Columns(text_column, text_pair_column, label_column, labels_may_lack=may_lack)
-            tables[split] = files.read_table(path, columns, argument=f"{split}_file")
-    regression = regression or (labels is not None and len(labels) == 1)
+    tables = own.tables()
+    regression = own.regression or (labels is not None and len(labels) == 1)
     if regression:
         labels = ("score",)
     elif "train" in tables or labels is None:
         labels = files.label_names(tables.get("train") or next(iter(tables.values())))
     splits = {split: files.to_examples(table, None if regression else labels) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
-        splits["train"], splits["dev"] = _cut(splits["train"], seed, train_file)
+        splits["train"], splits["dev"] = _cut(splits["train"], seed, own.train_file)
     metrics = ("pearson", "spearman") if regression else ("accuracy",)
     return Task("files", labels, metrics, splits)
 

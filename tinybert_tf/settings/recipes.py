@@ -2,10 +2,7 @@
 
 import dataclasses
 
-TASK_NAMES = (
-    *("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "ax"),  # GLUE
-    *("movie_reviews", "wiki_topics"),  # packaged
-)
+from tinybert_tf.settings.fields import shown_value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,17 +10,17 @@ class Recipe:
     """Settings of task distillation for one task. Epochs are passes over the data given, augmented or not.
 
     Args:
-        sequence_length: tokens in a text or pair, at most.
-        num_variants: augmented copies of a text.
-        original_share: of originals in a pass over augmented examples; 0 for as many as there are.
-        phase: "two", one after the other, or "joint", all losses at once, for a student that has learned already.
-        epochs: of phase 1, which matches layers, or joint.
-        max_steps: optimizer updates of phase 1 or joint at most; 0 for no limit.
-        learning_rate: of phase 1 or joint.
-        prediction_epochs: of phase 2, which matches logits.
-        prediction_max_steps: updates of phase 2 at most; 0 for no limit.
-        prediction_learning_rate: of phase 2.
-        prediction_on_original: phase 2 leaves augmented examples out.
+        sequence_length: Tokens in a text or pair, at most.
+        num_variants: Augmented copies of a text, at most.
+        original_share: Share of originals in a pass over augmented examples; 0 for as many as there are.
+        phase: "two" for one after the other, or "joint" for all losses at once, for a student that has learned already.
+        epochs: Passes of phase 1, which matches layers, or of joint distillation.
+        max_steps: Optimizer steps of phase 1 or joint distillation, at most; 0 for no limit.
+        learning_rate: Peak learning rate of phase 1 or joint distillation.
+        prediction_epochs: Passes of phase 2, which matches logits.
+        prediction_max_steps: Optimizer steps of phase 2, at most; 0 for no limit.
+        prediction_learning_rate: Peak learning rate of phase 2.
+        prediction_on_original: Whether phase 2 leaves augmented examples out.
     """
 
     sequence_length: int = 64
@@ -65,9 +62,27 @@ _OTHERS = {
     "movie_reviews": _SMALL,
     "wiki_topics": dataclasses.replace(_SMALL, sequence_length=128),
 }
+_OWN_FILES = dataclasses.replace(_SMALL, sequence_length=128)
 
 
 def recipe_for(task: str) -> Recipe:
     """Returns the recipe of a task; one of 128 tokens for a user's own files."""
-    own = dataclasses.replace(_SMALL, sequence_length=128)
-    return (_GLUE | _OTHERS).get(task, own)
+    return (_GLUE | _OTHERS).get(task, _OWN_FILES)
+
+
+def recipe_default(name: str, zero: str = "no limit") -> str:
+    """Returns what `--help` shows as the default of a setting that each task's recipe has a value for.
+
+    Args:
+        name: Name of the setting in `Recipe`.
+        zero: What 0 stands for.
+    """
+
+    def values(recipes) -> str:
+        found = sorted({getattr(recipe, name) for recipe in recipes})
+        shown = [zero if value == 0 else shown_value(value) for value in found]
+        return f"{shown[0]} to {shown[-1]}" if len(shown) > 2 else " or ".join(shown)
+
+    glue, others = values(_GLUE.values()), values([*_OTHERS.values(), _OWN_FILES])
+    shown = glue if glue == others else f"GLUE: {glue}; other tasks and your own files: {others}"
+    return f"the task's recipe ({shown})"

@@ -1,126 +1,111 @@
 """What the settings of several stages share, as frozen dataclasses; each field is a flag of its name."""
 
 import dataclasses
-import math
 
 from tinybert_tf.configs import LossWeights
+from tinybert_tf.data.tasks import TASK_NAMES, Files
 from tinybert_tf.errors import InputError
-from tinybert_tf.settings.recipes import TASK_NAMES
+from tinybert_tf.settings.fields import DATA, DISTILLATION, RUN, TRAINING, Settings, require, setting, setting_like
+from tinybert_tf.settings.recipes import recipe_default
 
-MODEL = (
-    "keras-hub preset (bert_base_en_uncased), hf://USER/MODEL, model folder, run directory, or packaged "
-    "minilm_l6 or mpnet_base"
+ANY_MODEL = (
+    "a run directory, a model folder, hf://USER/MODEL, a keras-hub preset (bert_base_en_uncased), "
+    "or the packaged minilm_l6 or mpnet_base"
 )
 CLASSIFIER = (
-    "classifier: run directory, model folder, hf://USER/MODEL, or keras-hub preset that has a head "
+    "a run directory, a model folder, hf://USER/MODEL, or a keras-hub preset that has a head "
     "(bert_tiny_en_uncased_sst2)"
 )
 CORPUS = (
-    "comma-separated: globs of text files (plain or .gz, an empty line ends a document) or of .jsonl files, tfds:NAME, "
-    "or the packaged wiki_openings and movie_reviews"
+    "Unlabelled text, comma-separated: globs of text files (plain or .gz, an empty line ends a document) or of "
+    ".jsonl files, tfds:NAME, or the packaged wiki_openings and movie_reviews."
 )
-
-
-def setting(default, help: str):
-    """A field of a stage's config: its default and what `--help` says of the flag of that name."""
-    return dataclasses.field(default=default, metadata={"help": help})
-
-
-def require(config, name: str, fits: bool, expected: str) -> None:
-    """Raises InputError, naming the setting, unless it fits."""
-    if not fits:
-        raise InputError(name, getattr(config, name), expected)
-
-
-def require_one_of(config, name: str, choices: tuple[str, ...]) -> None:
-    """Raises InputError unless the setting is one of the choices."""
-    require(config, name, getattr(config, name) in choices, f"one of {', '.join(choices)}")
-
-
-class Settings:
-    """What every config can do."""
-
-    def __post_init__(self):
-        """Raises InputError for settings that cannot be."""
-
-    @classmethod
-    def help_of(cls, name: str) -> str:
-        """Returns what `--help` says of a field."""
-        return next(field.metadata["help"] for field in dataclasses.fields(cls) if field.name == name)
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskData(Settings):
-    """What every stage that reads labelled data can be told."""
+    """What every stage that reads labelled data can be told; a `Files`, flag by flag."""
 
-    task: str = setting("", f"{', '.join(TASK_NAMES)}; movie_reviews where neither it nor files are given")
-    train_file: str = setting("", "your own examples: .csv, .tsv or .jsonl with a header, UTF-8")
-    dev_file: str = setting("", "examples that choices are made on; a seeded tenth of --train_file by default")
-    test_file: str = setting("", "examples that results are reported on")
-    text_column: str = setting("text", "name of the column that holds the text")
-    text_pair_column: str = setting("", "name of the column that holds a second text, if there is one")
-    label_column: str = setting("label", "name of the column that holds the class, or the number to predict")
-    regression: bool = setting(False, "labels are numbers to predict")
-    sequence_length: int = setting(0, "tokens in a text or pair; 0 for the task's own (64 or 128)")
+    task: str = setting(
+        "", "Task, unless you give files.", DATA, default_means="movie_reviews, if no file is given", choices=TASK_NAMES
+    )
+    train_file: str = setting("", "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header.", DATA)
+    dev_file: str = setting(
+        "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file"
+    )
+    test_file: str = setting("", "Examples to report results on.", DATA)
+    text_column: str = setting("text", "Name of the column that holds the text.", DATA)
+    text_pair_column: str = setting("", "Name of the column that holds a second text, if there is one.", DATA)
+    label_column: str = setting("label", "Name of the column that holds the class, or the number to predict.", DATA)
+    regression: bool = setting(False, "Whether the labels are numbers to predict.", DATA)
+    sequence_length: int = setting(
+        0, "Tokens in a text or pair, at most.", DATA, default_means=recipe_default("sequence_length"), at_least=8
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        require(self, "sequence_length", self.sequence_length == 0 or self.sequence_length >= 8, "8 or more")
-        files = self.train_file or self.dev_file or self.test_file
-        if self.task:
-            require_one_of(self, "task", TASK_NAMES)
-            require(self, "task", not files, "one of the two: --task, or --train_file and the like")
+        require(self, "task", not (self.task and self.files), "one of the two: --task, or --train_file and the like")
+
+    @property
+    def files(self) -> Files:
+        """The user's own files; false where none is given."""
+        return Files(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Files)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Training(Settings):
     """What every stage that trains can be told."""
 
-    batch_size: int = setting(32, "sequences in an update")
-    warmup_proportion: float = setting(0.1, "share of the updates that warms up")
-    weight_decay: float = setting(0.01, "AdamW's, not on biases and layer norms")
-    gradient_accumulation_steps: int = setting(1, "parts of a batch that are computed one after another")
-    save_steps: int = setting(100, "updates between checkpoints")
-    log_steps: int = setting(10, "updates between lines of metrics.jsonl")
-    eval_steps: int = setting(100, "updates between evaluations on held-out data")
-    seed: int = setting(42, "of weights, order and dropout")
-    dtype_policy: str = setting("float32", "float32, mixed_bfloat16 or mixed_float16")
-    jit_compile: bool = setting(False, "compile the whole step with XLA; needs --deterministic=false")
-    deterministic: bool = setting(True, "same seed, same weights, bit for bit")
+    epochs: int = setting(3, "Passes over the training examples.", TRAINING, at_least=0)
+    max_steps: int = setting(0, "Optimizer steps, at most.", TRAINING, default_means="no limit", at_least=1)
+    learning_rate: float = setting(
+        5e-5, "Learning rate at the peak of a linear warm-up and decay.", TRAINING, above=0, below=1
+    )
+    batch_size: int = setting(32, "Sequences per step.", TRAINING, at_least=1)
+    gradient_accumulation_steps: int = setting(
+        1, "Parts of a batch that are computed one after another, which saves memory.", TRAINING, at_least=1
+    )
+    warmup_proportion: float = setting(
+        0.1, "Share of the steps in which the learning rate rises.", TRAINING, at_least=0, at_most=1
+    )
+    weight_decay: float = setting(
+        0.01, "Weight decay of AdamW; biases and layer norms have none.", TRAINING, at_least=0
+    )
+    save_steps: int = setting(100, "Steps between checkpoints.", RUN, at_least=1)
+    log_steps: int = setting(10, "Steps between lines of metrics.jsonl.", RUN, at_least=1)
+    eval_steps: int = setting(100, "Steps between evaluations on held-out data.", RUN, at_least=1)
+    seed: int = setting(42, "Seed of weights, order and dropout.", RUN, at_least=0)
+    dtype_policy: str = setting(
+        "float32", "Number format of the computation.", RUN, choices=("float32", "mixed_bfloat16", "mixed_float16")
+    )
+    jit_compile: bool = setting(False, "Whether XLA compiles the whole step; needs --deterministic=false.", RUN)
+    deterministic: bool = setting(True, "Whether the same seed gives the same weights, bit for bit.", RUN)
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("batch_size", "gradient_accumulation_steps", "save_steps", "log_steps", "eval_steps"):
-            require(self, name, getattr(self, name) >= 1, "1 or more")
-        for name in ("max_steps", "epochs", "seed", "weight_decay"):
-            require(self, name, getattr(self, name) >= 0, "0 or more")
-        require(self, "warmup_proportion", 0 <= self.warmup_proportion <= 1, "a number from 0 to 1")
         divides = self.batch_size % self.gradient_accumulation_steps == 0
         require(self, "gradient_accumulation_steps", divides, f"a divisor of batch_size={self.batch_size}")
         if self.jit_compile and self.deterministic:
-            raise InputError(
-                "jit_compile", "true, with --deterministic=true", "--deterministic=false: Keras has no both"
-            )
-        require_one_of(self, "dtype_policy", ("float32", "mixed_bfloat16", "mixed_float16"))
+            got = "true, with --deterministic=true"
+            raise InputError("jit_compile", got, "--deterministic=false: Keras cannot combine the two")
 
 
 @dataclasses.dataclass(frozen=True)
 class OnText(Training):
     """What stages that train on unlabelled text can be told besides."""
 
-    corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS)
-    corpus_field: str = setting("text", "the text's name in JSONL objects and TFDS examples")
-    max_steps: int = setting(300, "optimizer updates; 0 for as many as --epochs says")
-    epochs: int = setting(0, "stop after so many passes over the corpus, should that come first; 0 for no limit")
-    sequence_length: int = setting(64, "tokens in a sequence")
-    learning_rate: float = setting(3e-3, "at the peak of a linear warm-up and decay")
-    eval_sequences: int = setting(256, "held-out sequences")
+    corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS, DATA)
+    corpus_field: str = setting("text", "Name of the text in JSONL objects and TFDS examples.", DATA)
+    sequence_length: int = setting(64, "Tokens in a sequence.", DATA, at_least=8)
+    eval_sequences: int = setting(256, "Sequences that are held out to evaluate on.", DATA, at_least=0)
+    epochs: int = setting_like(
+        Training, "epochs", default=0, help="Passes over the corpus, at most.", default_means="no limit"
+    )
+    max_steps: int = setting(300, "Optimizer steps; 0 for as many as --epochs asks for.", TRAINING, at_least=0)
+    learning_rate: float = setting_like(Training, "learning_rate", default=3e-3)
 
     def __post_init__(self):
         super().__post_init__()
-        require(self, "eval_sequences", self.eval_sequences >= 0, "0 or more")
-        require(self, "sequence_length", self.sequence_length >= 8, "8 or more")
-        require(self, "learning_rate", 0 < self.learning_rate < math.inf, "a number above 0")
         if not self.max_steps and not self.epochs:
             raise InputError("max_steps", "0, with --epochs=0", "one of the two above 0")
         if not self.corpus:
@@ -131,21 +116,33 @@ class OnText(Training):
 class Distillation(Settings):
     """What stages that match layers can be told."""
 
-    layer_map: str = setting("uniform", "teacher layer for each student layer: uniform, top, bottom, or as 2,3,5,6")
-    embedding_weight: float = setting(1.0, "weight of the embedding loss")
-    hidden_weight: tuple[float, ...] = setting((1.0,), "weight of the hidden loss: one, or one a student layer")
-    attention_weight: tuple[float, ...] = setting((1.0,), "weight of the attention loss: one, or one a student layer")
-    projection: str = setting("per_layer", "W from student to teacher width: per_layer, or shared")
-    match_position_bias: bool = setting(
-        False, "match an MPNet's attention scores with its bias by relative position, or without"
+    layer_map: str = setting(
+        "uniform",
+        "Teacher layer for each student layer: uniform, top, bottom, or a list such as 2,3,5,6.",
+        DISTILLATION,
     )
-    student_init: str = setting("svd", "embeddings of a new student: svd of the teacher's, or random")
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self, "embedding_weight", self.embedding_weight >= 0, "0 or more")
-        require_one_of(self, "student_init", ("svd", "random"))
-        require_one_of(self, "projection", ("per_layer", "shared"))
+    embedding_weight: float = setting(1.0, "Weight of the embedding loss.", DISTILLATION, at_least=0)
+    hidden_weight: tuple[float, ...] = setting(
+        (1.0,), "Weight of the hidden loss: one number, or one per student layer.", DISTILLATION
+    )
+    attention_weight: tuple[float, ...] = setting(
+        (1.0,), "Weight of the attention loss: one number, or one per student layer.", DISTILLATION
+    )
+    projection: str = setting(
+        "per_layer",
+        "Matrices W that project from the student's width to the teacher's.",
+        DISTILLATION,
+        choices={"per_layer": "one each", "shared": "one for the embeddings and all layers"},
+    )
+    match_position_bias: bool = setting(
+        False, "Whether an MPNet's attention scores are matched with its relative position bias added.", DISTILLATION
+    )
+    student_init: str = setting(
+        "svd",
+        "How the embeddings of a new student start.",
+        DISTILLATION,
+        choices={"svd": "singular value decomposition of the teacher's", "random": "from the seed"},
+    )
 
     @property
     def loss_weights(self) -> LossWeights:
@@ -164,3 +161,19 @@ class Distillation(Settings):
             "projection": self.projection,
             "match_position_bias": self.match_position_bias,
         }
+
+@dataclasses.dataclass(frozen=True)
+class OnAugmented(Settings):
+    """What a stage that may learn from augmented examples can be told."""
+
+    augmented: str = setting(
+        "", "Run of --stage=augment whose examples are learned from.", DATA, default_means="the original examples only"
+    )
+    original_share: float = setting(
+        0.0,
+        "Share of originals among the examples of a pass over --augmented.",
+        DATA,
+        default_means=recipe_default("original_share", zero="their share of the file"),
+        at_least=0,
+        below=1,
+    )

@@ -1,116 +1,121 @@
-"""The settings of each `--stage`: one frozen dataclass a stage, one flag a field."""
+"""The settings of each `--stage`: one frozen dataclass per stage, one flag per field."""
 
 import dataclasses
 
 from tinybert_tf.configs import STUDENT_PRESETS
-from tinybert_tf.settings.shared import (
-    CLASSIFIER,
+from tinybert_tf.settings.fields import (
+    AUGMENTATION,
+    DATA,
+    DISTILLATION,
+    EXPORT,
     MODEL,
+    RUN,
+    TRAINING,
+    Settings,
+    require,
+    setting,
+    setting_like,
+)
+from tinybert_tf.settings.recipes import recipe_default
+from tinybert_tf.settings.shared import (
+    ANY_MODEL,
+    CLASSIFIER,
     Distillation,
+    OnAugmented,
     OnText,
     TaskData,
     Training,
-    require,
-    require_one_of,
-    setting,
 )
 
-RUN = "folder of the run; the same command goes on with an interrupted one"
+FOLDER = "Folder of the run; repeat the command to resume an interrupted one."
 SHAPES = ", ".join(STUDENT_PRESETS)
 EXPORT_FORMATS = ("litert", "saved_model", "onnx")
 VARIANTS = ("float32", "float16", "int8", "int4")
-VECTORS = "word vectors: the packaged glove_6b_50d, a text file as GloVe's, or a .npy beside a .txt of words"
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneralConfig(Distillation, OnText):
-    """Settings of `--stage=general`: general distillation on unlabelled text (paper, section 3.2)."""
+    """Settings of `--stage=general`: distils a BERT into a general student on unlabelled text (paper, section 3.2)."""
 
-    output_dir: str = setting("runs/general", RUN)
-    teacher: str = setting("minilm_l6", f"plain BERT to imitate: {MODEL}")
-    student: str = setting("tinybert_4l_312", f"shape to start from ({SHAPES}), or a model as for --teacher")
-    dropout: float = setting(0.0, "the student's, while it learns")
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
-
-
-@dataclasses.dataclass(frozen=True)
-class OnAugmented:
-    """Settings of a stage that may learn from augmented examples."""
-
-    augmented: str = setting("", "run of --stage=augment, to learn from; the original examples by default")
-    original_share: float = setting(
-        0.0, "share of originals among the examples of a pass over --augmented; 0 for the task's recipe"
+    teacher: str = setting("minilm_l6", f"BERT whose layers the student imitates: {ANY_MODEL}.", MODEL)
+    student: str = setting(
+        "tinybert_4l_312",
+        f"Shape to start from ({SHAPES}), or a model to continue with, named as for --teacher.",
+        MODEL,
     )
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self, "original_share", 0 <= self.original_share < 1, "a number from 0 to below 1")
+    dropout: float = setting(0.0, "Dropout of the student in training.", TRAINING, at_least=0, below=1)
+    output_dir: str = setting("runs/general", FOLDER, RUN)
 
 
 @dataclasses.dataclass(frozen=True)
 class FinetuneConfig(OnAugmented, TaskData, Training):
-    """Settings of `--stage=finetune`: a teacher learns a task; the best checkpoint on dev is kept."""
+    """Settings of `--stage=finetune`: fine-tunes a BERT on labels, which makes the teacher."""
 
-    output_dir: str = setting("runs/finetune", RUN)
-    teacher: str = setting("minilm_l6", f"model to fine-tune: {MODEL}; or a shape ({SHAPES}), to train from scratch")
-    max_steps: int = setting(0, "optimizer updates at most; 0 for as many as --epochs says")
-    epochs: int = setting(3, "passes over the training examples")
-    learning_rate: float = setting(5e-5, "at the peak of a linear warm-up and decay")
-    dropout: float = setting(0.1, "while it learns")
+    teacher: str = setting(
+        "minilm_l6", f"Model to fine-tune: {ANY_MODEL}; or a shape to train from scratch ({SHAPES}).", MODEL
+    )
+    dropout: float = setting(0.1, "Dropout in training.", TRAINING, at_least=0, below=1)
+    output_dir: str = setting("runs/finetune", FOLDER, RUN)
 
     def __post_init__(self):
         super().__post_init__()
         require(self, "epochs", self.epochs >= 1 or self.max_steps >= 1, "1 or more, or --max_steps")
-        require(self, "learning_rate", 0 < self.learning_rate < 1, "a number above 0 and below 1")
-        require(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskedLMConfig(OnText):
-    """Settings of `--stage=masked_lm`: a masked language model for augmentation, on unlabelled text."""
+    """Settings of `--stage=masked_lm`: trains a masked language model on unlabelled text, for augmentation."""
 
-    output_dir: str = setting("runs/masked_lm", RUN)
-    model: str = setting("minilm_l6", f"BERT to give a masked-LM head, or one that has it: {MODEL}")
-    corpus: tuple[str, ...] = setting(("wiki_openings", "movie_reviews"), OnText.help_of("corpus"))
-    max_steps: int = setting(400, OnText.help_of("max_steps"))
-    learning_rate: float = setting(5e-4, OnText.help_of("learning_rate"))
-    mask_probability: float = setting(0.15, "share of the tokens that are to be guessed")
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self, "mask_probability", 0 < self.mask_probability < 1, "a number between 0 and 1")
+    model: str = setting(
+        "minilm_l6", f"BERT that gets a masked-LM head, or one that has a head already: {ANY_MODEL}.", MODEL
+    )
+    corpus: tuple[str, ...] = setting_like(OnText, "corpus", default=("wiki_openings", "movie_reviews"))
+    mask_probability: float = setting(0.15, "Share of the tokens to be guessed.", TRAINING, above=0, below=1)
+    max_steps: int = setting_like(OnText, "max_steps", default=400)
+    learning_rate: float = setting_like(OnText, "learning_rate", default=5e-4)
+    output_dir: str = setting("runs/masked_lm", FOLDER, RUN)
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig(TaskData):
-    """Settings of `--stage=augment`: variants of the training texts (paper, section 3.3 and algorithm 1)."""
+    """Settings of `--stage=augment`: makes variants of the training texts (paper, section 3.3 and algorithm 1)."""
 
-    output_dir: str = setting("runs/augment", RUN)
-    masked_lm: str = setting("runs/masked_lm", "run of --stage=masked_lm, or any Hugging Face BertForMaskedLM")
-    vectors: str = setting("glove_6b_50d", VECTORS)
-    num_variants: int = setting(0, "variants of a text at most; 0 for the task's own (20 for most)")
-    num_candidates: int = setting(15, "words to choose from at each place (the paper's K)")
-    masked_share: float = setting(
-        0.15, "of a text's tokens, for the masked LM to guess at a time; 0 for one word at a time, as the paper"
+    masked_lm: str = setting("runs/masked_lm", "Run of --stage=masked_lm, or any Hugging Face BertForMaskedLM.", MODEL)
+    vectors: str = setting(
+        "glove_6b_50d",
+        "Word vectors: the packaged glove_6b_50d, a text file in GloVe's format, or a .npy beside a .txt of words.",
+        MODEL,
     )
-    replace_probability: float = setting(0.4, "chance of a word to be replaced (the paper's p)")
-    teacher: str = setting("", "fine-tuned teacher, to report how often variants turn its answer round; or none")
-    drop_flips: bool = setting(False, "leave out variants that turn the teacher's answer round")
-    flip_sample: int = setting(2000, "variants that the report looks at; all of them with --drop_flips")
-    batch_tokens: int = setting(4096, "tokens that the masked LM reads at a time")
-    seed: int = setting(42, "of every draw")
+    teacher: str = setting(
+        "", f"Fine-tuned teacher whose label flips are reported: {CLASSIFIER}.", MODEL, default_means="none"
+    )
+    num_variants: int = setting(
+        0, "Variants per text, at most.", AUGMENTATION, default_means=recipe_default("num_variants"), at_least=1
+    )
+    num_candidates: int = setting(15, "Words to choose from at each place (K in the paper).", AUGMENTATION, at_least=1)
+    masked_share: float = setting(
+        0.15,
+        "Share of a text's tokens that the masked LM guesses at a time; 0 for one word at a time, as in the paper.",
+        AUGMENTATION,
+        at_least=0,
+        at_most=0.5,
+    )
+    replace_probability: float = setting(
+        0.4, "Probability that a word is replaced (p in the paper).", AUGMENTATION, above=0, at_most=1
+    )
+    drop_flips: bool = setting(False, "Whether variants that flip the teacher's label are left out.", AUGMENTATION)
+    flip_sample: int = setting(
+        2000,
+        "Variants in which the teacher's label flips are counted; --drop_flips looks at all of them.",
+        AUGMENTATION,
+        at_least=1,
+    )
+    batch_tokens: int = setting(4096, "Tokens that the masked LM reads at a time.", RUN, at_least=1)
+    seed: int = setting(42, "Seed of every random draw.", RUN, at_least=0)
+    output_dir: str = setting("runs/augment", FOLDER, RUN)
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("num_candidates", "batch_tokens", "flip_sample"):
-            require(self, name, getattr(self, name) >= 1, "1 or more")
-        require(self, "num_variants", self.num_variants >= 0, "0 or more")
-        require(self, "seed", self.seed >= 0, "0 or more")
-        require(self, "masked_share", 0 <= self.masked_share <= 0.5, "a number from 0 to 0.5")
-        require(self, "replace_probability", 0 < self.replace_probability <= 1, "a number above 0, up to 1")
         require(self, "drop_flips", not self.drop_flips or bool(self.teacher), "a --teacher to judge by")
 
 
@@ -118,129 +123,183 @@ class AugmentConfig(TaskData):
 class TaskConfig(OnAugmented, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
-    output_dir: str = setting("runs/task", RUN)
-    teacher: str = setting("runs/finetune", f"fine-tuned {CLASSIFIER}")
-    student: str = setting("runs/general", f"general student, or a shape to start from scratch ({SHAPES})")
+    teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL)
+    student: str = setting(
+        "runs/general", f"General student, or another model, or a shape to start from scratch ({SHAPES}).", MODEL
+    )
     phase: str = setting(
         "",
-        "two: intermediate, then prediction; one of the two alone; or joint, all losses at once; by default the task's "
-        "recipe",
+        "What is matched. A student that starts from a shape has two as its default.",
+        DISTILLATION,
+        default_means=recipe_default("phase"),
+        first=True,
+        choices={
+            "two": "phase 1, then phase 2",
+            "intermediate": "phase 1 alone, which matches layers",
+            "prediction": "phase 2 alone, which matches logits",
+            "joint": "all losses at once",
+        },
     )
-    max_steps: int = setting(0, "updates of phase 1 or joint, and of phase 2 at most; 0 for the task's recipe")
-    epochs: int = setting(0, "passes of phase 1, which matches layers, or joint; 0 for the task's recipe")
-    learning_rate: float = setting(0.0, "of phase 1 or joint; 0 for the task's recipe")
-    prediction_max_steps: int = setting(0, "updates of phase 2; 0 for the task's recipe")
-    prediction_epochs: int = setting(0, "passes of phase 2, which matches logits; 0 for the task's recipe")
-    prediction_learning_rate: float = setting(0.0, "of phase 2; 0 for the task's recipe")
-    prediction_weight: float = setting(1.0, "weight of the prediction loss in --phase=joint")
-    temperature: float = setting(1.0, "divides both models' logits")
-    head_init: str = setting("teacher", "student's pooler and head before phase 2: from the teacher's, or its own")
-    quantize: str = setting("none", "learn with the weights that an exported file will have: none, int8 or int4")
-    sparsity: float = setting(0.0, "share of each matrix's weights to prune, by magnitude, while it learns")
-    dropout: float = setting(0.0, "the student's, while it learns")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.phase:
-            require_one_of(self, "phase", ("two", "intermediate", "prediction", "joint"))
-        require_one_of(self, "head_init", ("teacher", "own"))
-        require_one_of(self, "quantize", ("none", "int8", "int4"))
-        require(self, "sparsity", 0 <= self.sparsity < 1, "a number from 0 to below 1")
-        require(self, "dropout", 0 <= self.dropout < 1, "a number from 0 to below 1")
-        require(self, "temperature", self.temperature > 0, "a number above 0")
-        for name in ("learning_rate", "prediction_learning_rate", "prediction_weight"):
-            require(self, name, getattr(self, name) >= 0, "0 or more")
-        for name in ("prediction_epochs", "prediction_max_steps"):
-            require(self, name, getattr(self, name) >= 0, "0 or more")
+    temperature: float = setting(1.0, "Number that divides the logits of both models.", DISTILLATION, above=0)
+    prediction_weight: float = setting(1.0, "Weight of the prediction loss in --phase=joint.", DISTILLATION, at_least=0)
+    head_init: str = setting(
+        "teacher",
+        "Where the student's pooler and head start in phase 2.",
+        DISTILLATION,
+        choices={"teacher": "from the teacher's", "own": "as they are"},
+    )
+    epochs: int = setting_like(
+        Training,
+        "epochs",
+        default=0,
+        help="Passes of phase 1 or joint; alone, it lifts the recipe's limit of steps.",
+        default_means=recipe_default("epochs"),
+        at_least=1,
+    )
+    max_steps: int = setting_like(
+        Training,
+        "max_steps",
+        help="Optimizer steps of phase 1 or joint, which also caps phase 2; alone, it replaces the passes.",
+        default_means=recipe_default("max_steps"),
+    )
+    learning_rate: float = setting_like(
+        Training,
+        "learning_rate",
+        default=0.0,
+        help="Learning rate of phase 1 or joint, at the peak of a linear warm-up and decay.",
+        default_means=recipe_default("learning_rate"),
+    )
+    prediction_epochs: int = setting(
+        0,
+        "Passes of phase 2; alone, it lifts the recipe's limit of steps.",
+        TRAINING,
+        default_means=recipe_default("prediction_epochs"),
+        at_least=1,
+    )
+    prediction_max_steps: int = setting(
+        0,
+        "Optimizer steps of phase 2; alone, it replaces the passes.",
+        TRAINING,
+        default_means=recipe_default("prediction_max_steps"),
+        at_least=1,
+    )
+    prediction_learning_rate: float = setting(
+        0.0,
+        "Learning rate of phase 2, at its peak.",
+        TRAINING,
+        default_means=recipe_default("prediction_learning_rate"),
+        above=0,
+        below=1,
+    )
+    dropout: float = setting(0.0, "Dropout of the student in training.", TRAINING, at_least=0, below=1)
+    quantize: str = setting(
+        "none",
+        "Number format of the exported file, whose rounded weights the student learns with.",
+        TRAINING,
+        choices=("none", "int8", "int4"),
+    )
+    sparsity: float = setting(
+        0.0, "Share of each matrix's weights that training prunes, smallest first.", TRAINING, at_least=0, below=1
+    )
+    output_dir: str = setting("runs/task", FOLDER, RUN)
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(TaskData):
-    """Settings of `--stage=evaluate`: metrics with intervals, confusion matrix, predictions, GLUE files."""
+    """Settings of `--stage=evaluate`: metrics of a classifier with intervals, confusion matrix, GLUE files."""
 
-    output_dir: str = setting("runs/evaluate", RUN)
-    model: str = setting("runs/task", CLASSIFIER)
-    teacher: str = setting("", "teacher to compare it with; or none")
-    split: str = setting("", "examples to look at; by default test, or dev where the test labels are secret")
-    batch_size: int = setting(64, "texts at a time")
-    seed: int = setting(42, "of the bootstrap")
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self, "batch_size", self.batch_size >= 1, "1 or more")
-        require(self, "seed", self.seed >= 0, "0 or more")
+    split: str = setting(
+        "", "Examples to evaluate on.", DATA, default_means="test, or dev where the test labels are secret"
+    )
+    model: str = setting("runs/task", f"Classifier to evaluate: {CLASSIFIER}.", MODEL)
+    teacher: str = setting("", "Teacher to compare the model with, named as for --model.", MODEL)
+    batch_size: int = setting(64, "Texts per batch.", RUN, at_least=1)
+    seed: int = setting(42, "Seed of the bootstrap.", RUN, at_least=0)
+    output_dir: str = setting("runs/evaluate", FOLDER, RUN)
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictConfig:
-    """Settings of `--stage=predict`: texts in, one JSON object a line out."""
+class PredictConfig(Settings):
+    """Settings of `--stage=predict`: reads texts, writes one JSON object per line."""
 
-    model: str = setting("runs/task", CLASSIFIER)
-    text: str = setting("", "one text; without it and --input_file, standard input is read, one text a line")
-    text_pair: str = setting("", "its second text")
-    input_file: str = setting("", "texts as .txt, one a line, or as .csv, .tsv, .jsonl with --text_column")
-    text_column: str = setting("text", "name of the column that holds the text")
-    text_pair_column: str = setting("", "name of the column that holds a second text, if there is one")
-    batch_size: int = setting(64, "texts at a time")
-    sequence_length: int = setting(0, "tokens in a text; 0 for as many as the model was saved with")
-
-    def __post_init__(self):
-        require(self, "batch_size", self.batch_size >= 1, "1 or more")
-        require(self, "sequence_length", self.sequence_length == 0 or self.sequence_length >= 8, "8 or more")
+    text: str = setting("", "A single text.", DATA)
+    text_pair: str = setting("", "Second text of --text.", DATA)
+    input_file: str = setting(
+        "",
+        "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns.",
+        DATA,
+        default_means="standard input, one text per line",
+    )
+    text_column: str = setting_like(TaskData, "text_column")
+    text_pair_column: str = setting_like(TaskData, "text_pair_column")
+    sequence_length: int = setting_like(
+        TaskData, "sequence_length", default_means="as many as the model was saved with"
+    )
+    model: str = setting("runs/task", f"Classifier that answers: {CLASSIFIER}.", MODEL)
+    batch_size: int = setting_like(EvaluateConfig, "batch_size")
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig(TaskData):
-    """Settings of `--stage=export`: a student as LiteRT files for phones, SavedModel and ONNX for servers."""
+    """Settings of `--stage=export`: writes a model as LiteRT files for phones, SavedModel and ONNX for servers."""
 
-    output_dir: str = setting("runs/export", "folder of the files")
-    student: str = setting("runs/task", CLASSIFIER)
-    export_formats: tuple[str, ...] = setting(("litert",), "comma-separated: litert, saved_model, onnx")
-    variants: tuple[str, ...] = setting(
-        ("int8",), "of LiteRT files, comma-separated: float32, float16, int8, int4; the first is student.tflite"
+    task: str = setting_like(
+        TaskData,
+        "task",
+        help="Task to measure the files on, unless you give files of examples.",
+        default_means="what the run of --student was trained on",
     )
-    fixed_length: bool = setting(False, "take exactly --sequence_length tokens, as CompiledModel and NPUs want")
-    task: str = setting("", "to measure the files on; by default what the student's run was trained on")
-    sequence_length: int = setting(0, "most tokens in a text; 0 for as many as the student was saved with")
-    android_assets: str = setting("", "the Android demo's assets folder, to put the model there too; or none")
+    sequence_length: int = setting_like(
+        TaskData, "sequence_length", default_means="as many as the model was saved with"
+    )
+    student: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL)
+    export_formats: tuple[str, ...] = setting(("litert",), "Formats, comma-separated.", EXPORT, choices=EXPORT_FORMATS)
+    variants: tuple[str, ...] = setting(
+        ("int8",),
+        "Number formats of LiteRT files, comma-separated; the first becomes student.tflite.",
+        EXPORT,
+        choices=VARIANTS,
+    )
+    fixed_length: bool = setting(
+        False, "Whether files take exactly --sequence_length tokens, as CompiledModel and NPUs need.", EXPORT
+    )
+    android_assets: str = setting("", "Assets folder of the Android demo, to which the model is copied.", EXPORT)
+    output_dir: str = setting("runs/export", "Folder of the files.", RUN)
 
     def __post_init__(self):
         super().__post_init__()
         require(self, "android_assets", not self.android_assets or "litert" in self.export_formats, "litert among them")
-        for name, choices in (("export_formats", EXPORT_FORMATS), ("variants", VARIANTS)):
-            values = getattr(self, name)
-            fits = bool(values) and set(values) <= set(choices) and len(set(values)) == len(values)
-            require(self, name, fits, f"some of {', '.join(choices)}, each once")
 
 
 @dataclasses.dataclass(frozen=True)
 class AllConfig(TaskData):
-    """Settings of `--stage=all`: the whole recipe for a task, each step skipped when its output is there."""
+    """Settings of `--stage=all`: the whole recipe for a task, from teacher to evaluation; finished parts are kept."""
 
-    output_dir: str = setting("runs/all", "folder of the runs; the same command goes on with what is missing")
-    teacher: str = setting("minilm_l6", f"plain BERT to fine-tune and distil, or a classifier: {MODEL}")
-    student: str = setting("tinybert_4l_312", f"shape ({SHAPES}), or a general student")
-    corpus: tuple[str, ...] = setting(("wiki_openings", "movie_reviews"), OnText.help_of("corpus"))
-    corpus_field: str = setting("text", OnText.help_of("corpus_field"))
-    general_steps: int = setting(1200, "updates of general distillation; 0 leaves it out")
-    augment: bool = setting(True, "augment the training texts")
-    masked_lm: str = setting("", "BertForMaskedLM to augment with; trained on the corpus by default")
-    vectors: str = setting("glove_6b_50d", VECTORS)
-    num_variants: int = setting(0, AugmentConfig.help_of("num_variants"))
-    max_steps: int = setting(0, "caps every trained step; 0 for their own lengths")
-    batch_size: int = setting(32, "sequences in an update")
-    seed: int = setting(42, "of every stage")
-    dtype_policy: str = setting("float32", "float32, mixed_bfloat16 or mixed_float16")
-    deterministic: bool = setting(True, "same seed, same weights, bit for bit")
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("general_steps", "max_steps", "num_variants", "seed"):
-            require(self, name, getattr(self, name) >= 0, "0 or more")
-        require(self, "batch_size", self.batch_size >= 1, "1 or more")
+    corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")
+    corpus_field: str = setting_like(OnText, "corpus_field")
+    teacher: str = setting(
+        "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL
+    )
+    student: str = setting("tinybert_4l_312", f"Shape to start from ({SHAPES}), or a general student.", MODEL)
+    augment: bool = setting(True, "Whether the training texts are augmented.", AUGMENTATION)
+    num_variants: int = setting_like(AugmentConfig, "num_variants")
+    masked_lm: str = setting(
+        "", "BertForMaskedLM to augment with.", AUGMENTATION, default_means="one trained on --corpus"
+    )
+    vectors: str = setting_like(AugmentConfig, "vectors", group=AUGMENTATION)
+    general_steps: int = setting(1200, "Steps of general distillation; 0 leaves it out.", TRAINING, at_least=0)
+    max_steps: int = setting(
+        0, "Steps of every stage that trains, at most.", TRAINING, default_means="no limit", at_least=1
+    )
+    batch_size: int = setting_like(Training, "batch_size")
+    seed: int = setting(42, "Seed of every stage.", RUN, at_least=0)
+    dtype_policy: str = setting_like(Training, "dtype_policy")
+    deterministic: bool = setting_like(Training, "deterministic")
+    output_dir: str = setting("runs/all", "Folder of the runs; repeat the command to resume.", RUN)
 
 
 STAGES = {
+    "all": AllConfig,
     "general": GeneralConfig,
     "finetune": FinetuneConfig,
     "masked_lm": MaskedLMConfig,
@@ -249,5 +308,4 @@ STAGES = {
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
     "export": ExportConfig,
-    "all": AllConfig,
 }

@@ -19,18 +19,8 @@ from tinybert_tf.training.optimizer import bert_optimizer
 
 def task_of(config: TaskData, labels: Sequence[str] | None = None) -> Task:
     """Returns the task that the settings name; `labels` are a model's, for files without a training file."""
-    has_files = config.train_file or config.dev_file or config.test_file
-    return load_task(
-        config.task or ("" if has_files else "movie_reviews"),
-        train_file=config.train_file,
-        dev_file=config.dev_file,
-        test_file=config.test_file,
-        text_column=config.text_column,
-        text_pair_column=config.text_pair_column,
-        label_column=config.label_column,
-        regression=config.regression,
-        labels=labels,
-    )
+    name = config.task or ("" if config.files else "movie_reviews")
+    return load_task(name, labels=labels, **dataclasses.asdict(config.files))
 
 
 def classifier_of(name: str, argument: str, **options) -> BertClassifier:

@@ -25,7 +25,6 @@ from tinybert_tf.exporters.parity import TOLERANCES, Reference, examples_for
 from tinybert_tf.exporters.saved_model import save_for_serving
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.models.encoder import encoder_inputs
-from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.stages.common import classifier_of, saved_length, task_of
 from tinybert_tf.stages.job import run_directory_of
@@ -177,12 +176,12 @@ def _quiet():
 
 def _task_of(config: ExportConfig, student: BertClassifier) -> Task | None:
     """The task to measure on: the one asked for, or what the student's run learnt; None where neither is known."""
-    if not (config.task or config.train_file or config.dev_file or config.test_file):
+    if not (config.task or config.files):
         record = Path(config.student).expanduser() / "run.json"
         if not record.is_file():
             return None
         settings = json.loads(record.read_text(encoding="utf-8"))["settings"]
-        names = {field.name for field in dataclasses.fields(TaskData)} - {"sequence_length"}
+        names = {"task", *dataclasses.asdict(config.files)}
         config = dataclasses.replace(config, **{name: settings[name] for name in names if name in settings})
         try:
             return task_of(config, student.labels)

@@ -67,7 +67,7 @@ def main():
             start = ("--phase=prediction", "--head_init=own", f"--student={options.student}")
             runs.run("task", student, "--task=movie_reviews", f"--teacher={options.teacher}", *start, *steps, *flags)
         folder = options.runs / f"export-{student.name}-{variant}"
-        runs.run("export", folder, f"--student={student}", f"--variants={variant}")
+        runs.run("export", folder, f"--model={student}", f"--variants={variant}")
         files.append(folder / "student.tflite")
         found.append(json.loads((folder / "parity.json").read_text()))
     print("| learning | Keras | file | same answer | mean difference | MB | gzip, MB | ms |\n" + "| --- " * 8 + "|")

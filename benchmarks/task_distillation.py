@@ -85,7 +85,7 @@ class Runs:
     def prepare_mpnet(self) -> None:
         """The large teacher, of one seed, and general students after MiniLM's, without and with its bias."""
         often = ("--eval_steps=100", "--save_steps=100")
-        flags = ("--teacher=mpnet_base", "--epochs=1", "--learning_rate=3e-5", f"--seed={FIRST_SEED}", *often)
+        flags = ("--model=mpnet_base", "--epochs=1", "--learning_rate=3e-5", f"--seed={FIRST_SEED}", *often)
         self.run("finetune", self.folder("mpnet_teacher", FIRST_SEED), f"--task={self.task}", *flags)
         corpus, start = "--corpus=wiki_openings,movie_reviews", f"--student={self.folder('general')}"
         flags = ("--teacher=mpnet_base", start, f"--max_steps={MPNET_GENERAL}", "--learning_rate=1e-3", corpus, *often)

@@ -26,11 +26,9 @@ MAIN = {
     "full": Row("full recipe", "task", (*_JOINT, _GENERAL, _AUGMENTED)),
     "no_augmentation": Row("no augmentation", "task", (*_JOINT, _GENERAL)),
     "no_general": Row("no general distillation: SVD start, two phases", "task", (*_TWO_PHASES, _SCRATCH, _AUGMENTED)),
-    "no_task": Row(
-        "no task distillation: labels, augmented", "finetune", (*_LABELS, "--teacher={general}", _AUGMENTED)
-    ),
-    "general_only": Row("general distillation, then labels", "finetune", (*_LABELS, "--teacher={general}")),
-    "labels_only": Row("labels only, from scratch", "finetune", (*_LABELS, "--teacher=tinybert_4l_312")),
+    "no_task": Row("no task distillation: labels, augmented", "finetune", (*_LABELS, "--model={general}", _AUGMENTED)),
+    "general_only": Row("general distillation, then labels", "finetune", (*_LABELS, "--model={general}")),
+    "labels_only": Row("labels only, from scratch", "finetune", (*_LABELS, "--model=tinybert_4l_312")),
 }
 _TWO = (*_TWO_PHASES, _GENERAL, _AUGMENTED)
 ABLATIONS = {

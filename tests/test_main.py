@@ -65,10 +65,22 @@ def parsed(*flags):
     return main.parse(["main", *flags])[1]
 
 
+@pytest.mark.parametrize("stage, old", [("finetune", "teacher"), ("export", "student")])
+def test_an_old_name_of_a_flag_is_understood(stage, old):
+    assert parsed(f"--stage={stage}", f"--{old}=some/model") == parsed(f"--stage={stage}", "--model=some/model")
+    with pytest.raises(InputError, match=rf"{old}: got x; expected --model alone"):
+        parsed(f"--stage={stage}", f"--{old}=x", "--model=y")
+
+
+def test_where_there_are_two_models_each_has_its_flag():
+    assert parsed("--stage=task", "--teacher=t", "--student=s").teacher == "t"
+    assert parsed("--stage=evaluate", "--model=m", "--teacher=t").model == "m"
+
+
 @pytest.mark.parametrize("stage", configs.STAGES)
 def test_flags_of_other_stages_are_refused(stage):
     config = configs.STAGES[stage]
-    known = {field.name for field in dataclasses.fields(config)}
+    known = {field.name for field in dataclasses.fields(config)} | set(config.RENAMED)
     names = {field.name for other in configs.STAGES.values() for field in dataclasses.fields(other)}
     for name in names - known:
         with pytest.raises(InputError, match=rf"^{name}: got .*; expected only flags that --stage={stage} uses"):

@@ -63,16 +63,18 @@ def parse(argv: list[str]):
 
 
 def _given(config) -> dict:
-    """The values of a stage's settings that the command line gives."""
+    """The values of a stage's settings that the command line gives, also by their old names."""
     known = {field.name: field for field in dataclasses.fields(config)}
     given = {}
     for flag in _FIELDS:
-        value = FLAGS[flag].value
+        value, name = FLAGS[flag].value, config.RENAMED.get(flag, flag)
         if value is None:
             continue
-        if flag not in known:
+        if name not in known:
             raise InputError(flag, value, f"only flags that --stage={FLAGS.stage} uses (see --help)")
-        given[flag] = _typed(known[flag], value)
+        if name != flag and FLAGS[name].value is not None:
+            raise InputError(flag, value, f"--{name} alone, which is its name of today")
+        given[name] = _typed(known[name], value)
     return given
 
 

@@ -59,7 +59,7 @@ val checkModel by tasks.registering {
             logger.warn(
                 """
                 w: No model: ${missing.joinToString { it.name }} missing in app/src/main/assets. Make it, in the top folder:
-                     python -m tinybert_tf.main --stage=export --student=runs/all/student --android_assets=${files[0].parent}
+                     python -m tinybert_tf.main --stage=export --model=runs/all/student --android_assets=${files[0].parent}
                 """.trimIndent(),
             )
         }

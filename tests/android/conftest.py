@@ -100,7 +100,7 @@ def _export(folder: Path, android_assets: Path) -> None:
     encoder = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"], tokenizer=tokenizer)
     BertClassifier(encoder, ["no", "yes"]).save_to_preset(folder / "model")
     (folder / "test.csv").write_text("text,label\nA fine film.,yes\nDull.,no\n")
-    files = {"student": str(folder / "model"), "test_file": str(folder / "test.csv")}
+    files = {"model": str(folder / "model"), "test_file": str(folder / "test.csv")}
     export.run(ExportConfig(**files, output_dir=str(folder / "export"), android_assets=str(android_assets)))
 
 

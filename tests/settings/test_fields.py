@@ -95,6 +95,11 @@ class TestEveryStage:
         assert sorted(names) == sorted(field.name for field in dataclasses.fields(config))
         assert [group for group, _ in groups] == [group for group in GROUPS if group in dict(groups)]
 
+    def test_old_names_are_gone_and_new_ones_there(self, config):
+        names = {field.name for field in dataclasses.fields(config)}
+        assert set(config.RENAMED.values()) <= names and not set(config.RENAMED) & names
+        assert "RENAMED" not in names
+
     def test_each_help_is_whole_sentences(self, config):
         for field in dataclasses.fields(config):
             text = about(field).help

@@ -78,7 +78,7 @@ def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
     teacher = str(plain_teacher)
     made = {"base": base}
     made["finetune"] = go(
-        finetune, configs.FinetuneConfig, "finetune", teacher=teacher, epochs=12, learning_rate=3e-3, **files, **QUICK
+        finetune, configs.FinetuneConfig, "finetune", model=teacher, epochs=12, learning_rate=3e-3, **files, **QUICK
     )
     made["masked_lm"] = go(
         masked_lm,

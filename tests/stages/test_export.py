@@ -24,7 +24,7 @@ def student(make_classifier, reviews, tmp_path):
 
 
 def config(student, tmp_path, **options):
-    return ExportConfig(student=str(student), output_dir=str(tmp_path / "export"), **options)
+    return ExportConfig(model=str(student), output_dir=str(tmp_path / "export"), **options)
 
 
 def test_every_format_beside_the_keras_model(student, tmp_path):
@@ -85,9 +85,9 @@ def test_a_failure_leaves_no_files(student, tmp_path, monkeypatch, failing):
 
 
 def test_errors(student, folder, tmp_path):
-    with pytest.raises(InputError, match=r"student: got .*nowhere"):
+    with pytest.raises(InputError, match=r"model: got .*nowhere"):
         export.run(config(tmp_path / "nowhere", tmp_path))
-    with pytest.raises(InputError, match=r"student: got .*; expected .*"):
+    with pytest.raises(InputError, match=r"model: got .*; expected .*"):
         export.run(config(folder, tmp_path))  # an encoder has no labels
     with pytest.raises(InputError, match="sequence_length: got 100; expected at most 24"):
         export.run(config(student, tmp_path, sequence_length=100))
@@ -100,7 +100,7 @@ def test_errors(student, folder, tmp_path):
 
 def test_labels_of_another_task(student, tmp_path):
     BertClassifier.from_preset(student / "model")
-    with pytest.raises(InputError, match="student: got 2 labels"):
+    with pytest.raises(InputError, match="model: got 2 labels"):
         export.run(config(student, tmp_path, train_file=str(_three_classes(tmp_path))))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import ClassVar
 
 from tinybert_tf.errors import InputError
 
@@ -112,6 +113,9 @@ def require(config, name: str, fits: bool, expected: str) -> None:
 
 class Settings:
     """What every config can do: it refuses values that do not fit."""
+
+    # Old names of settings: flags and a run's `run.json` may have them.
+    RENAMED: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self):
         """Raises InputError for settings that cannot be."""

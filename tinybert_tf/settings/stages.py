@@ -1,6 +1,7 @@
 """The settings of each `--stage`: one frozen dataclass per stage, one flag per field."""
 
 import dataclasses
+from typing import ClassVar
 
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.settings.fields import (
@@ -51,7 +52,9 @@ class GeneralConfig(Distillation, OnText):
 class FinetuneConfig(OnAugmented, TaskData, Training):
     """Settings of `--stage=finetune`: fine-tunes a BERT on labels, which makes the teacher."""
 
-    teacher: str = setting(
+    RENAMED: ClassVar[dict[str, str]] = {"teacher": "model"}
+
+    model: str = setting(
         "minilm_l6", f"Model to fine-tune: {ANY_MODEL}; or a shape to train from scratch ({SHAPES}).", MODEL
     )
     dropout: float = setting(0.1, "Dropout in training.", TRAINING, at_least=0, below=1)
@@ -243,16 +246,18 @@ class PredictConfig(Settings):
 class ExportConfig(TaskData):
     """Settings of `--stage=export`: writes a model as LiteRT files for phones, SavedModel and ONNX for servers."""
 
+    RENAMED: ClassVar[dict[str, str]] = {"student": "model"}
+
     task: str = setting_like(
         TaskData,
         "task",
         help="Task to measure the files on, unless you give files of examples.",
-        default_means="what the run of --student was trained on",
+        default_means="what the run of --model was trained on",
     )
     sequence_length: int = setting_like(
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
-    student: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL)
+    model: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL)
     export_formats: tuple[str, ...] = setting(("litert",), "Formats, comma-separated.", EXPORT, choices=EXPORT_FORMATS)
     variants: tuple[str, ...] = setting(
         ("int8",),

@@ -62,7 +62,7 @@ class _Recipe:
         config = self.config
         if self.teacher.is_classifier:
             return config.teacher
-        options = {"teacher": config.teacher, **self.data}
+        options = {"model": config.teacher, **self.data}
         return str(self.training_step(finetune, configs.FinetuneConfig, "teacher", **options).path)
 
     def general(self) -> str:

@@ -55,8 +55,8 @@ def run(config: ExportConfig) -> RunDirectory:
     for setting, value, module, extra in _EXTRAS:
         if value in getattr(config, setting) and importlib.util.find_spec(module) is None:
             raise InputError(setting, f"{value!r} without {module}", f"pip install 'tinybert-tf[{extra}]'")
-    student = classifier_of(config.student, "student")
-    inputs = {"student": digest_of(student)}
+    student = classifier_of(config.model, "model")
+    inputs = {"model": digest_of(student)}
     if folder.finished_with(inputs):
         return _with_assets(folder, config.android_assets)
     length = saved_length(config.sequence_length, student)
@@ -177,7 +177,7 @@ def _quiet():
 def _task_of(config: ExportConfig, student: BertClassifier) -> Task | None:
     """The task to measure on: the one asked for, or what the student's run learnt; None where neither is known."""
     if not (config.task or config.files):
-        record = Path(config.student).expanduser() / "run.json"
+        record = Path(config.model).expanduser() / "run.json"
         if not record.is_file():
             return None
         settings = json.loads(record.read_text(encoding="utf-8"))["settings"]
@@ -189,7 +189,7 @@ def _task_of(config: ExportConfig, student: BertClassifier) -> Task | None:
             logging.warning("Accuracy is not measured: the student's own data cannot be read (%s).", error)
             return None
     task = task_of(config, student.labels)
-    task.columns_of(student.labels, "student")  # refuses other ones
+    task.columns_of(student.labels, "model")  # refuses other ones
     return task
 
 

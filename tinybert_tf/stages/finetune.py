@@ -46,9 +46,9 @@ class _Finetune(Job):
             share = config.original_share or recipe_for(self.task.name).original_share
             self.examples, self.repeats = read_augmented(config.augmented, self.task, share)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-        self.model = BertClassifier(encoder_of(config.teacher, None, "teacher", **options), self.task.labels)
+        self.model = BertClassifier(encoder_of(config.model, None, "model", **options), self.task.labels)
         digest = digest_of(self.model.encoder)
-        return {"teacher": digest, "task": self.task.fingerprint(), "examples": self.examples.fingerprint()}
+        return {"model": digest, "task": self.task.fingerprint(), "examples": self.examples.fingerprint()}
 
     def prepare(self) -> None:
         config, model = self.config, self.model
@@ -80,7 +80,7 @@ class _Finetune(Job):
             "parameters": model.count_params(),
             "steps": self.max_steps,
         }
-        card = classifier_card(self.record_with(results), task.name, self.config.teacher, asset=task.asset)
+        card = classifier_card(self.record_with(results), task.name, self.config.model, asset=task.asset)
         model.save_to_preset(self.folder.model, card=card)
         return results
 

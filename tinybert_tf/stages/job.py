@@ -83,4 +83,4 @@ def run_directory_of(config, stage: str) -> RunDirectory:
     settings.pop("android_assets", None)  # where copies go to: no part of the run
     folder = settings.pop("output_dir")
     defaults = {field.name: field.default for field in dataclasses.fields(config) if field.name in settings}
-    return RunDirectory(folder, stage, settings, defaults)
+    return RunDirectory(folder, stage, settings, defaults, config.RENAMED)

@@ -26,6 +26,7 @@ class RunDirectory:
         stage: Name of the stage.
         settings: Everything that shapes the result. A folder that holds a run of other settings is refused.
         defaults: Values of settings that the record may lack, because they came after it was written.
+        renamed: Old names of settings and inputs to those of today, for the record of an older run.
 
     Attributes:
         was_finished: Whether the run was over when this object was made.
@@ -34,9 +35,17 @@ class RunDirectory:
         InputError: The folder holds another run, or something else, or a damaged record.
     """
 
-    def __init__(self, path: str | Path, stage: str, settings: dict, defaults: dict | None = None):
+    def __init__(
+        self,
+        path: str | Path,
+        stage: str,
+        settings: dict,
+        defaults: dict | None = None,
+        renamed: dict[str, str] | None = None,
+    ):
         self.path = Path(path).expanduser()
         self.stage = stage
+        self._renamed = renamed or {}
         self.settings = json.loads(json.dumps(settings))  # as they will be read back
         self._defaults = json.loads(json.dumps(defaults or {}))
         self.record = self._read()
@@ -64,7 +73,7 @@ class RunDirectory:
 
     def part(self, name: str) -> "RunDirectory":
         """Returns the run directory of a part of this run, in a folder of that name in this one."""
-        return RunDirectory(self.path / name, name, self.settings, self._defaults)
+        return RunDirectory(self.path / name, name, self.settings, self._defaults, self._renamed)
 
     def finished_with(self, inputs: dict[str, str]) -> bool:
         """Whether the run is over.
@@ -164,6 +173,8 @@ class RunDirectory:
                 raise InputError("output_dir", f"{self.path}, which holds other files", "a new folder, or one of a run")
             return {}
         record = read_record(self.path)
+        for part in {"settings", "inputs"} & set(record):
+            record[part] = {self._renamed.get(name, name): value for name, value in record[part].items()}
         theirs = {"stage": record["stage"], **self._defaults, **record["settings"]}
         for name, value in {"stage": self.stage, **self.settings}.items():
             if theirs.get(name) != value:

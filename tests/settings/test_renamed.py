@@ -1,0 +1,27 @@
+"""Old names of settings: an older run's record is understood."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.settings.stages import ExportConfig, FinetuneConfig
+
+
+@pytest.mark.parametrize(
+    "kind, stage, old", [(FinetuneConfig, "finetune", "teacher"), (ExportConfig, "export", "student")]
+)
+def test_a_run_of_the_old_names_is_the_same_run(kind, stage, old, tmp_path):
+    from tinybert_tf.stages.common import run_directory_of
+
+    config = kind(model="some/model", output_dir=str(tmp_path))
+    settings = {old if name == "model" else name: value for name, value in dataclasses.asdict(config).items()}
+    record = {"stage": stage, "status": "finished", "settings": settings, "inputs": {old: "abc"}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    run = run_directory_of(config, stage)
+    assert run.was_finished and run.finished_with({"model": "abc"})
+    with pytest.raises(InputError, match="model: got content other"):
+        run.finished_with({"model": "xyz"})
+    with pytest.raises(InputError, match=r"a run with model='some/model'; expected model='another'"):
+        run_directory_of(dataclasses.replace(config, model="another"), stage)

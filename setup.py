@@ -18,6 +18,7 @@ setup(
     packages=[*find_packages(include=["tinybert_tf", "tinybert_tf.*"]), "tinybert_tf.tflite"],
     package_dir={"tinybert_tf.tflite": "tflite"},
     package_data={"tinybert_tf.presets": ["cards/*.md"]},
+    entry_points={"console_scripts": ["tinybert = tinybert_tf.main:main"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "absl-py>=1.4",

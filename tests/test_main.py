@@ -2,9 +2,11 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,16 @@ def test_help_answers_without_tensorflow():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("\n[]\n")
     assert time.monotonic() - start < 5  # 0.5 s on a quiet machine
+
+
+def test_the_console_script():
+    setup = (Path(__file__).parents[1] / "setup.py").read_text()
+    module, function = re.search(r'"tinybert = ([\w.]+):(\w+)"', setup).groups()
+    script = f"import sys; from {module} import {function}; sys.exit({function}())"
+    for flags, code in ((["--help"], 0), (["--stage=general", "--batch_size=0"], 2)):
+        result = subprocess.run([sys.executable, "-c", script, *flags], capture_output=True, text=True, check=False)
+        assert result.returncode == code, result.stderr
+        assert code or result.stdout == usage(None) + "\n"
 
 
 def parsed(*flags):

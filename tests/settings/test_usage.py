@@ -24,6 +24,10 @@ def test_the_stage_to_start_with_comes_first():
     assert all("Start here" not in line for line in lines[1:])
 
 
+def test_the_short_command_is_named():
+    assert "`tinybert` is short for `python -m tinybert_tf.main`" in usage(None)
+
+
 @pytest.mark.parametrize("stage", [None, *STAGES])
 def test_a_line_fits_100_columns(stage):
     assert max(map(len, usage(stage).splitlines())) <= 100

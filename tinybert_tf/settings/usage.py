@@ -18,7 +18,7 @@ def usage(stage: str | None) -> str:
 def _stages() -> str:
     lines = ["TinyBERT in Keras and TensorFlow: distils a BERT into a small and fast text classifier.", ""]
     lines += [f"  {_COMMAND} --stage=STAGE [--flag=value …]", f"  {_COMMAND} --stage=STAGE --help", ""]
-    lines += ["Stages"]
+    lines += [f"The command `tinybert` is short for `{_COMMAND}`.", "", "Stages"]
     for name, config in STAGES.items():
         text = _purpose(config)
         lines += _wrapped(f"Start here: {text}" if name == "all" else _sentence(text), f"  {name:11}", 13)

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import typing
+from pathlib import Path
 
 from absl import flags, logging
 
@@ -125,9 +126,10 @@ def _log_devices() -> None:
     logging.info("TensorFlow %s on %s.", tf.__version__, ", ".join(getattr(d, "name", d) for d in devices))
 
 
-def _what_is_left(config) -> str:
-    resumable = hasattr(config, "output_dir") and os.path.exists(os.path.join(config.output_dir, "run.json"))
-    return f"; the same command goes on with the run in {config.output_dir}" if resumable else ""
+def _resumable(config) -> str:
+    """What to add to the message of a run that ends early."""
+    begun = hasattr(config, "output_dir") and Path(config.output_dir).expanduser().joinpath("run.json").exists()
+    return "; repeat the command to resume" if begun else ""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -150,10 +152,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error}{_what_is_left(config)}", file=sys.stderr)
+        print(f"error: {error}{_resumable(config)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+        print(f"interrupted{_resumable(config)}", file=sys.stderr)
         return 130
     if run is not None:
         if run.was_finished:

@@ -46,6 +46,20 @@ def test_scores_are_scaled_and_before_mask_and_softmax():
     np.testing.assert_allclose(scores, query @ key.transpose(0, 1, 3, 2) / 2.0, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [MultiHeadSelfAttention, TransformerBlock])
+def test_queries_keys_and_values_when_asked(kind):
+    layer = built(kind(3) if kind is MultiHeadSelfAttention else kind(3, 20), HIDDEN)
+    mask = additive_mask(MASK, "float32")
+    *outputs, vectors = layer(HIDDEN, attention_mask=mask, return_query_key_value=True)
+    for ours, theirs in zip(outputs, layer(HIDDEN, attention_mask=mask), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    attention = getattr(layer, "attention", layer)
+    expected = [dense(HIDDEN) for dense in (attention.query_dense, attention.key_dense, attention.value_dense)]
+    np.testing.assert_array_equal(vectors, np.concatenate(expected, axis=-1))
+    symbolic = layer(keras.KerasTensor(HIDDEN.shape), return_query_key_value=True)
+    assert [tuple(t.shape) for t in symbolic] == [tuple(t.shape) for t in (*outputs, vectors)]
+
+
 def test_masked_keys_have_no_say():
     layer = built(MultiHeadSelfAttention(3), HIDDEN)
     mask = additive_mask(MASK, "float32")

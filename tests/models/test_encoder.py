@@ -33,6 +33,20 @@ def test_unknown_call_argument(make_encoder, batch):
         make_encoder()(encoder_inputs(), return_hidden_states=True)
 
 
+@pytest.mark.parametrize("intermediates", [False, True])
+def test_queries_keys_and_values_when_asked(make_encoder, batch, intermediates):
+    encoder = make_encoder()
+    asked = {"return_intermediates": intermediates, "return_query_key_value": True}
+    outputs, plain = encoder(batch, **asked), encoder(batch, return_intermediates=intermediates)
+    vectors = outputs.pop("query_key_value")
+    assert [tuple(x.shape) for x in vectors] == [(3, 9, 36)] * 2
+    keras.tree.map_structure(np.testing.assert_array_equal, outputs, plain)
+    scores = encoder(batch, return_intermediates=True)["attention_scores"]
+    for found, expected in zip(vectors, scores, strict=True):
+        query, key, _ = (x.reshape(3, 9, 3, 4).swapaxes(1, 2) for x in np.split(np.asarray(found), 3, axis=-1))
+        np.testing.assert_allclose(query @ key.swapaxes(2, 3) / 2.0, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("k", [0, 1, 2, 3])
 def test_num_layers_skips_upper_layers(make_encoder, batch, monkeypatch, k):
     encoder = make_encoder(num_layers=3)
@@ -103,8 +117,8 @@ def test_symbolic_shapes_are_the_real_ones(make_encoder, batch):
     encoder = make_encoder()
     inputs = encoder_inputs(*batch["token_ids"].shape)
     for k in (None, 0, 1):
-        symbolic = encoder(inputs, return_intermediates=True, num_layers=k)
-        real = encoder(batch, return_intermediates=True, num_layers=k)
+        asked = {"return_intermediates": True, "return_query_key_value": True, "num_layers": k}
+        symbolic, real = encoder(inputs, **asked), encoder(batch, **asked)
         shapes = keras.tree.map_structure(lambda t: tuple(t.shape), (symbolic, real))
         assert shapes[0] == shapes[1]
 

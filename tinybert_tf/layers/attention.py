@@ -45,32 +45,43 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name="dropout")
         self.built = True
 
-    def call(self, hidden, attention_mask=None, position_bias=None, training=None):
-        """Args: `hidden` `[batch, length, hidden_dim]`; `attention_mask` additive, `[batch, 1, 1, key]`, or None;
-        `position_bias`, added to the scores, `[1, heads, query, key]`, or None.
+    def call(self, hidden, attention_mask=None, position_bias=None, training=None, return_query_key_value=False):
+        """Computes the attention of one layer.
+
+        Args:
+            hidden: The layer's input `[batch, length, hidden_dim]`.
+            attention_mask: An additive mask `[batch, 1, 1, key]`, or None.
+            position_bias: What is added to the scores, `[1, heads, query, key]`, or None.
+            training: Whether dropout is on.
+            return_query_key_value: Whether queries, keys and values are returned as well.
 
         Returns:
             The output `[batch, length, hidden_dim]`, and the scores `[batch, heads, query, key]`: scaled, with the
-            bias, before mask and softmax.
+            bias, before mask and softmax. With `return_query_key_value` also the queries (not scaled), keys and
+            values of all heads, side by side: `[batch, length, 3 · hidden_dim]`.
         """
-        query = self._split_heads(self.query_dense(hidden) * self.head_dim**-0.5)
-        key = self._split_heads(self.key_dense(hidden))
-        value = self._split_heads(self.value_dense(hidden))
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        query, key, value = self.query_dense(hidden), self.key_dense(hidden), self.value_dense(hidden)
+        scaled = self._split_heads(query * self.head_dim**-0.5)
+        scores = ops.matmul(scaled, ops.transpose(self._split_heads(key), (0, 1, 3, 2)))
         scores = scores if position_bias is None else scores + position_bias
         probabilities = ops.softmax(scores if attention_mask is None else scores + attention_mask, axis=-1)
-        context = ops.matmul(self.dropout_layer(probabilities, training=training), value)
+        context = ops.matmul(self.dropout_layer(probabilities, training=training), self._split_heads(value))
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(hidden))
-        return self.output_dense(context), scores
+        outputs = self.output_dense(context), scores
+        return (*outputs, ops.concatenate([query, key, value], axis=-1)) if return_query_key_value else outputs
 
     def _split_heads(self, x):
         """`[batch, length, hidden_dim]` to `[batch, heads, length, head_dim]`."""
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
 
-    def compute_output_shape(self, hidden_shape, attention_mask_shape=None, position_bias_shape=None):
-        batch, length, _ = hidden_shape
-        return hidden_shape, (batch, self.num_heads, length, length)
+    def compute_output_spec(
+        self, hidden, attention_mask=None, position_bias=None, training=None, return_query_key_value=False
+    ):
+        batch, length, hidden_dim = hidden.shape
+        shapes = [hidden.shape, (batch, self.num_heads, length, length)]
+        shapes += [(batch, length, 3 * hidden_dim)] if return_query_key_value else []
+        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
 
     def get_config(self):
         return super().get_config() | {"num_heads": self.num_heads, "dropout": self.dropout}

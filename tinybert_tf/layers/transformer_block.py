@@ -57,21 +57,23 @@ class TransformerBlock(keras.layers.Layer):
         self.output_dense.build((*hidden_shape[:-1], self.intermediate_dim))
         self.built = True
 
-    def call(self, hidden, attention_mask=None, position_bias=None, training=None):
-        """Args: as of `MultiHeadSelfAttention`.
+    def call(self, hidden, attention_mask=None, position_bias=None, training=None, return_query_key_value=False):
+        """Computes one layer; the arguments are those of `MultiHeadSelfAttention`.
 
         Returns:
-            The layer's output `[batch, length, hidden_dim]` and its attention scores `[batch, heads, query, key]`.
+            The layer's output `[batch, length, hidden_dim]` and its attention scores `[batch, heads, query, key]`; with
+            `return_query_key_value` also its queries, keys and values, side by side: `[batch, length, 3 · hidden_dim]`.
         """
-        attended, scores = self.attention(hidden, attention_mask, position_bias, training=training)
+        attended, *intermediates = self.attention(
+            hidden, attention_mask, position_bias, training=training, return_query_key_value=return_query_key_value
+        )
         hidden = self.attention_norm(hidden + self.dropout_layer(attended, training=training))
         expanded = self.activation_function(self.intermediate_dense(hidden))
         contracted = self.dropout_layer(self.output_dense(expanded), training=training)
-        return self.output_norm(hidden + contracted), scores
+        return self.output_norm(hidden + contracted), *intermediates
 
-    def compute_output_shape(self, hidden_shape, attention_mask_shape=None, position_bias_shape=None):
-        batch, length, _ = hidden_shape
-        return hidden_shape, (batch, self.num_heads, length, length)
+    def compute_output_spec(self, hidden, *args, **kwargs):
+        return self.attention.compute_output_spec(hidden, *args, **kwargs)
 
     def get_config(self):
         return super().get_config() | {

@@ -112,11 +112,12 @@ class BertClassifier(keras.Model):
         self.classifier.build((None, self.encoder.config.hidden_dim))
         self.built = True
 
-    def call(self, inputs, training=None, return_intermediates=False):
-        """Returns logits `[batch, classes]`; with `return_intermediates` the encoder's dict with `logits` in it."""
-        outputs = self.encoder(inputs, training=training, return_intermediates=return_intermediates)
+    def call(self, inputs, training=None, return_intermediates=False, return_query_key_value=False):
+        """Returns logits `[batch, classes]`; with a `return_…` argument the encoder's dict with `logits` in it."""
+        asked = {"return_intermediates": return_intermediates, "return_query_key_value": return_query_key_value}
+        outputs = self.encoder(inputs, training=training, **asked)
         logits = self.classifier(self.dropout_layer(outputs["pooled_output"], training=training))
-        return outputs | {"logits": logits} if return_intermediates else logits
+        return outputs | {"logits": logits} if any(asked.values()) else logits
 
     @property
     def config(self):

@@ -190,7 +190,7 @@ class BertEncoder(keras.Model):
         self.pooler.build((None, self.config.hidden_dim))
         self.built = True
 
-    def call(self, inputs, training=None, return_intermediates=False, num_layers=None):
+    def call(self, inputs, training=None, return_intermediates=False, num_layers=None, return_query_key_value=False):
         """Runs the encoder.
 
         Args:
@@ -198,12 +198,14 @@ class BertEncoder(keras.Model):
             training: whether dropout is on.
             return_intermediates: also return every hidden state and attention score.
             num_layers: compute only the embeddings and this many layers, and no pooled output. All by default.
+            return_query_key_value: also return the queries, keys and values of every layer.
 
         Returns:
             A dict: `sequence_output` `[batch, length, hidden_dim]`; `pooled_output` `[batch, hidden_dim]`; with
             `return_intermediates` also `hidden_states`, a list of the embedding output and each layer's output
             `[batch, length, hidden_dim]`, and `attention_scores`, a list of `[batch, heads, query, key]`, scaled,
-            before mask and softmax.
+            before mask and softmax; with `return_query_key_value` also `query_key_value`, a list of
+            `[batch, length, 3 · hidden_dim]`: the queries (not scaled), keys and values of all heads, side by side.
 
         Raises:
             ValueError: `num_layers` is not within the encoder, or the sequences are too long for it.
@@ -213,19 +215,26 @@ class BertEncoder(keras.Model):
         hidden = self.embeddings(inputs["token_ids"], inputs["segment_ids"], training=training)
         attention_mask = additive_mask(inputs["padding_mask"], hidden.dtype)
         position_bias = self.position_bias and self.position_bias(hidden)
-        hidden_states, attention_scores = [hidden], []
+        hidden_states, attention_scores, query_key_value = [hidden], [], []
         for block in self.blocks[:num_layers]:
-            hidden, scores = block(hidden, attention_mask, position_bias, training=training)
+            hidden, scores, *vectors = block(
+                hidden, attention_mask, position_bias, training=training, return_query_key_value=return_query_key_value
+            )
             hidden_states.append(hidden)
             attention_scores.append(scores)
+            query_key_value += vectors
         outputs = {"sequence_output": hidden}
         if num_layers is None:
             outputs["pooled_output"] = self.pooler(hidden[:, 0])
         if return_intermediates:
             outputs |= {"hidden_states": hidden_states, "attention_scores": attention_scores}
+        if return_query_key_value:
+            outputs["query_key_value"] = query_key_value
         return outputs
 
-    def compute_output_spec(self, inputs, training=None, return_intermediates=False, num_layers=None):
+    def compute_output_spec(
+        self, inputs, training=None, return_intermediates=False, num_layers=None, return_query_key_value=False
+    ):
         batch, length = inputs["token_ids"].shape
         config = self.config
         layers = config.num_layers if num_layers is None else num_layers
@@ -240,6 +249,8 @@ class BertEncoder(keras.Model):
             hidden_states = [spec(batch, length, config.hidden_dim) for _ in range(layers + 1)]
             scores = [spec(batch, config.num_heads, length, length) for _ in range(layers)]
             outputs |= {"hidden_states": hidden_states, "attention_scores": scores}
+        if return_query_key_value:
+            outputs["query_key_value"] = [spec(batch, length, 3 * config.hidden_dim) for _ in range(layers)]
         return outputs
 
     def get_config(self):

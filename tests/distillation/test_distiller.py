@@ -119,6 +119,22 @@ def test_layers_above_the_last_match_do_not_run(make_distiller, batch, calls, st
     assert [calls[id(block)] for block in distiller.student.encoder.blocks] == [1, 0]
 
 
+def test_a_teacher_with_known_logits_runs_no_further_than_its_layers(make_distiller, batch, calls):
+    weights = LossWeights(embedding=0.0, hidden=(1.0, 0.0), attention=0.0, prediction=1.0)
+    distiller = make_distiller(weights)
+    expected = evaluate(distiller, batch)
+    known = batch | {"teacher_logits": distiller.teacher(batch)}
+    calls.clear()
+    assert evaluate(distiller, known) == expected
+    teacher = distiller.teacher
+    assert [calls[id(block)] for block in teacher.encoder.blocks] == [1, 0]
+    assert calls[id(teacher)] == calls[id(teacher.encoder.pooler)] == calls[id(teacher.classifier)] == 0
+    only = TinyBertDistiller(teacher, distiller.student, loss_weights=LossWeights.prediction_only())
+    calls.clear()
+    only.compute_losses(tensors(known))
+    assert calls[id(teacher.encoder)] == 0
+
+
 # A layer has 6 dense layers and 2 products for attention; its scores take only query, key and one product.
 LAYER, SCORES, HEAD = 8, 3, 2
 
@@ -220,7 +236,7 @@ def test_the_student_drops_out_only_in_training(make_distiller, batch):
 def test_sample_weight_weighs_sentences(make_distiller, batch):
     distiller, weights = make_distiller(BY_LAYER), np.array([2.0, 0.0, 0.5], "float32")
     losses, _ = distiller.compute_losses(tensors(batch))
-    by_sentence = 1.5 * losses.pop("prediction_loss") + sum(match.weight * loss for match, loss in losses.items())
+    by_sentence = sum(match.weight * loss for match, loss in losses.items())
     expected = float(tf.reduce_sum(weights * by_sentence)) / 3
     for given in (weights, weights[:, None]):
         assert evaluate(distiller, batch, None, given)["loss"] == pytest.approx(expected, rel=1e-5)

@@ -1,3 +1,4 @@
+import dataclasses
 import fractions
 import math
 
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 
 from tinybert_tf.configs import LossWeights
-from tinybert_tf.distillation import matches as layer_map
-from tinybert_tf.distillation.matches import Match, intermediate_matches
+from tinybert_tf.distillation import layer_map
+from tinybert_tf.distillation.losses import all_losses
+from tinybert_tf.distillation.matches import all_matches
 from tinybert_tf.errors import InputError
 
 GRID = [(m, n) for m in range(1, 14) for n in range(1, 25)]
@@ -84,25 +86,34 @@ def test_one_clear_error(spec, message):
     assert message in str(raised.value)
 
 
+def matches(weights):
+    """What a student of two layers matches: names, layers, weights."""
+    found = all_matches(all_losses(), (3, 6), weights)
+    return [(match.name, match.student_layer, match.teacher_layer, match.weight) for match in found]
+
+
 def test_matches_of_every_layer():
-    assert intermediate_matches((3, 6), LossWeights(embedding=0.5, hidden=2.0, attention=(1.0, 4.0))) == [
-        Match("embedding_loss", 0, 0, 0.5),
-        Match("hidden_loss", 1, 3, 2.0),
-        Match("hidden_loss", 2, 6, 2.0),
-        Match("attention_loss", 1, 3, 1.0),
-        Match("attention_loss", 2, 6, 4.0),
+    assert matches(LossWeights(0.5, 2.0, (1.0, 4.0), 1.5)) == [
+        ("embedding_loss", 0, 0, 0.5),
+        ("hidden_loss", 1, 3, 2.0),
+        ("hidden_loss", 2, 6, 2.0),
+        ("attention_loss", 1, 3, 1.0),
+        ("attention_loss", 2, 6, 4.0),
+        ("prediction_loss", None, None, 1.5),
     ]
 
 
 def test_a_weight_of_zero_matches_nothing():
-    assert intermediate_matches((3, 6), LossWeights(embedding=0.0, hidden=[0.0, 1.0], attention=0.0)) == [
-        Match("hidden_loss", 2, 6, 1.0)
-    ]
-    assert intermediate_matches((3, 6), LossWeights.prediction_only()) == []
+    assert matches(LossWeights(embedding=0.0, hidden=[0.0, 1.0], attention=0.0)) == [("hidden_loss", 2, 6, 1.0)]
+    assert matches(LossWeights.prediction_only()) == [("prediction_loss", None, None, 1.0)]
+
+
+def test_every_weight_belongs_to_a_loss():
+    assert {loss.name for loss in all_losses()} == {field.name for field in dataclasses.fields(LossWeights)}
 
 
 @pytest.mark.parametrize("loss", ["hidden", "attention"])
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, 1.0, 1.0), ()])
 def test_weights_by_layer_are_one_a_layer(loss, weights):
     with pytest.raises(InputError, match=f"^{loss}_weight: got {len(weights)} numbers; expected one, or 2"):
-        intermediate_matches((3, 6), LossWeights(**{loss: weights}))
+        matches(LossWeights(**{loss: weights}))

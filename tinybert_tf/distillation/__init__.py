@@ -1,7 +1,14 @@
 """TinyBERT's losses, layer maps and the model that applies them."""
 
 from tinybert_tf.distillation.distiller import TinyBertDistiller
-from tinybert_tf.distillation.losses import AttentionLoss, HiddenLoss, PredictionLoss
+from tinybert_tf.distillation.losses import AttentionLoss, EmbeddingLoss, HiddenLoss, PredictionLoss
 from tinybert_tf.distillation.matches import layer_map
 
-__all__ = ["AttentionLoss", "HiddenLoss", "PredictionLoss", "TinyBertDistiller", "layer_map"]
+__all__ = [
+    "AttentionLoss",
+    "EmbeddingLoss",
+    "HiddenLoss",
+    "PredictionLoss",
+    "TinyBertDistiller",
+    "layer_map",
+]

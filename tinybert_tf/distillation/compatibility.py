@@ -6,6 +6,7 @@ import math
 import keras
 
 from tinybert_tf.configs import LossWeights
+from tinybert_tf.distillation.features import LOGITS
 from tinybert_tf.distillation.matches import Match
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
@@ -26,11 +27,11 @@ def check_settings(weights: LossWeights, temperature: float, projection: str) ->
         raise InputError("loss_weights", weights, "weights of 0 or more, not all 0")
 
 
-def check_models(teacher, student, matches: list[Match], prediction: bool) -> None:
+def check_models(teacher, student, matches: list[Match]) -> None:
     """Raises InputError unless the two models can be compared in the way asked for."""
     ours, theirs = student.config, teacher.config
-    if any(match.loss == "attention_loss" for match in matches) and ours.num_heads != theirs.num_heads:
-        raise InputError("student", f"{ours.num_heads} heads", f"{theirs.num_heads}, as the teacher: heads are paired")
+    for match in matches:
+        match.loss.check_shapes(ours, theirs)
     if ours.vocabulary_size != theirs.vocabulary_size:
         raise InputError("student", f"{ours.vocabulary_size} WordPieces", f"the teacher's {theirs.vocabulary_size}")
     tokenizers = student.tokenizer, teacher.tokenizer
@@ -40,7 +41,7 @@ def check_models(teacher, student, matches: list[Match], prediction: bool) -> No
         raise InputError(
             "student", f"lowercase={tokenizers[0].lowercase}", f"{tokenizers[1].lowercase}, as the teacher"
         )
-    if not prediction:
+    if not any(match.loss.feature is LOGITS for match in matches):
         return
     for name, model in (("teacher", teacher), ("student", student)):
         if not isinstance(model, BertClassifier):

@@ -9,8 +9,9 @@ from keras import ops
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation.compatibility import check_models, check_settings
-from tinybert_tf.distillation.losses import AttentionLoss, HiddenLoss, PredictionLoss
-from tinybert_tf.distillation.matches import Match, intermediate_matches
+from tinybert_tf.distillation.features import LOGITS, forward
+from tinybert_tf.distillation.losses import all_losses
+from tinybert_tf.distillation.matches import Match, all_matches
 from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
@@ -25,26 +26,27 @@ class TinyBertDistiller(keras.Model):
         loss = λ_embedding·embedding_loss + Σ_m λ_hidden,m·hidden_loss_m + Σ_m λ_attention,m·attention_loss_m
                + λ_prediction·prediction_loss                                   (paper, equations 7 to 11)
 
-    `attention_loss` and `hidden_loss`, as reported, are the weighted sums over layers; `evaluate` also reports
-    each layer (`attention_loss_1`, unweighted). The projections W that bring the student's width to the teacher's
-    belong to the distiller, not to the student. What only a loss of weight 0 needs is not computed. The teacher
-    runs in inference mode and is frozen: `teacher.trainable` becomes False.
+    `attention_loss` and `hidden_loss`, as reported, are the weighted sums over layers; `evaluate`
+    also reports each layer (`attention_loss_1`, unweighted). The projections W that bring the student's width to the
+    teacher's belong to the distiller, not to the student. What only a loss of weight 0 needs is not computed. The
+    teacher runs in inference mode and is frozen: `teacher.trainable` becomes False.
 
     `sample_weight` `[batch]` weighs sentences, as in any Keras loss: Σ w·l / batch. (Keras itself drops it where
     arrays come without labels.)
 
     Args:
-        teacher: a `BertEncoder`, or a `BertClassifier` where the prediction is matched.
-        student: likewise; shares vocabulary and head count with the teacher.
+        teacher: A `BertEncoder`, or a `BertClassifier` where the prediction is matched.
+        student: A `BertEncoder` or `BertClassifier` likewise. It has the teacher's vocabulary, and the teacher's number
+            of heads where attention scores are matched.
         layer_map: "uniform", "top", "bottom" or a list of teacher layers: see `layer_map`.
-        loss_weights: a `LossWeights`. By default embedding, hidden and attention.
-        temperature: divides both models' logits.
-        projection: "per_layer", or "shared": one W for the embedding and all layers.
-        match_position_bias: whether the attention scores are matched with the bias by relative position, where a
-            model has one (MPNet), or as products of queries and keys alone.
+        loss_weights: The weight of each loss. Embedding, hidden and attention losses by default.
+        temperature: What both models' logits are divided by.
+        projection: "per_layer" for one W per layer, or "shared" for one W for the embedding and all layers.
+        match_position_bias: Whether attention scores are matched with the bias by relative position, where a model
+            has one (MPNet), or as products of queries and keys alone.
 
     Raises:
-        InputError: the two models cannot be compared in the way asked for.
+        InputError: The two models cannot be compared in the way asked for.
         RuntimeError: Keras runs on a backend other than TensorFlow.
 
     Example:
@@ -71,8 +73,8 @@ class TinyBertDistiller(keras.Model):
         weights = LossWeights() if loss_weights is None else loss_weights
         check_settings(weights, temperature, projection)
         layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-        matches = intermediate_matches(layers, weights)
-        check_models(teacher, student, matches, bool(weights.prediction))
+        matches = all_matches(all_losses(temperature), layers, weights)
+        check_models(teacher, student, matches)
 
         # === Layers ===
         self.teacher, self.student = teacher, student
@@ -82,14 +84,11 @@ class TinyBertDistiller(keras.Model):
         if not student.trainable_variables:
             raise InputError("student", "a frozen model, or the teacher itself", "a model of its own that can learn")
         self.matches = matches
-        self.attention_loss, self.hidden_loss = AttentionLoss(), HiddenLoss()
-        self.prediction_loss = PredictionLoss(temperature)
         self.projections = self._make_projections(projection)
 
         # === Metrics ===
-        names = list(dict.fromkeys(match.loss for match in self.matches))
-        names += ["prediction_loss"] if weights.prediction else []
-        by_layer = [f"{match.loss}_{match.student_layer}" for match in self.matches if match.student_layer]
+        names = dict.fromkeys(match.name for match in self.matches)
+        by_layer = [match.layer_name for match in self.matches if match.layer_name]
         self._trackers = {name: keras.metrics.Mean(name) for name in ("loss", *names, *by_layer)}
 
         # === Config ===
@@ -102,7 +101,7 @@ class TinyBertDistiller(keras.Model):
 
     def _make_projections(self, projection: str) -> dict[str, keras.layers.Dense]:
         """W of each student layer, by its number (a text: Keras tracks no other keys)."""
-        numbers = [match.student_layer for match in self.matches if match.loss != "attention_loss"]
+        numbers = [match.student_layer for match in self.matches if match.loss.projected]
 
         def dense(name):
             return keras.layers.Dense(
@@ -133,7 +132,7 @@ class TinyBertDistiller(keras.Model):
         for name, given in (("loss", loss), ("loss_weights", kwargs.get("loss_weights"))):
             if given is not None:
                 raise InputError(name, repr(given), "none: the distiller has its own losses and loss_weights")
-        if metrics and not self.loss_weights.prediction:
+        if metrics and not self._matches_logits:
             raise InputError("metrics", "metrics of the prediction", "loss_weights with a prediction weight")
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
 
@@ -141,6 +140,10 @@ class TinyBertDistiller(keras.Model):
         """As Keras's own, which leaves models alone that have their own `compile`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+    @property
+    def _matches_logits(self) -> bool:
+        return any(match.loss.feature is LOGITS for match in self.matches)
 
     @property
     def metrics(self):
@@ -152,54 +155,35 @@ class TinyBertDistiller(keras.Model):
         teachers = {id(variable) for variable in self.teacher.variables}
         return [variable for variable in self.variables if id(variable) not in teachers]
 
-    def compute_losses(self, inputs, training=False) -> tuple[dict[Match | str, tf.Tensor], tf.Tensor | None]:
+    def compute_losses(self, inputs, training=False) -> tuple[dict[Match, tf.Tensor], tf.Tensor | None]:
         """Runs both models once; the teacher not at all where only its logits are wanted and `inputs` has them.
 
         Args:
-            inputs: the three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`.
-            training: whether the student learns.
+            inputs: The three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`.
+            training: Whether the student learns.
 
         Returns:
-            The loss of every `Match` (and of "prediction_loss", where it is weighed), each `[batch]`; and the
-            student's logits, or None.
+            The loss of every `Match`, each `[batch]`; and the student's logits, or None.
         """
         inputs = dict(inputs)
-        teacher = {"logits": inputs.pop("teacher_logits", None)}
-        if self.matches or teacher["logits"] is None:
-            teacher = self._forward(self.teacher, inputs, [m.teacher_layer for m in self.matches], training=False)
+        teacher_logits = inputs.pop("teacher_logits", None)
+        teacher = {} if teacher_logits is None else {LOGITS.output: teacher_logits}
+        wanted = [(match.loss.feature, match.teacher_layer) for match in self.matches]
+        wanted = [(feature, layer) for feature, layer in wanted if feature.output not in teacher]
+        if wanted:
+            outputs = forward(self.teacher, inputs, wanted, False, self.match_position_bias)
             # A tape watches the frozen teacher all the same, and would go back through it.
-            teacher = keras.tree.map_structure(ops.stop_gradient, teacher)
-        student = self._forward(self.student, inputs, [m.student_layer for m in self.matches], training=training)
-        mask = inputs["padding_mask"]
+            teacher |= keras.tree.map_structure(ops.stop_gradient, outputs)
+        wanted = [(match.loss.feature, match.student_layer) for match in self.matches]
+        student = forward(self.student, inputs, wanted, training, self.match_position_bias)
         losses = {}
         for match in self.matches:
-            s, t = match.student_layer, match.teacher_layer
-            if match.loss == "attention_loss":
-                ours, theirs = self._scores(self.student, student, s), self._scores(self.teacher, teacher, t)
-                losses[match] = self.attention_loss(ours, theirs, mask)
-            else:
-                ours = self.projections[str(s)](student["hidden_states"][s])
-                losses[match] = self.hidden_loss(ours, teacher["hidden_states"][t], mask)
-        if self.loss_weights.prediction:
-            losses["prediction_loss"] = self.prediction_loss(student["logits"], teacher["logits"])
-        return losses, student.get("logits")
-
-    def _forward(self, model, inputs, layers, training):
-        """One forward pass: no further up than the highest layer that is looked at, unless logits are wanted."""
-        if not self.loss_weights.prediction:
-            encoder = getattr(model, "encoder", model)
-            return encoder(inputs, training=training, return_intermediates=True, num_layers=max(layers))
-        if layers:
-            return model(inputs, training=training, return_intermediates=True)
-        return {"logits": model(inputs, training=training)}
-
-    def _scores(self, model, outputs, layer):
-        """The attention scores of a layer, as they are to be matched."""
-        bias = getattr(model, "encoder", model).position_bias
-        scores = outputs["attention_scores"][layer - 1]
-        if bias is None or self.match_position_bias:
-            return scores
-        return scores - bias(outputs["hidden_states"][0])
+            ours = match.loss.feature.of(student, match.student_layer)
+            theirs = match.loss.feature.of(teacher, match.teacher_layer)
+            if match.loss.projected:
+                ours = self.projections[str(match.student_layer)](ours)
+            losses[match] = match.loss(ours, theirs, inputs["padding_mask"])
+        return losses, student.get(LOGITS.output)
 
     def train_step(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -221,25 +205,22 @@ class TinyBertDistiller(keras.Model):
         losses, logits = self.compute_losses(inputs)
         totals = self._totals(losses, sample_weight)
         for match, loss in losses.items():
-            if match != "prediction_loss" and match.student_layer:
-                totals[f"{match.loss}_{match.student_layer}"] = _mean(loss, sample_weight)
+            if match.layer_name:
+                totals[match.layer_name] = _mean(loss, sample_weight)
         return self._log(totals, inputs, labels, logits, sample_weight)
 
     def _totals(self, losses, sample_weight) -> dict[str, tf.Tensor]:
         """The weighted sum over layers for each kind of loss, and `loss`, the sum of them all."""
         totals = defaultdict(float)
         for match, loss in losses.items():
-            if match == "prediction_loss":
-                totals[match] = self.loss_weights.prediction * _mean(loss, sample_weight)
-            else:
-                totals[match.loss] += match.weight * _mean(loss, sample_weight)
+            totals[match.name] += match.weight * _mean(loss, sample_weight)
         return {"loss": sum(totals.values()), **totals}
 
     def _log(self, values, inputs, labels, logits, sample_weight) -> dict[str, tf.Tensor]:
         for name, value in values.items():
             self._trackers[name].update_state(value, sample_weight=ops.shape(inputs["token_ids"])[0])
         logs = {name: self._trackers[name].result() for name in values}
-        if labels is not None and self.loss_weights.prediction:
+        if labels is not None and self._matches_logits:
             compiled = self.compute_metrics(inputs, labels, logits, sample_weight)
             logs |= {name: value for name, value in compiled.items() if name not in self._trackers}
         return logs

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinybert_tf.distillation.distiller import TinyBertDistiller
+from tinybert_tf.distillation.features import encoder_of
 from tinybert_tf.models import BertClassifier, BertEncoder
 
 _TABLES = ("token_embedding", "position_embedding", "segment_embedding")  # an MPNet has no segments
@@ -18,13 +19,13 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
     W of the hidden layers start from it too, because all layers of a BERT write to one residual stream.
 
     Args:
-        distiller: with an untrained student, not wider than the teacher.
-        batches: real text, as the distiller takes it: some tens of thousands of tokens.
+        distiller: A distiller with an untrained student that is not wider than the teacher.
+        batches: Batches of real text, as the distiller takes it: some tens of thousands of tokens.
 
     Returns:
         The share of the squared norm of those sums that the student's directions keep.
     """
-    theirs, ours = (getattr(m, "encoder", m).embeddings for m in (distiller.teacher, distiller.student))
+    theirs, ours = (encoder_of(model).embeddings for model in (distiller.teacher, distiller.student))
     held = {name: getattr(theirs, name) for name in _TABLES if getattr(theirs, name) is not None}
     tables = {name: np.asarray(table.embeddings, np.float64) for name, table in held.items()}
     sums = np.concatenate([_sums(tables, batch) for batch in batches])
@@ -58,10 +59,10 @@ def fit_projections(distiller: TinyBertDistiller, batches: list[dict]) -> None:
     first pull the student apart.
 
     Args:
-        distiller: with a student that is not random.
-        batches: real text, as the distiller takes it: some tens of thousands of tokens.
+        distiller: A distiller with a student that is not random.
+        batches: Batches of real text, as the distiller takes it: some tens of thousands of tokens.
     """
-    layers = {match.student_layer: match.teacher_layer for match in distiller.matches if match.loss != "attention_loss"}
+    layers = {match.student_layer: match.teacher_layer for match in distiller.matches if match.loss.projected}
     fits = {number: _Fit() for number in layers}
     shared = len({id(layer) for layer in distiller.projections.values()}) == 1
     for batch in batches:
@@ -83,9 +84,9 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
     pooler puts out to the teacher's logits.
 
     Args:
-        teacher: fine-tuned.
-        student: has seen intermediate distillation; of the same labels.
-        batches: real text: a thousand examples and more.
+        teacher: A fine-tuned classifier.
+        student: A classifier of the same labels that has seen intermediate distillation.
+        batches: Batches of real text: a thousand examples and more.
     """
     states, fit = [], _Fit()
     for batch in batches:
@@ -114,9 +115,8 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
 
 
 def _hidden_states(model: BertEncoder | BertClassifier, batch: dict) -> list[np.ndarray]:
-    encoder = getattr(model, "encoder", model)
     inputs = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask")}
-    states = encoder(inputs, training=False, return_intermediates=True)["hidden_states"]
+    states = encoder_of(model)(inputs, training=False, return_intermediates=True)["hidden_states"]
     return [np.asarray(state, np.float64) for state in states]
 
 

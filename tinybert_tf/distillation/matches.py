@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from tinybert_tf.configs import LossWeights
+from tinybert_tf.distillation.losses import Loss
 from tinybert_tf.errors import InputError
 
 STRATEGIES = ("uniform", "top", "bottom")
@@ -16,13 +17,13 @@ def layer_map(spec: str | Sequence[int], student_layers: int, teacher_layers: in
     """Returns (g(1), …, g(M)) for a student of M layers and a teacher of N.
 
     Args:
-        spec: "uniform", ceil(m·N/M): the last layer of each of M blocks; "top", the last M layers; "bottom", the
-            first M; or M explicit teacher layers, as a sequence or as text ("2,3,5,6").
-        student_layers: M.
-        teacher_layers: N.
+        spec: "uniform" for ceil(m·N/M), the last layer of each of M blocks; "top" for the last M layers; "bottom" for
+            the first M; or M explicit teacher layers, as a sequence or as text ("2,3,5,6").
+        student_layers: M, the number of the student's layers.
+        teacher_layers: N, the number of the teacher's layers.
 
     Raises:
-        InputError: an unknown strategy, a wrong count, a layer outside 1…N, or layers that go down.
+        InputError: The strategy is unknown, the count is wrong, a layer is outside 1…N, or the layers go down.
     """
     m, n = student_layers, teacher_layers
     if isinstance(spec, str) and spec not in STRATEGIES:
@@ -58,29 +59,40 @@ class Match:
     """One comparison of the two models: λ times a loss between a student layer and a teacher layer.
 
     Args:
-        loss: name of the sum it goes into.
-        student_layer: from 1; 0 is the embedding output.
-        teacher_layer: likewise.
-        weight: λ, not 0.
+        loss: The loss; it says which feature it compares, and whether that needs a projection W or equal heads.
+        student_layer: Number of the student's layer, from 1; 0 for the embedding output, None for the whole model.
+        teacher_layer: Number of the teacher's layer, likewise.
+        weight: λ, which is not 0.
     """
 
-    loss: str
-    student_layer: int
-    teacher_layer: int
+    loss: Loss
+    student_layer: int | None
+    teacher_layer: int | None
     weight: float
 
+    @property
+    def name(self) -> str:
+        """Name of the weighted sum over layers that this match goes into, as it is logged."""
+        return f"{self.loss.name}_loss"
 
-def intermediate_matches(layer_map: tuple[int, ...], weights: LossWeights) -> list[Match]:
-    """Returns what embedding, hidden and attention losses compare; weights of 0 are left out.
+    @property
+    def layer_name(self) -> str | None:
+        """Name under which `evaluate` logs this match alone; None where its sum has no other parts."""
+        return f"{self.name}_{self.student_layer}" if self.student_layer else None
+
+
+def all_matches(losses: list[Loss], layer_map: tuple[int, ...], weights: LossWeights) -> list[Match]:
+    """Returns what the losses compare, in their order; a weight of 0 matches nothing.
 
     Raises:
-        InputError: the weights by layer are not one for each student layer.
+        InputError: Weights by layer are given, but not one per student layer.
     """
-    matches = [Match("embedding_loss", 0, 0, weights.embedding)]
-    for name, given in (("hidden_loss", weights.hidden), ("attention_loss", weights.attention)):
-        by_layer = given if isinstance(given, (tuple, list)) else [given] * len(layer_map)
-        if len(by_layer) != len(layer_map):
-            argument = name.replace("loss", "weight")
-            raise InputError(argument, f"{len(by_layer)} numbers", f"one, or {len(layer_map)}: one a student layer")
-        matches += [Match(name, m, g, w) for m, (g, w) in enumerate(zip(layer_map, by_layer), start=1)]
-    return [match for match in matches if match.weight]
+    matches = []
+    for loss in losses:
+        pairs, given = loss.layers(layer_map), getattr(weights, loss.name)
+        by_layer = given if isinstance(given, (tuple, list)) else [given] * len(pairs)
+        if len(by_layer) != len(pairs):
+            expected = f"one, or {len(pairs)}: one per student layer"
+            raise InputError(f"{loss.name}_weight", f"{len(by_layer)} numbers", expected)
+        matches += [Match(loss, *pair, weight) for pair, weight in zip(pairs, by_layer) if weight]
+    return matches

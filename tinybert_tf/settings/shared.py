@@ -151,7 +151,11 @@ class Distillation(Settings):
         def by_layer(weights):
             return weights[0] if len(weights) == 1 else weights
 
-        return LossWeights(self.embedding_weight, by_layer(self.hidden_weight), by_layer(self.attention_weight))
+        return LossWeights(
+            embedding=self.embedding_weight,
+            hidden=by_layer(self.hidden_weight),
+            attention=by_layer(self.attention_weight),
+        )
 
     def distiller_options(self) -> dict:
         """Returns what these settings are called in `TinyBertDistiller`."""

@@ -1,0 +1,61 @@
+"""What the losses compare, and the forward pass that computes it."""
+
+import dataclasses
+
+from tinybert_tf.models import BertClassifier, BertEncoder
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """Something of a model that can be compared: where a forward pass returns it.
+
+    Args:
+        output: Name of the model's output.
+        argument: Argument of the model's `call` that asks for this output; None where a classifier returns it anyway.
+        first_layer: Number of the layer that comes first in the output; None where the output is the whole model's.
+    """
+
+    output: str
+    argument: str | None = None
+    first_layer: int | None = None
+
+    def of(self, outputs: dict, layer: int | None):
+        """Returns the feature of a layer, or of the whole model where `layer` is None."""
+        found = outputs[self.output]
+        return found if layer is None else found[layer - self.first_layer]
+
+
+HIDDEN_STATES = Feature("hidden_states", "return_intermediates", first_layer=0)
+ATTENTION_SCORES = Feature("attention_scores", "return_intermediates", first_layer=1)
+LOGITS = Feature("logits")
+
+
+def encoder_of(model: BertEncoder | BertClassifier) -> BertEncoder:
+    """Returns the encoder of a classifier, or the encoder that the model is."""
+    return getattr(model, "encoder", model)
+
+
+def forward(model, inputs: dict, wanted: list[tuple[Feature, int | None]], training: bool, with_position_bias: bool):
+    """Runs a model once, and no layer above the highest that is wanted.
+
+    Args:
+        model: A `BertEncoder`, or a `BertClassifier` where logits are wanted.
+        inputs: The three tensors of a BERT, each `[batch, length]`.
+        wanted: Features, each with the number of the layer that is looked at.
+        training: Whether dropout is on.
+        with_position_bias: Whether attention scores contain the bias by relative position, where the model has one.
+
+    Returns:
+        A dict of outputs, from which `Feature.of` takes what is wanted.
+    """
+    features, encoder = {feature for feature, _ in wanted}, encoder_of(model)
+    asked = {feature.argument: True for feature in features if feature.argument}
+    if LOGITS not in features:
+        outputs = encoder(inputs, training=training, num_layers=max(layer for _, layer in wanted), **asked)
+    else:
+        outputs = model(inputs, training=training, **asked)
+        outputs = outputs if asked else {LOGITS.output: outputs}
+    if encoder.position_bias is None or with_position_bias or ATTENTION_SCORES not in features:
+        return outputs
+    bias = encoder.position_bias(outputs[HIDDEN_STATES.output][0])
+    return outputs | {ATTENTION_SCORES.output: [scores - bias for scores in outputs[ATTENTION_SCORES.output]]}

@@ -39,16 +39,17 @@ STUDENT_PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """Weights λ of the four TinyBERT losses (paper, equation 11).
+    """Weights λ of the four TinyBERT losses (paper, equation 11), and of MiniLMv2's relation loss.
 
-    `hidden` and `attention` are one number, or one for each student layer (bottom first). A loss of weight 0 is
-    not computed. The default is intermediate distillation: everything but the prediction.
+    `hidden`, `attention` and `relation` are one number, or one per student layer (bottom first). A loss of weight 0 is
+    not computed. The default is intermediate distillation: TinyBERT's losses without the prediction.
     """
 
     embedding: float = 1.0
     hidden: float | tuple[float, ...] = 1.0
     attention: float | tuple[float, ...] = 1.0
     prediction: float = 0.0
+    relation: float | tuple[float, ...] = 0.0
 
     @classmethod
     def prediction_only(cls) -> "LossWeights":
@@ -57,5 +58,5 @@ class LossWeights:
 
     @classmethod
     def joint(cls) -> "LossWeights":
-        """All four losses in one step."""
+        """TinyBERT's four losses in one step."""
         return cls(prediction=1.0)

@@ -135,8 +135,9 @@ def test_a_teacher_with_known_logits_runs_no_further_than_its_layers(make_distil
     assert calls[id(teacher.encoder)] == 0
 
 
-# A layer has 6 dense layers and 2 products for attention; its scores take only query, key and one product.
-LAYER, SCORES, HEAD = 8, 3, 2
+# A layer has 6 dense layers and 2 products for attention; its scores take only query, key and one product; relations
+# take query, key, value and a product that the layer does not have.
+LAYER, SCORES, HEAD, RELATIONS = 8, 3, 2, 4
 
 
 @pytest.mark.parametrize(
@@ -145,13 +146,15 @@ LAYER, SCORES, HEAD = 8, 3, 2
         (LossWeights(1, 0, 0, 0), 0, 0, 1),
         (LossWeights(0, 0, (1, 0), 0), SCORES, SCORES, 0),
         (LossWeights(0, 0, 1, 0), LAYER + SCORES, LAYER + SCORES, 0),
+        (LossWeights(0, 0, 0, 0, (1, 0)), RELATIONS, RELATIONS, 0),
+        (LossWeights(0, 0, (0, 1), 0, (1, 0)), LAYER + SCORES + 1, LAYER + SCORES + 1, 0),
         (LOW, LAYER, LAYER, 2),
         (LossWeights.prediction_only(), 2 * LAYER + HEAD, 2 * LAYER + HEAD, 0),
         (LossWeights.joint(), 2 * LAYER + HEAD, 2 * LAYER + HEAD, 3),
     ],
 )
 def test_no_needless_matrix_product(make_distiller, batch, weights, teacher, student, projections):
-    distiller = make_distiller(weights)
+    distiller = make_distiller(weights, relation_heads=3)
     assert len(distiller.projections) == projections
     step = tf.function(distiller.train_step, autograph=False).get_concrete_function((tensors(batch),))
     products = [operation for operation in step.graph.get_operations() if "MatMul" in operation.type]
@@ -159,7 +162,8 @@ def test_no_needless_matrix_product(make_distiller, batch, weights, teacher, stu
     # Forwards one, and backwards two, for both factors; nothing goes back through the teacher.
     assert sum(product in needed for product in products) == teacher + 3 * (student + projections)
     # The rest of the last layer is traced, for a layer gives its scores and its output together, but never runs.
-    spare = 2 * (LAYER - SCORES) if weights.attention and not (weights.hidden or weights.prediction) else 0
+    inside = (weights.attention or weights.relation) and not (weights.hidden or weights.prediction)
+    spare = 2 * (LAYER - SCORES) if inside else 0
     assert len(products) - spare == teacher + 3 * (student + projections)
 
 

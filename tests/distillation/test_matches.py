@@ -93,12 +93,14 @@ def matches(weights):
 
 
 def test_matches_of_every_layer():
-    assert matches(LossWeights(0.5, 2.0, (1.0, 4.0), 1.5)) == [
+    assert matches(LossWeights(0.5, 2.0, (1.0, 4.0), 1.5, (0.25, 8.0))) == [
         ("embedding_loss", 0, 0, 0.5),
         ("hidden_loss", 1, 3, 2.0),
         ("hidden_loss", 2, 6, 2.0),
         ("attention_loss", 1, 3, 1.0),
         ("attention_loss", 2, 6, 4.0),
+        ("relation_loss", 1, 3, 0.25),
+        ("relation_loss", 2, 6, 8.0),
         ("prediction_loss", None, None, 1.5),
     ]
 
@@ -112,7 +114,7 @@ def test_every_weight_belongs_to_a_loss():
     assert {loss.name for loss in all_losses()} == {field.name for field in dataclasses.fields(LossWeights)}
 
 
-@pytest.mark.parametrize("loss", ["hidden", "attention"])
+@pytest.mark.parametrize("loss", ["hidden", "attention", "relation"])
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, 1.0, 1.0), ()])
 def test_weights_by_layer_are_one_a_layer(loss, weights):
     with pytest.raises(InputError, match=f"^{loss}_weight: got {len(weights)} numbers; expected one, or 2"):

@@ -45,6 +45,22 @@ def cases():
     extreme = {"student": [[60.0, -60.0], [60.0, -60.0]], "teacher": [[-60.0, 60.0], [0.0, 0.0]]}
     made["prediction, extreme"] = case("prediction", **extreme, temperature=1.0)
     made["regression"] = case("prediction", student=numbers(4, 1), teacher=numbers(4, 1), temperature=2.0)
+    return made | relations()
+
+
+def relations():
+    """The cases of the relation loss, from numbers of their own: those above stay what they were."""
+    rng, made = np.random.default_rng(2020), {}
+    for name, heads, widths, mask in (
+        ("unpadded", 1, (2, 2), [[1, 1, 1]]),
+        ("padded", 2, (4, 6), [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]]),
+        ("padded in the middle", 4, (8, 4), [[1, 0, 1, 1], [0, 1, 1, 0]]),
+    ):
+        student, teacher = (
+            rng.normal(0, 1, (len(mask), len(mask[0]), 3 * width)).round(3).tolist() for width in widths
+        )
+        inputs = {"student": student, "teacher": teacher, "padding_mask": mask, "relation_heads": heads}
+        made[f"relation, {name}"] = case("relation", **inputs)
     return made
 
 

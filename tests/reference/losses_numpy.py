@@ -42,6 +42,35 @@ def hidden_loss(student, teacher, padding_mask, projection):
     return losses
 
 
+def relation_loss(student, teacher, padding_mask, relation_heads):
+    """MiniLMv2 (arXiv 2012.15828, section 3.1): KL of the relations among queries, among keys and among values.
+
+    Vectors `[batch][length][3 · width]`: a token's query, key and value, side by side. A sum over the three kinds of
+    means over relation heads and tokens.
+    """
+    losses = []
+    for ours, theirs, mask in zip(student, teacher, padding_mask):
+        tokens, total = [position for position, is_token in enumerate(mask) if is_token], 0.0
+        for kind in range(3):
+            for head in range(relation_heads):
+                for query in tokens:
+                    log_q = _log_relation(ours, kind, head, relation_heads, query, tokens)
+                    log_p = _log_relation(theirs, kind, head, relation_heads, query, tokens)
+                    total += sum(math.exp(p) * (p - q) for p, q in zip(log_p, log_q))
+        losses.append(total / (relation_heads * len(tokens)))
+    return losses
+
+
+def _log_relation(vectors, kind, head, relation_heads, query, tokens):
+    """How a token relates to every token of its sentence, in one relation head of one kind: log-probabilities."""
+    width = len(vectors[0]) // 3
+    dim = width // relation_heads
+    features = range(kind * width + head * dim, kind * width + (head + 1) * dim)
+    return _log_softmax(
+        [sum(float(vectors[query][f]) * float(vectors[key][f]) for f in features) / math.sqrt(dim) for key in tokens]
+    )
+
+
 def prediction_loss(student, teacher, temperature=1.0):
     """Equation 10: CE(z_T / t, z_S / t). Logits `[batch][classes]`; with one class, which is regression, a square."""
     losses = []
@@ -55,14 +84,15 @@ def prediction_loss(student, teacher, temperature=1.0):
     return losses
 
 
-def total_loss(student, teacher, padding_mask, projections, layer_map, weights, temperature=1.0):
-    """Equation 11: the weighted sum of every loss, and its parts.
+def total_loss(student, teacher, padding_mask, projections, layer_map, weights, temperature=1.0, relation_heads=0):
+    """Equation 11: the weighted sum of every loss, and its parts; with `relation_heads` also of MiniLMv2's relations.
 
     Args:
-        student, teacher: dicts of `hidden_states` (embedding output first), `attention_scores` and `logits`.
+        student, teacher: dicts of `hidden_states` (embedding output first), `attention_scores`, `logits`, and, where
+            there are relation heads, `query_key_value`.
         projections: W for the embedding output and each student layer: M + 1 matrices.
         layer_map: g(1) … g(M).
-        weights: dict of `embedding`, `prediction` (numbers), `hidden`, `attention` (M numbers each).
+        weights: dict of `embedding`, `prediction` (numbers), `hidden`, `attention`, `relation` (M numbers each).
 
     Returns: a dict of numbers: each loss averaged over sentences, weighted as it goes into `loss`.
     """
@@ -78,6 +108,10 @@ def total_loss(student, teacher, padding_mask, projections, layer_map, weights, 
         parts["attention_loss"] += weights["attention"][m - 1] * _mean(attention_loss(*scores, padding_mask))
     prediction = prediction_loss(student["logits"], teacher["logits"], temperature)
     parts["prediction_loss"] = weights["prediction"] * _mean(prediction)
+    if relation_heads:
+        vectors = ((student["query_key_value"][m], teacher["query_key_value"][g - 1]) for m, g in enumerate(layer_map))
+        losses = [_mean(relation_loss(*both, padding_mask, relation_heads)) for both in vectors]
+        parts["relation_loss"] = sum(weight * loss for weight, loss in zip(weights["relation"], losses))
     return parts | {"loss": sum(parts.values())}
 
 

@@ -162,6 +162,7 @@ def test_other_settings_are_refused(inputs, whole):
         (["--layer_map=middle"], ["--layer_map:", "'middle'", "uniform, top, bottom"]),
         (["--layer_map=1,2"], ["--layer_map:", "1,2", "4 teacher layers"]),
         (["--student=tinybert_4l_320_16h"], ["--student:", "16 heads", "12"]),
+        (["--relation_weight=1", "--relation_heads=7"], ["--relation_heads: got 7;", "width 312", "teacher's 24"]),
         (["--hidden_weight=1,2"], ["--hidden_weight:", "2 numbers", "4"]),
         (["--sequence_length=128"], ["--sequence_length:", "128", "at most 64"]),
     ],

@@ -1,7 +1,7 @@
 """TinyBERT's losses, layer maps and the model that applies them."""
 
 from tinybert_tf.distillation.distiller import TinyBertDistiller
-from tinybert_tf.distillation.losses import AttentionLoss, EmbeddingLoss, HiddenLoss, PredictionLoss
+from tinybert_tf.distillation.losses import AttentionLoss, EmbeddingLoss, HiddenLoss, PredictionLoss, RelationLoss
 from tinybert_tf.distillation.matches import layer_map
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "EmbeddingLoss",
     "HiddenLoss",
     "PredictionLoss",
+    "RelationLoss",
     "TinyBertDistiller",
     "layer_map",
 ]

@@ -26,7 +26,9 @@ class TinyBertDistiller(keras.Model):
         loss = λ_embedding·embedding_loss + Σ_m λ_hidden,m·hidden_loss_m + Σ_m λ_attention,m·attention_loss_m
                + λ_prediction·prediction_loss                                   (paper, equations 7 to 11)
 
-    `attention_loss` and `hidden_loss`, as reported, are the weighted sums over layers; `evaluate`
+    and, where it is weighed, + Σ_m λ_relation,m·relation_loss_m of MiniLMv2, for which heads may differ.
+
+    `attention_loss`, `hidden_loss` and `relation_loss`, as reported, are the weighted sums over layers; `evaluate`
     also reports each layer (`attention_loss_1`, unweighted). The projections W that bring the student's width to the
     teacher's belong to the distiller, not to the student. What only a loss of weight 0 needs is not computed. The
     teacher runs in inference mode and is frozen: `teacher.trainable` becomes False.
@@ -44,6 +46,7 @@ class TinyBertDistiller(keras.Model):
         projection: "per_layer" for one W per layer, or "shared" for one W for the embedding and all layers.
         match_position_bias: Whether attention scores are matched with the bias by relative position, where a model
             has one (MPNet), or as products of queries and keys alone.
+        relation_heads: Number of relation heads of the relation loss: a divisor of both widths.
 
     Raises:
         InputError: The two models cannot be compared in the way asked for.
@@ -67,13 +70,14 @@ class TinyBertDistiller(keras.Model):
         temperature: float = 1.0,
         projection: str = "per_layer",
         match_position_bias: bool = False,
+        relation_heads: int = 12,
         **kwargs,
     ):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)
         weights = LossWeights() if loss_weights is None else loss_weights
         check_settings(weights, temperature, projection)
         layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-        matches = all_matches(all_losses(temperature), layers, weights)
+        matches = all_matches(all_losses(temperature, relation_heads), layers, weights)
         check_models(teacher, student, matches)
 
         # === Layers ===
@@ -97,6 +101,7 @@ class TinyBertDistiller(keras.Model):
         self.temperature = temperature
         self.projection = projection
         self.match_position_bias = match_position_bias
+        self.relation_heads = relation_heads
         self.build()
 
     def _make_projections(self, projection: str) -> dict[str, keras.layers.Dense]:
@@ -239,6 +244,7 @@ class TinyBertDistiller(keras.Model):
             "temperature": self.temperature,
             "projection": self.projection,
             "match_position_bias": self.match_position_bias,
+            "relation_heads": self.relation_heads,
         }
 
     @classmethod

@@ -27,6 +27,7 @@ class Feature:
 
 HIDDEN_STATES = Feature("hidden_states", "return_intermediates", first_layer=0)
 ATTENTION_SCORES = Feature("attention_scores", "return_intermediates", first_layer=1)
+QUERY_KEY_VALUE = Feature("query_key_value", "return_query_key_value", first_layer=1)
 LOGITS = Feature("logits")
 
 

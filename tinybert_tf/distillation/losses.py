@@ -1,4 +1,4 @@
-"""The four losses of TinyBERT (arXiv 1909.10351, section 3.1), blind to padding.
+"""The losses: TinyBERT's four (arXiv 1909.10351, section 3.1) and MiniLMv2's relations, all blind to padding.
 
 Every loss returns one number per sentence, `[batch]`: a mean over that sentence's valid positions. So neither
 padding, nor the make-up of a batch, nor gradient accumulation changes what a sentence contributes. A row that is
@@ -8,12 +8,17 @@ To add a loss: write its class here and name it in `all_losses`, add its weight 
 to `settings.shared.Distillation`.
 """
 
+import math
+
 import keras
 from keras import ops
 
 from tinybert_tf.configs import EncoderConfig
-from tinybert_tf.distillation.features import ATTENTION_SCORES, HIDDEN_STATES, LOGITS, Feature
+from tinybert_tf.distillation.features import ATTENTION_SCORES, HIDDEN_STATES, LOGITS, QUERY_KEY_VALUE, Feature
 from tinybert_tf.errors import InputError
+
+# The score of a padded key: exp() makes it 0 beside any valid score, and the difference of two of them is 0.
+_MASKED = -1e30
 
 
 class Loss:
@@ -38,7 +43,7 @@ class Loss:
     def check_shapes(self, student: EncoderConfig, teacher: EncoderConfig) -> None:
         """Raises InputError where encoders of these shapes cannot be compared."""
         if self.equal_heads and student.num_heads != teacher.num_heads:
-            expected = f"{teacher.num_heads}, as the teacher: heads are paired"
+            expected = f"{teacher.num_heads}, as the teacher: heads are paired (the relation loss pairs none)"
             raise InputError("student", f"{student.num_heads} heads", expected)
 
     def get_config(self) -> dict:
@@ -94,6 +99,67 @@ class EmbeddingLoss(HiddenLoss):
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
+class RelationLoss(Loss):
+    """MiniLMv2's multi-head self-attention relations (arXiv 2012.15828, section 3.1): queries, keys and values.
+
+    The vectors of all attention heads are concatenated and split again into A_r relation heads, of width d_r. The
+    relations of kind i (queries, keys or values) in relation head a are a distribution over the valid keys x:
+
+        R_i,a = softmax(A_i,a A_i,aᵀ / √d_r)
+
+        loss = Σ_i 1/(A_r·|x|) Σ_a Σ_t KL(R^teacher_i,a,t ‖ R^student_i,a,t)
+
+    So student and teacher may differ in heads and in width, without a projection. The paper compares the student's
+    last layer with an upper-middle layer of the teacher (section 3.2); here the layer map and a weight per layer
+    decide. Queries are taken before their division by √d_head, keys and queries without any bias by relative position.
+
+    Args:
+        relation_heads: A_r, a divisor of both widths.
+    """
+
+    name = "relation"
+    feature = QUERY_KEY_VALUE
+
+    def __init__(self, relation_heads: int = 12):
+        self.relation_heads = relation_heads
+
+    def __call__(self, student_vectors, teacher_vectors, padding_mask):
+        """Compares queries, keys and values of all heads, side by side.
+
+        Args:
+            student_vectors: The student's, `[batch, length, 3 · student_dim]`.
+            teacher_vectors: The teacher's, `[batch, length, 3 · teacher_dim]`.
+            padding_mask: 1 for a token, 0 for padding, `[batch, length]`.
+
+        Returns:
+            The loss of each sentence, `[batch]`.
+        """
+        mask = _float(padding_mask)
+        ours, theirs = (self._log_relations(x, mask) for x in (student_vectors, teacher_vectors))
+        divergences = ops.sum(ops.exp(theirs) * (theirs - ours), axis=-1)
+        return _masked_mean(ops.sum(divergences, axis=1) / self.relation_heads, mask, axis=1)
+
+    def _log_relations(self, vectors, mask):
+        """The logarithms of all three relations, head by head: `[batch, 3 · relation_heads, length, length]`."""
+        heads, dim = 3 * self.relation_heads, vectors.shape[-1] // (3 * self.relation_heads)
+        split = ops.reshape(_float(vectors), (-1, ops.shape(vectors)[1], heads, dim))
+        split = ops.transpose(split, (0, 2, 1, 3))
+        scores = ops.matmul(split, ops.transpose(split, (0, 1, 3, 2))) / math.sqrt(dim)
+        return ops.log_softmax(ops.where(mask[:, None, None, :] > 0, scores, _MASKED), axis=-1)
+
+    def check_shapes(self, student, teacher):
+        """Raises InputError unless the relation heads divide both widths."""
+        widths = student.hidden_dim, teacher.hidden_dim
+        if self.relation_heads < 1 or any(width % self.relation_heads for width in widths):
+            expected = f"a number that divides the student's width {widths[0]} and the teacher's {widths[1]}"
+            raise InputError("relation_heads", self.relation_heads, expected)
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments."""
+        return {"relation_heads": self.relation_heads}
+
+
+@keras.saving.register_keras_serializable(package="tinybert_tf")
 class PredictionLoss(Loss):
     """Soft cross-entropy −softmax(z_T/t)·log_softmax(z_S/t), summed over classes (eq. 10).
 
@@ -126,9 +192,9 @@ class PredictionLoss(Loss):
         return {"temperature": self.temperature}
 
 
-def all_losses(temperature: float = 1.0) -> list[Loss]:
+def all_losses(temperature: float = 1.0, relation_heads: int = 12) -> list[Loss]:
     """Returns every loss that a distiller can apply, in the order in which they are summed and logged."""
-    return [EmbeddingLoss(), HiddenLoss(), AttentionLoss(), PredictionLoss(temperature)]
+    return [EmbeddingLoss(), HiddenLoss(), AttentionLoss(), RelationLoss(relation_heads), PredictionLoss(temperature)]
 
 
 def _float(x):

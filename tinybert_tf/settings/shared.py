@@ -128,6 +128,14 @@ class Distillation(Settings):
     attention_weight: tuple[float, ...] = setting(
         (1.0,), "Weight of the attention loss: one number, or one per student layer.", DISTILLATION
     )
+    relation_weight: tuple[float, ...] = setting(
+        (0.0,),
+        "Weight of MiniLMv2's relation loss, which needs no equal heads: one number, or one per student layer.",
+        DISTILLATION,
+    )
+    relation_heads: int = setting(
+        12, "Heads of the relation loss: a number that divides both models' widths.", DISTILLATION, at_least=1
+    )
     projection: str = setting(
         "per_layer",
         "Matrices W that project from the student's width to the teacher's.",
@@ -155,6 +163,7 @@ class Distillation(Settings):
             embedding=self.embedding_weight,
             hidden=by_layer(self.hidden_weight),
             attention=by_layer(self.attention_weight),
+            relation=by_layer(self.relation_weight),
         )
 
     def distiller_options(self) -> dict:
@@ -164,6 +173,7 @@ class Distillation(Settings):
             "loss_weights": self.loss_weights,
             "projection": self.projection,
             "match_position_bias": self.match_position_bias,
+            "relation_heads": self.relation_heads,
         }
 
 @dataclasses.dataclass(frozen=True)

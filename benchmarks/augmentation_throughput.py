@@ -1,10 +1,10 @@
 """How much faster is batched augmentation than predicting one word at a time, and are its guesses as good?
 
 Four ways to candidates, on the same reviews with the same masked LM, in turn in one process: the product's batches,
-several words of a text at a time; batches of one word at a time; a batch of one for each word with our graph
-(vocabulary only at the masked place); and a batch of one that computes what the reference implementation does: the
-sentence twice, as a pair, the vocabulary at every place, all of it sorted. Then, on reviews that the masked LM has
-not read: how often the word that was masked is its first guess, and among its first five.
+several words of a text at a time; batches of one word at a time; a batch of one per word with our graph (vocabulary
+only at the masked place); and a batch of one that computes what the reference implementation does: the sentence twice,
+as a pair, the vocabulary at every place, all of it sorted. Then, on reviews that the masked LM has not read: how often
+the masked word is its first guess, and among its first five.
 
     python benchmarks/augmentation_throughput.py --masked_lm=runs/masked_lm
 """
@@ -32,7 +32,7 @@ class OneByOne(Augmenter):
     """An augmenter that reads one masked sentence at a time.
 
     Args:
-        as_reference: whether it computes what the reference implementation does.
+        as_reference: Whether it computes what the reference implementation does.
     """
 
     def __init__(self, *args, as_reference: bool = False, **kwargs):
@@ -77,10 +77,10 @@ class Recovering(Augmenter):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--masked_lm", default="runs/masked_lm")
-    parser.add_argument("--reviews", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--shares", type=float, nargs="*", default=[0.15, 0.3])
+    parser.add_argument("--masked_lm", default="runs/masked_lm", help="a run of --stage=masked_lm")
+    parser.add_argument("--reviews", type=int, default=256, help="reviews that are augmented")
+    parser.add_argument("--rounds", type=int, default=3, help="timed rounds; the median counts")
+    parser.add_argument("--shares", type=float, nargs="*", default=[0.15, 0.3], help="masked shares of the guesses")
     options = parser.parse_args()
     model = BertMaskedLM.from_preset(options.masked_lm, new_head=False)
     vectors = WordVectors.load("glove_6b_50d")

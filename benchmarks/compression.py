@@ -1,8 +1,8 @@
 """What does learning under quantization or pruning buy, against converting the student as it is?
 
-From one finished student, each row learns 300 updates of logits more, with the flags in its name, and is exported.
-Sizes are those of the files and of what gzip makes of them, as app stores compress a download; latency is of 32
-tokens, one thread, the files in turns. Finished runs are not run again.
+From one finished student, each row learns the teacher's logits for 300 more steps, with the flags in its name, and is
+exported. Sizes are those of the files, plain and after gzip, because app stores compress downloads. Latency is that of
+32 tokens in one thread, the files in turns. Finished runs are not run again.
 
     python benchmarks/compression.py --student=runs/task --teacher=runs/finetune --runs=runs/compression
 """
@@ -15,18 +15,18 @@ import time
 from pathlib import Path
 
 import numpy as np
-from task_distillation import Runs
+from product import run_stage
 
-UPDATES, TOKENS, ROUNDS = 300, 32, 5
+STEPS, TOKENS, ROUNDS = 300, 32, 5
 ROWS = {  # title: flags of the training, variant of the file
     "as it is": (None, "int8"),
-    "300 updates more": ((), "int8"),
+    "300 steps more": ((), "int8"),
     "--quantize=int8": (("--quantize=int8",), "int8"),
     "--sparsity=0.5": (("--sparsity=0.5",), "int8"),
     "--sparsity=0.5 --quantize=int8": (("--sparsity=0.5", "--quantize=int8"), "int8"),
     "--sparsity=0.8 --quantize=int8": (("--sparsity=0.8", "--quantize=int8"), "int8"),
     "as it is, int4 table": (None, "int4"),
-    "300 updates more, int4 table": ((), "int4"),
+    "300 steps more, int4 table": ((), "int4"),
     "--quantize=int4": (("--quantize=int4",), "int4"),
 }
 
@@ -53,11 +53,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", type=Path, default=Path("runs/task"), help="a run of --stage=task")
     parser.add_argument("--teacher", type=Path, default=Path("runs/finetune"), help="its teacher")
-    parser.add_argument("--runs", type=Path, default=Path("runs/compression"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/compression"), help="folder for all runs")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    runs = Runs(options.runs, "movie_reviews")
-    steps = (f"--prediction_max_steps={UPDATES}", "--eval_steps=100", "--save_steps=100")
+    log = options.runs / "log.txt"
+    steps = (f"--prediction_max_steps={STEPS}", "--eval_steps=100", "--save_steps=100")
     files, found = [], []
     for flags, variant in ROWS.values():
         student = options.student
@@ -65,9 +65,10 @@ def main():
             name = "-".join(flag.strip("-").replace("=", "") for flag in flags) or "control"
             student = options.runs / name
             start = ("--phase=prediction", "--head_init=own", f"--student={options.student}")
-            runs.run("task", student, "--task=movie_reviews", f"--teacher={options.teacher}", *start, *steps, *flags)
+            data = ("--task=movie_reviews", f"--teacher={options.teacher}")
+            run_stage("task", student, *data, *start, *steps, *flags, log=log)
         folder = options.runs / f"export-{student.name}-{variant}"
-        runs.run("export", folder, f"--model={student}", f"--variants={variant}")
+        run_stage("export", folder, f"--model={student}", f"--variants={variant}", log=log)
         files.append(folder / "student.tflite")
         found.append(json.loads((folder / "parity.json").read_text()))
     print("| learning | Keras | file | same answer | mean difference | MB | gzip, MB | ms |\n" + "| --- " * 8 + "|")

@@ -1,7 +1,7 @@
 """Does memory stay flat as the corpus grows? One whole pass over 5 MB and over 500 MB of text, peak memory of each.
 
-The text is the packaged Wikipedia openings over and over, every time in another order. Each size has a process of
-its own.
+The text is the packaged Wikipedia openings over and over, each time in another order. Each size is read in a process
+of its own.
 
     python benchmarks/corpus_memory.py
 """
@@ -10,6 +10,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import argparse
 import json
 import random
 import resource
@@ -37,14 +38,14 @@ def write_corpus(path: Path, size_bytes: int) -> None:
                     break
 
 
-def read(path: str) -> None:
-    """One pass; prints what it took as JSON."""
+def read(path: Path) -> None:
+    """Reads the corpus once and prints tokens, time and memory as JSON."""
     from tinybert_tf.data.packing import PackedText
     from tinybert_tf.data.text import Corpus
     from tinybert_tf.models import BertTokenizer
 
     tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
-    text = PackedText(Corpus([path]), tokenizer, batch_size=32, sequence_length=128)
+    text = PackedText(Corpus([str(path)]), tokenizer, batch_size=32, sequence_length=128)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     tokens = sum(batch["token_ids"].size for batch, _ in text.batches(epochs=1))
     seconds = time.perf_counter() - start
@@ -53,6 +54,12 @@ def read(path: str) -> None:
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.read:
+        read(options.read)
+        return
     print(
         f"{'corpus':>8}{'tokens':>14}{'tokens/s':>12}{'MB/s':>8}{'before':>10}{'peak':>10}   peak resident memory, MiB"
     )
@@ -60,7 +67,8 @@ def main():
         for megabytes in MEGABYTES:
             path = Path(folder) / f"{megabytes}.txt"
             write_corpus(path, megabytes * 1_000_000)
-            result = subprocess.run([sys.executable, __file__, str(path)], capture_output=True, text=True, check=True)
+            command = [sys.executable, __file__, f"--read={path}"]
+            result = subprocess.run(command, capture_output=True, text=True, check=True)
             row = json.loads(result.stdout.splitlines()[-1])
             path.unlink()
             print(f"{megabytes:5} MB{row['tokens']:14,}{row['tokens'] / row['seconds']:12,.0f}", end="")
@@ -68,7 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        read(sys.argv[1])
-    else:
-        main()
+    main()

@@ -1,8 +1,8 @@
 """How fast is a distillation step, and what share of this machine's matrix peak does it reach?
 
-The real step (MiniLM-L6 teacher or another, 4 x 312 student, all of phase 1: embedding, hidden, attention) through
+The real step (MiniLM-L6 or another teacher, 4 x 312 student, all of phase 1: embedding, hidden, attention) through
 Keras `train_on_batch`, on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same
-reviews padded to 64 and to 128. Rounds go through all variants in turn, so that a drifting machine hurts all alike.
+reviews padded to 64 and to 128. Each round goes through all variants, so that a drifting machine affects all alike.
 
     python benchmarks/distillation_throughput.py
     python benchmarks/distillation_throughput.py --teacher=mpnet_base --steps=4
@@ -82,14 +82,14 @@ def review_batches(tokenizer, number: int, pad_to: int | None = None, multiple: 
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--teacher", default="minilm_l6")
-    parser.add_argument("--steps", type=int, default=10, help="timed steps of each variant in a round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jit_compile", action="store_true")
-    parser.add_argument("--dtype_policy", default="float32")
-    parser.add_argument("--not_deterministic", action="store_true")
-    parser.add_argument("--output", type=Path, help="also write the figures there, as JSON")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", default="minilm_l6", help="model to imitate")
+    parser.add_argument("--steps", type=int, default=10, help="timed steps per variant and round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds through all variants; the median counts")
+    parser.add_argument("--jit_compile", action="store_true", help="compile the step with XLA")
+    parser.add_argument("--dtype_policy", default="float32", help="float32, mixed_bfloat16 or mixed_float16")
+    parser.add_argument("--not_deterministic", action="store_true", help="allow ops whose results vary")
+    parser.add_argument("--output", type=Path, help="JSON file to write the figures to")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
     if not options.not_deterministic:

@@ -1,8 +1,8 @@
-"""How fast and how large is the student, beside BERT-base, the teacher, and itself in other people's exports?
+"""How fast and how large is the student, beside BERT-base, the teacher, and itself in other libraries' exports?
 
 One thread. Every row is measured in fresh processes, in turns: load, first answer, then lengths of 16, 32, 64 and 128
-tokens, then real reviews from text to answer (tokenizer included). BERT-base has random weights: they
-do not change the speed.
+tokens, then real reviews from text to answer (tokenizer included). BERT-base has random weights, which do not change
+the speed.
 
     python benchmarks/latency.py --student=runs/task --folder=runs/latency \\
         --parity=runs/export/parity.json --plot=docs/images/latency.png
@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 LENGTHS = (16, 32, 64, 128)
-ROUNDS, SECONDS = 3, 1.0  # processes a row, and how long each length is repeated in one
+ROUNDS, SECONDS = 3, 1.0  # processes per row, and how long a process repeats each length
 REVIEWS = 300
 NAMES = {
     "bert_base_hub.tflite": "BERT-base, keras-hub's export, float32",
@@ -48,7 +48,7 @@ def build(student: str, folder: Path) -> None:
     from tinybert_tf.configs import EncoderConfig
     from tinybert_tf.models import BertClassifier, BertEncoder
     from tinybert_tf.models.encoder import encoder_inputs
-    from tinybert_tf.tflite import metadata
+    from tinybert_tf.tflite.archive import append_files
     from tinybert_tf.tflite.convert import convert
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def build(student: str, folder: Path) -> None:
     def ours(name, classifier, variant):
         if not (folder / name).exists():
             model = convert(classifier, variant, 128)
-            (folder / name).write_bytes(metadata.append_files(model, tokenizer.vocabulary, labels, settings))
+            (folder / name).write_bytes(append_files(model, tokenizer.vocabulary, labels, settings))
 
     def hub(name, config, optimizations=()):
         import keras_hub
@@ -165,7 +165,7 @@ def cold_start(file: Path, cache: str) -> float:
 
 
 def _cold_starts(folder: Path, command: list[str]) -> list[str]:
-    """A line a file: cold starts without and with a weight cache, medians of fresh processes in turns."""
+    """A line per file: cold starts without and with a weight cache, medians of fresh processes in turns."""
     lines = []
     for name in ("student_float32.tflite", "student_int8.tflite"):
         cache = folder / f"{name}.cache"
@@ -204,7 +204,7 @@ def table(found: dict[str, list[dict]], folder: Path) -> list[str]:
 
 
 def plot(found: dict[str, list[dict]], folder: Path, accuracies: dict[str, float], file: Path) -> None:
-    """A bar a row: milliseconds for a review, logarithmic; size, and accuracy where it is known, beside it."""
+    """Draws a bar per row: milliseconds per review, logarithmic; beside it the size and, if known, the accuracy."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -229,9 +229,9 @@ def plot(found: dict[str, list[dict]], folder: Path, accuracies: dict[str, float
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", default="runs/task", help="a classifier of the movie reviews")
-    parser.add_argument("--folder", type=Path, default=Path("runs/latency"), help="for the files that are measured")
-    parser.add_argument("--parity", type=Path, help="parity.json of --stage=export, whose accuracies go into the plot")
-    parser.add_argument("--plot", type=Path, help="also draw it there, as PNG")
+    parser.add_argument("--folder", type=Path, default=Path("runs/latency"), help="folder for the measured files")
+    parser.add_argument("--parity", type=Path, help="parity.json of --stage=export, for accuracies in the plot")
+    parser.add_argument("--plot", type=Path, help="PNG file to draw the table in")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--cold_start", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--cache", default="", help=argparse.SUPPRESS)
@@ -242,7 +242,7 @@ def main():
         return
     if options.cold_start:
         print(json.dumps(cold_start(options.cold_start, options.cache)), flush=True)
-        os._exit(0)  # LiteRT says good-bye on standard output
+        os._exit(0)  # at a normal exit LiteRT prints to standard output
     command = [sys.executable, __file__, f"--folder={options.folder}"]
     if not reviews.exists():
         from tinybert_tf.data.tasks import load_task
@@ -263,7 +263,7 @@ def main():
     found = json.loads(results.read_text())
     caches = _cold_starts(options.folder, command)
     packages = ", ".join(f"{p} {version(p)}" for p in ("ai-edge-litert", "onnxruntime", "keras-hub", "tensorflow"))
-    print(f"{platform.machine()}, Python {platform.python_version()}, {packages}; {ROUNDS} processes a row\n")
+    print(f"{platform.machine()}, Python {platform.python_version()}, {packages}; {ROUNDS} processes per row\n")
     print("\n".join(table(found, options.folder)))
     print("\nOpening a file, CompiledModel, ms: without and with XNNPACK's weight cache, MB of the cache")
     print("\n".join(caches))

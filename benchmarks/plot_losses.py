@@ -1,26 +1,32 @@
-"""Draws the losses of a run of general distillation: `python benchmarks/plot_losses.py runs/general losses.png`."""
+"""How did the losses of general distillation fall, in training and held out, in each layer?
 
+Draws the metrics of a run.
+
+    python benchmarks/plot_losses.py --run=runs/general --plot=losses.png
+"""
+
+import argparse
 import json
-import sys
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 COLOURS = {"attention_loss": "#2b6cb0", "hidden_loss": "#c05621", "embedding_loss": "#2f855a"}
 
 
-def main(run: str, output: str) -> None:
-    lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+def plot(run: Path, file: Path) -> None:
+    """Draws the losses by step, and those of each layer before and after training."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for name, colour in COLOURS.items():
         train = [(line["step"], line[name]) for line in lines if name in line]
         held_out = [(line["step"], line[f"held_out/{name}"]) for line in lines if f"held_out/{name}" in line]
         axes[0].plot(*zip(*train), color=colour, linewidth=1, alpha=0.5)
         axes[0].plot(*zip(*held_out), "o-", color=colour, markersize=4, label=name.replace("_", " "))
-    axes[0].set(yscale="log", xlabel="update", title="Losses: training (line) and held out (dots)")
+    axes[0].set(yscale="log", xlabel="step", title="Losses: training (line) and held out (dots)")
     axes[0].legend(frameon=False, fontsize=9)
 
     last = next(line for line in reversed(lines) if "held_out/loss" in line)
@@ -38,8 +44,16 @@ def main(run: str, output: str) -> None:
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", alpha=0.2)
-    figure.savefig(output, dpi=130)
+    figure.savefig(file, dpi=130)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, default=Path("runs/general"), help="a run of --stage=general")
+    parser.add_argument("--plot", type=Path, default=Path("losses.png"), help="PNG file to draw the losses in")
+    options = parser.parse_args()
+    plot(options.run, options.plot)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

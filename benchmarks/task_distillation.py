@@ -1,8 +1,8 @@
 """What is each part of TinyBERT worth? The main table and the ablations of docs/results/, from real runs.
 
-Every student gets the same budget of updates. Each run is a command of the product in a process of its own; what is
-finished is not run again, and what was interrupted goes on, so the script can be stopped and started at will. The
-tables are made from what is there.
+Every student gets the same number of steps. Each run is a command of the product in a process of its own. Finished
+runs are not run again and interrupted ones resume, so the script can be stopped and started at will. The tables show
+the runs that are there.
 
     python benchmarks/task_distillation.py --runs=runs/benchmark              # main rows and ablations, a night
     python benchmarks/task_distillation.py --runs=runs/benchmark --rows=main --seeds=42
@@ -13,17 +13,15 @@ import argparse
 import dataclasses
 import json
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
+from product import is_finished, run_stage
 from task_distillation_rows import ABLATIONS, MAIN, MPNET, WITH_BIAS, Row
 
-BUDGETS = {"movie_reviews": (600, 300), "wiki_topics": (200, 100)}  # updates of the two phases
+BUDGETS = {"movie_reviews": (600, 300), "wiki_topics": (200, 100)}  # steps of the two phases
 GENERAL = 2000
-MPNET_GENERAL = 300  # after those; each as dear as four of them
+MPNET_GENERAL = 300  # after those; each takes as long as four of them
 FIRST_SEED = 42
 
 
@@ -31,8 +29,8 @@ class Runs:
     """All runs of a task in one folder.
 
     Args:
-        base: the folder.
-        task: name of the task.
+        base: The folder.
+        task: Name of the task.
     """
 
     def __init__(self, base: Path, task: str):
@@ -46,7 +44,7 @@ class Runs:
         """What rows may refer to."""
         intermediate, prediction = BUDGETS[self.task]
         return {
-            "updates": intermediate + prediction,
+            "steps": intermediate + prediction,
             "intermediate": intermediate,
             "prediction": prediction,
             "teacher": self.folder("teacher", seed),
@@ -105,27 +103,17 @@ class Runs:
         self.run("evaluate", out, f"--task={self.task}", f"--model={model}", f"--teacher={teacher}")
 
     def run(self, stage: str, folder: Path, *flags: str) -> None:
-        """One command of the product, unless it is done already."""
-        if _finished(folder):
-            return
-        command = [sys.executable, "-m", "tinybert_tf.main", f"--stage={stage}", f"--output_dir={folder}", *flags]
-        print(time.strftime("%H:%M:%S"), " ".join(command[1:]), flush=True)
-        with (self.base / "log.txt").open("a") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=log)
+        """Runs one command of the product, unless it is finished."""
+        run_stage(stage, folder, *flags, log=self.base / "log.txt")
 
     def right(self, name: str, seed: int) -> np.ndarray | None:
         """Whether each test example was right, or None if that is not measured yet. The large teacher has one seed."""
         seed = FIRST_SEED if name == "mpnet_teacher" else seed
         file = self.folder(f"evaluate-{name}", seed) / "predictions.jsonl"
-        if not _finished(file.parent):
+        if not is_finished(file.parent):
             return None
         rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
         return np.array([row["prediction"] == row["label"] for row in rows], float)
-
-
-def _finished(folder: Path) -> bool:
-    file = folder / "run.json"
-    return file.is_file() and json.loads(file.read_text())["status"] == "finished"
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -162,7 +150,7 @@ def table(runs: Runs, rows: dict[str, Row], seeds: list[int], against: str) -> l
 
 
 def plot(runs: Runs, rows: dict[str, Row], seeds: list[int], file: Path) -> None:
-    """Each row's accuracy: a dot a seed, the mean with the binomial 95 % interval, the teacher as a line."""
+    """Draws each row's accuracy: a mark per seed, the mean with its binomial 95 % interval, the teacher as a line."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -190,11 +178,11 @@ def plot(runs: Runs, rows: dict[str, Row], seeds: list[int], file: Path) -> None
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--task", default="movie_reviews", choices=BUDGETS)
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmark"), help="folder for all runs")
+    parser.add_argument("--task", default="movie_reviews", choices=BUDGETS, help="task that students learn")
     parser.add_argument("--rows", default="main,ablations", help="main, ablations, mpnet, none, or names of rows")
-    parser.add_argument("--seeds", default="42,43,44", help="of main and mpnet; ablations have the first one")
-    parser.add_argument("--plot", type=Path, help="also draw the tables there, as PNG")
+    parser.add_argument("--seeds", default="42,43,44", help="seeds of main and mpnet; ablations use the first one")
+    parser.add_argument("--plot", type=Path, help="PNG file to draw the tables in")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     seeds = [int(seed) for seed in options.seeds.split(",")]

@@ -1,11 +1,11 @@
-"""The rows of task_distillation.py's tables: what each model is made with."""
+"""The rows of task_distillation.py's tables: the command behind each model."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of a table: what it is called, the stage and flags that make its model, and the teacher it has."""
+    """A row of a table: its title, the stage and flags that make its model, and its teacher."""
 
     title: str
     stage: str
@@ -14,12 +14,12 @@ class Row:
 
 
 _OFTEN = ("--eval_steps=150", "--save_steps=300")
-_LABELS = ("--max_steps={updates}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
+_LABELS = ("--max_steps={steps}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
 _TWO_PHASES = (
     *("--phase=two", "--max_steps={intermediate}", "--prediction_max_steps={prediction}"),
     *("--teacher={teacher}", *_OFTEN),
 )
-_JOINT = ("--phase=joint", "--max_steps={updates}", "--teacher={teacher}", *_OFTEN)
+_JOINT = ("--phase=joint", "--max_steps={steps}", "--teacher={teacher}", *_OFTEN)
 _GENERAL, _SCRATCH, _AUGMENTED = "--student={general}", "--student=tinybert_4l_312", "--augmented={augment}"
 
 MAIN = {
@@ -39,7 +39,7 @@ ABLATIONS = {
     "no_transformer": Row("no hidden, no attention loss", "task", (*_TWO, "--hidden_weight=0", "--attention_weight=0")),
     "no_prediction": Row("no prediction loss (closed-form head)", "task", (*_TWO, "--prediction_max_steps=1")),
     "no_intermediate": Row(
-        "no phase 1 (phase 2 longer)", "task", (*_TWO, "--phase=prediction", "--prediction_max_steps={updates}")
+        "no phase 1 (phase 2 longer)", "task", (*_TWO, "--phase=prediction", "--prediction_max_steps={steps}")
     ),
     "random_head": Row("random pooler and head before phase 2", "task", (*_TWO, "--head_init=own")),
     "top": Row("top layers", "task", (*_TWO, "--layer_map=top")),
@@ -61,7 +61,7 @@ ABLATIONS = {
 _OWN = ("--head_init=own",)
 _GENTLY = ("--prediction_learning_rate=5e-5", "--eval_steps=75", "--save_steps=150")
 WITH_BIAS = "--match_position_bias=True"
-_MPNET = ("--phase=joint", "--max_steps={updates}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
+_MPNET = ("--phase=joint", "--max_steps={steps}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
 _LOGITS = ("--phase=prediction", "--teacher={mpnet_teacher}")
 MPNET = {
     "mpnet_logits": Row(
@@ -82,11 +82,11 @@ MPNET = {
     "mpnet_pred": Row(
         "general distillation from MiniLM, then MPNet's logits",
         "task",
-        (*_LOGITS, _GENERAL, "--prediction_max_steps={updates}", "--prediction_learning_rate=2e-4", *_OFTEN),
+        (*_LOGITS, _GENERAL, "--prediction_max_steps={steps}", "--prediction_learning_rate=2e-4", *_OFTEN),
         "mpnet_teacher",
     ),
     "mpnet_minilm": Row(
-        "MiniLM-L6 itself as student of MPNet's logits, 300 updates",
+        "MiniLM-L6 itself as student of MPNet's logits, 300 steps",
         "task",
         (*_LOGITS, "--student=minilm_l6", *_OWN, "--prediction_max_steps={prediction}", *_GENTLY),
         "mpnet_teacher",

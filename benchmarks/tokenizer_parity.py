@@ -3,7 +3,7 @@
 Agreement: real sentences, pairs of them cut to 48 tokens, 20,000 random strings over mixed ranges of Unicode, and
 every character of Unicode in the middle of a word, with a vocabulary that has each of them. Speed: batches of 256
 real sentences through a sequential `tf.data` map, in CPU seconds, which other work on the machine changes less than
-the clock's; rounds go through all variants in turn, and the best one counts.
+wall-clock seconds; each round goes through all variants, and the best round counts.
 
     python benchmarks/tokenizer_parity.py
 """
@@ -13,6 +13,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread, as the others
 
+import argparse
 import collections
 import json
 import platform
@@ -161,6 +162,7 @@ def print_speed(vocabulary, real):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     packages = ", ".join(f"{p} {version(p)}" for p in ("tensorflow", "tensorflow-text", "tokenizers"))
     cpu = (
         re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None

@@ -1,0 +1,23 @@
+"""The product's own commands, as benchmarks run them: each in a process of its own, and none that is finished."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run directory holds a finished run."""
+    file = folder / "run.json"
+    return file.is_file() and json.loads(file.read_text())["status"] == "finished"
+
+
+def run_stage(stage: str, folder: Path, *flags: str, log: Path) -> None:
+    """Runs a stage, or resumes it, unless its folder holds a finished run; what it prints goes to the end of `log`."""
+    if is_finished(folder):
+        return
+    command = [sys.executable, "-m", "tinybert_tf.main", f"--stage={stage}", f"--output_dir={folder}", *flags]
+    print(time.strftime("%H:%M:%S"), " ".join(command[1:]), flush=True)
+    with log.open("a") as stream:
+        subprocess.run(command, check=True, stdout=stream, stderr=stream)

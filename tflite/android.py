@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.tflite.metadata import LABELS, SETTINGS, VOCABULARY
+from tinybert_tf.tflite.archive import LABELS, SETTINGS, VOCABULARY
 
 ASSETS = ("student.tflite", VOCABULARY, LABELS, SETTINGS)  # the settings last: without them there is no model
 
@@ -14,15 +14,15 @@ ASSETS = ("student.tflite", VOCABULARY, LABELS, SETTINGS)  # the settings last: 
 def copy_to_assets(export: Path, folder: str | os.PathLike) -> None:
     """Copies an exported student to an app's assets; other files in the folder stay.
 
-    The settings, by which the app and its build know a model, go first and come last, so that a copy that was cut
-    short is none.
+    The app and its build know a model by its settings. These are removed first and written last, so that an
+    interrupted copy is not taken for a model.
 
     Args:
-        export: folder that `--stage=export` wrote.
-        folder: an app's `src/main/assets`; made if need be.
+        export: The folder that `--stage=export` wrote.
+        folder: An app's `src/main/assets`; made if it is missing.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: The folder cannot be written.
     """
     folder = Path(folder).expanduser()
     partial = {name: folder / f".{name}.partial" for name in ASSETS}

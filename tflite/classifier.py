@@ -1,30 +1,29 @@
 """A LiteRT classifier in Python, without TensorFlow: ai-edge-litert, tokenizers and NumPy are all it needs."""
 
-import json
 import os
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.tflite.archive import read_files
 from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
 
 class TextClassifier:
-    """Classifies texts with an exported student. Not for several threads at once: make one for each.
+    """Classifies texts with an exported student. Threads cannot share one: make one per thread.
 
     Args:
-        model: a `student.tflite`; vocabulary, labels and settings are inside it.
-        num_threads: that LiteRT computes with.
+        model: Path of a `student.tflite`; vocabulary, labels and settings are inside it.
+        num_threads: Number of threads that LiteRT computes with.
 
     Attributes:
-        labels: class names in the order of the model's output.
-        info: the settings in the file: `sequence_length`, `lowercase`, `signature`, …
+        labels: Class names in the order of the model's output.
+        info: The settings in the file: `sequence_length`, `lowercase`, `signature`, …
 
     Raises:
-        InputError: the file is not an exported student, or a package is missing.
+        InputError: The file is not an exported student, or a package is missing.
 
     Example:
 
@@ -35,7 +34,8 @@ class TextClassifier:
 
     def __init__(self, model: str | os.PathLike, num_threads: int = 1):
         model = Path(model).expanduser()
-        vocabulary, self.labels, self.info = _read_files(model)
+        vocabulary, self.info = read_files(model)
+        self.labels = self.info["labels"]
         self._tokenizer = bert_tokenizer(
             vocabulary, self.info["lowercase"], self.info["sequence_length"], self.info["fixed_length"]
         )
@@ -50,24 +50,24 @@ class TextClassifier:
             raise InputError("model", f"{model} ({error})", "a LiteRT file that --stage=export wrote") from None
 
     def __call__(self, texts: str | Sequence[str], text_pairs: str | Sequence[str] | None = None):
-        """Returns the answer to a text, or a list of them to several.
+        """Returns the answer to a text, or a list of answers to several.
 
         Args:
-            texts: one text, or several.
-            text_pairs: its second text, or as many as there are texts.
+            texts: One text, or several.
+            text_pairs: The second text, or one second text per text.
 
         Returns:
             `{"label": …, "probabilities": {label: …}}`; `{"score": …}` for regression.
 
         Raises:
-            InputError: not as many pairs as texts.
+            InputError: There are not as many second texts as texts.
         """
         if isinstance(texts, str):
             return answer(self.labels, self.predict([texts], None if text_pairs is None else [text_pairs])[0])
         return [answer(self.labels, row) for row in self.predict(texts, text_pairs)]
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
-        """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; arguments as for a call."""
+        """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; takes what a call takes."""
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise InputError("text_pairs", f"{len(text_pairs)} texts", f"{len(texts)}, as many as texts")
         rows = list(texts) if text_pairs is None else list(zip(texts, text_pairs))
@@ -82,25 +82,8 @@ class TextClassifier:
 
 
 def answer(labels: Sequence[str], row: np.ndarray) -> dict:
-    """Returns `label` and `probabilities` by label, of a row of probabilities; `score` of one number."""
+    """Returns `label` and `probabilities` by label for a row of probabilities; `score` for a row of one number."""
     if len(labels) == 1:
         return {"score": round(float(row[0]), 5)}
     probabilities = {label: round(float(value), 5) for label, value in zip(labels, row)}
     return {"label": labels[int(row.argmax())], "probabilities": probabilities}
-
-
-def _read_files(model: Path) -> tuple[list[str], list[str], dict]:
-    """Vocabulary, labels and settings from the archive behind a model."""
-    expected = "a .tflite file that --stage=export wrote"
-    try:
-        with zipfile.ZipFile(model) as archive:
-            info = json.loads(archive.read("model_info.json"))
-            vocabulary = archive.read("vocab.txt").decode("utf-8").removesuffix("\n").split("\n")
-        missing = {"labels", "sequence_length", "fixed_length", "lowercase", "signature", "output"} - set(info)
-        if missing:
-            raise KeyError(f"no {', '.join(sorted(missing))} in its settings")
-    except OSError as error:
-        raise InputError("model", f"{model} ({error.strerror})", expected) from None
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError("model", f"{model} ({error})", expected) from None
-    return vocabulary, info["labels"], info

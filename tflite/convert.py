@@ -1,7 +1,5 @@
 """From a classifier to a LiteRT file: float, half precision, or quantized after training."""
 
-import contextlib
-import io
 import tempfile
 
 import flatbuffers
@@ -9,14 +7,14 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
+from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.tflite.graph import INPUTS, TOKEN_LOOKUP, PhoneGraph, output_name
 from tinybert_tf.tflite.metadata import add_metadata
+from tinybert_tf.tflite.quiet import quiet
 
 SIGNATURE = "serving_default"
-# Bytes a weight of the embedding table and of another matrix takes.
-VARIANTS = {"float32": (4, 4), "float16": (2, 2), "int8": (1, 1), "int4": (0.5, 1)}
 
 
 def convert(
@@ -25,18 +23,19 @@ def convert(
     """Returns the LiteRT file of a classifier, with metadata, of builtin ops only.
 
     Args:
-        classifier: a BERT with its head and tokenizer.
-        variant: "float32"; "float16", computed in float32; "int8", dynamic-range: matrices and tables of 8 bits,
-            activations quantized row by row at run time; "int4": as int8, and the token table of 4 bits, a scale a row.
-        sequence_length: most tokens that the model looks at; the tokenizer's by default.
-        fixed: take exactly `sequence_length` tokens instead of any number.
+        classifier: A BERT with its head and tokenizer.
+        variant: Number format of the weights, one of `configs.NUMBER_FORMATS`.
+        sequence_length: Most tokens that the model looks at; the tokenizer's by default.
+        fixed: Whether the model takes exactly `sequence_length` tokens instead of any number.
 
     Raises:
-        InputError: no such variant, or a length that the model has no positions for.
-        RuntimeError: the converter left something out.
+        InputError: There is no such variant, its package is missing, or the model has no positions for the length.
+        RuntimeError: The converter left something out.
     """
-    if variant not in VARIANTS:
-        raise InputError("variants", repr(variant), f"one of {', '.join(VARIANTS)}")
+    if variant not in NUMBER_FORMATS:
+        raise InputError("variants", repr(variant), f"one of {', '.join(NUMBER_FORMATS)}")
+    number_format = NUMBER_FORMATS[variant]
+    by_rows = number_format.table_scales == "per_row"  # TensorFlow's own converter gives a table one scale
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
         raise InputError("sequence_length", length, f"at most {longest}, as the model has positions")
@@ -47,21 +46,21 @@ def convert(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         # A layer norm's scale goes into the matrices behind it: a little better, but off the grid of trained ones.
         converter._experimental_disable_fuse_mul_and_fc = _is_on_grid(classifier)
-        if variant in ("float16", "int8"):
+        if number_format.bits < 32 and not by_rows:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if variant == "float16":
+        if number_format.bits == 16:
             converter.target_spec.supported_types = [tf.float16]
         model = converter.convert()
     labels = ", ".join(classifier.labels[:20])
     description = f"TinyBERT text classifier ({variant}, up to {length} tokens): {labels}"
     model = add_metadata(model, "tinybert_tf student", description, output_name(classifier))
-    model = _with_small_tables(model) if variant == "int4" else model
+    model = _with_row_scales(model, variant) if by_rows else model
     _check(model, classifier, variant, length)
     return model
 
 
 def _is_on_grid(classifier: BertClassifier) -> bool:
-    """Whether quantization-aware training has left matrices of 255 values a column."""
+    """Whether quantization-aware training has left matrices of 255 values per column."""
     kernel = np.asarray(classifier.encoder.blocks[0].intermediate_dense.kernel, np.float32)
     steps = 127 * kernel / np.maximum(np.abs(kernel).max(0), 1e-12)
     return bool(np.abs(steps - np.round(steps)).max() < 1e-2)
@@ -78,37 +77,45 @@ def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) 
     names = {signature.Inputs(i).Name().decode() for i in range(signature.InputsLength())}
     if names != set(INPUTS):
         raise RuntimeError(f"the {variant} file has inputs {sorted(names)}")
-    table, other = VARIANTS[variant]
+    number_format = NUMBER_FORMATS[variant]
     config = classifier.config
     tokens = config.vocabulary_size * config.hidden_dim
     unused = (config.max_sequence_length - length) * config.hidden_dim
-    expected = table * tokens + other * (classifier.count_params() - tokens - unused)
+    others = classifier.count_params() - tokens - unused
+    expected = (number_format.token_bits * tokens + number_format.bits * others) / 8
     if len(model) < 0.9 * expected:  # equal weights, as the zeros of new biases, are stored once
         raise RuntimeError(f"the {variant} file has {len(model):,} bytes; its weights alone have {expected:,.0f}")
 
 
-def _with_small_tables(model: bytes) -> bytes:
-    """Quantizes a float model with ai-edge-quantizer: matrices and tables to 8 bits, the token table to 4."""
+def _with_row_scales(model: bytes, variant: str) -> bytes:
+    """Quantizes a float model with ai-edge-quantizer, which gives each row of a table its own scale."""
+    number_format = NUMBER_FORMATS[variant]
     try:
         from ai_edge_quantizer import qtyping, quantizer, recipe_manager
     except ImportError:
         raise InputError(
-            "variants", "'int4' without ai-edge-quantizer", "the extra: pip install 'tinybert-tf[int4]'"
+            "variants",
+            f"{variant!r} without {number_format.module}",
+            f"pip install 'tinybert-tf[{number_format.extra}]'",
         ) from None
     recipe = recipe_manager.RecipeManager()
-    rules = (".*", "FULLY_CONNECTED", 8), (".*", "EMBEDDING_LOOKUP", 8), (f".*{TOKEN_LOOKUP}.*", "EMBEDDING_LOOKUP", 4)
+    rules = (
+        (".*", "FULLY_CONNECTED", number_format.bits),
+        (".*", "EMBEDDING_LOOKUP", number_format.bits),
+        (f".*{TOKEN_LOOKUP}.*", "EMBEDDING_LOOKUP", number_format.token_bits),
+    )
     for regex, op, bits in rules:  # ops by the names of their outputs; the last rule that fits counts
         recipe.add_dynamic_config(regex=regex, operation_name=qtyping.TFLOperationName(op), num_bits=bits)
     tool = quantizer.Quantizer(bytearray(_with_embedding_lookups(model)))
     tool.load_quantization_recipe(recipe.get_quantization_recipe())
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # bars and sizes
+    with quiet():
         return bytes(tool.quantize().quantized_model)
 
 
 def _with_embedding_lookups(model: bytes) -> bytes:
     """Turns GATHER from a constant table, which is how TensorFlow looks a row up, into EMBEDDING_LOOKUP.
 
-    ai-edge-quantizer and the kernels know tables with a scale for each row behind the latter only.
+    ai-edge-quantizer and the kernels know tables with a scale per row only behind the latter.
     """
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     lookup = schema.OperatorCodeT()

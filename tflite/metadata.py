@@ -1,19 +1,15 @@
-"""TFLite metadata: what MediaPipe's TextClassifier must know of a file, and the files that travel inside it.
+"""TFLite metadata: what MediaPipe's TextClassifier must know of a file.
 
-A flatbuffer of TFLite's `metadata_schema.fbs` goes into the model as the buffer `TFLITE_METADATA`; vocabulary, labels
-and settings are a ZIP archive behind the model's last byte. Both are what MediaPipe reads, and any ZIP tool shows the
-latter.
+A flatbuffer of TFLite's `metadata_schema.fbs` goes into the model as the buffer `TFLITE_METADATA`. It names the files
+of `archive.py`.
 """
 
-import io
-import json
-import zipfile
 from collections.abc import Sequence
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "model_info.json"
+from tinybert_tf.tflite.archive import LABELS, VOCABULARY
 
 # MediaPipe's names of BERT's inputs, by ours.
 _MEDIAPIPE_NAMES = {"token_ids": "ids", "segment_ids": "segment_ids", "padding_mask": "mask"}
@@ -22,13 +18,13 @@ _AXIS_LABELS, _VOCABULARY = 2, 5  # AssociatedFileType
 
 
 def add_metadata(model: bytes, name: str, description: str, output: str) -> bytes:
-    """Writes a metadata flatbuffer into a converted model.
+    """Returns a converted model with a metadata flatbuffer in it.
 
     Args:
-        model: a LiteRT file of one subgraph, whose inputs are called as in `tinybert_tf.tflite.graph.INPUTS`.
-        name: of the model.
-        description: of the model, in a sentence.
-        output: name of the output tensor: "probabilities" or "score".
+        model: A LiteRT file of one subgraph, whose inputs are named as in `tinybert_tf.tflite.graph.INPUTS`.
+        name: Name of the model.
+        description: A sentence about the model.
+        output: Name of the output tensor: "probabilities" or "score".
     """
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     graph = parsed.subgraphs[0]
@@ -42,20 +38,6 @@ def add_metadata(model: bytes, name: str, description: str, output: str) -> byte
     builder = flatbuffers.Builder(len(model) + 4096)
     builder.Finish(parsed.Pack(builder), b"TFL3")
     return bytes(builder.Output())
-
-
-def append_files(model: bytes, vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -> bytes:
-    """Puts vocabulary, labels and settings behind a model, uncompressed, as MediaPipe wants them."""
-    stream = io.BytesIO(model)
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
-        for name, text in (
-            (VOCABULARY, "".join(f"{piece}\n" for piece in vocabulary)),
-            (LABELS, "".join(f"{label}\n" for label in labels)),
-            (SETTINGS, json.dumps(settings, indent=2, ensure_ascii=False) + "\n"),
-        ):
-            # A fixed date: the same student, the same bytes.
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
-    return stream.getvalue()
 
 
 def _input_name(tensor: str) -> str:
@@ -74,7 +56,7 @@ def _metadata(name: str, description: str, inputs: Sequence[str], output: str) -
     unit = builder.EndObject()
     tensors = [_tensor(builder, name, "int32, one row of tokens") for name in inputs]
     labels = [_file(builder, LABELS, "classes in the order of the output", _AXIS_LABELS)]
-    answers = [_tensor(builder, output, "one number a class", [] if output == "score" else labels)]
+    answers = [_tensor(builder, output, "one number per class", [] if output == "score" else labels)]
     fields = {2: _vector(builder, tensors), 3: _vector(builder, answers), 5: _vector(builder, [unit])}
     subgraph = _table(builder, 10, fields)
     strings = {place: builder.CreateString(text) for place, text in ((0, name), (1, description), (7, "1.2.1"))}

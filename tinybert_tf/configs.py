@@ -1,4 +1,4 @@
-"""The encoder's shape and its presets, and the weights of the losses."""
+"""The encoder's shape and its presets, the weights of the losses, and the number formats of files."""
 
 import dataclasses
 
@@ -60,3 +60,43 @@ class LossWeights:
     def joint(cls) -> "LossWeights":
         """TinyBERT's four losses in one step."""
         return cls(prediction=1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberFormat:
+    """How a LiteRT file stores its weights, and how far its answers may be from the Keras model's.
+
+    Quantization is symmetric. Rows of activations are quantized to 8 bits at run time where weights are.
+
+    Attributes:
+        token_bits: Bits of each weight of the token table, which is most of a small student.
+        bits: Bits of each weight of a matrix or another table.
+        matrix_scales: Which weights of a matrix share a scale: "per_column", an output of the layer; "" for floats.
+        table_scales: Which weights of a table share a scale: "per_table" or "per_row"; "" for floats.
+        tolerance: Largest difference of a probability that is rounding and not a broken file; None where weights are
+            quantized, because the difference then depends on the model.
+        module: Module that only this format needs; "" for none.
+        extra: This package's extra that installs the module.
+    """
+
+    token_bits: int
+    bits: int
+    matrix_scales: str = ""
+    table_scales: str = ""
+    tolerance: float | None = None
+    module: str = ""
+    extra: str = ""
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether weights are integers with scales."""
+        return bool(self.matrix_scales)
+
+
+NUMBER_FORMATS = {
+    "float32": NumberFormat(32, 32, tolerance=1e-4),
+    "float16": NumberFormat(16, 16, tolerance=2e-2),  # stored so, and computed in float32
+    "int8": NumberFormat(8, 8, "per_column", "per_table"),
+    "int4": NumberFormat(4, 8, "per_column", "per_row", module="ai_edge_quantizer", extra="int4"),
+}
+QUANTIZED_FORMATS = tuple(name for name, number_format in NUMBER_FORMATS.items() if number_format.is_quantized)

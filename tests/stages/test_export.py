@@ -1,14 +1,18 @@
 """`--stage=export`: files that belong together, measured, whole or not there."""
 
 import hashlib
+import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tinybert_tf.configs import NUMBER_FORMATS, QUANTIZED_FORMATS
 from tinybert_tf.errors import InputError
+from tinybert_tf.exporters import litert
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.settings.stages import ExportConfig
+from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig, TaskConfig
 from tinybert_tf.stages import export
 from tinybert_tf.tflite import TextClassifier
 
@@ -71,11 +75,45 @@ def test_data_that_are_gone_do_not_hinder(student, tmp_path, caplog):
     assert export.run(config(student, tmp_path)).record["results"]["texts"] == 500
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "no JSON"),
+        ("[]", "list"),
+        ("{}", "without settings"),
+        ('{"settings": []}', "without settings"),
+        ('{"settings": {"train_file": 5}}', "train_file=5"),
+        ('{"settings": {"task": "chess"}}', "chess"),
+    ],
+)
+def test_a_damaged_record_does_not_hinder(student, content, told, caplog):
+    """The warning names the file or the setting; the rest of the export does not need it."""
+    (student / "run.json").write_text(content)
+    with caplog.at_level("WARNING", logger="absl"):
+        assert export._task_of(ExportConfig(student=str(student)), BertClassifier.from_preset(student)) is None
+    (line,) = caplog.messages
+    assert line.startswith("Accuracy is not measured: ") and told in line and "\n" not in line
+
+
+def test_every_name_of_the_tables(student, tmp_path):
+    """The command line offers each; each format has its module, and each extra is one of setup.py's."""
+    config(student, tmp_path, variants=tuple(NUMBER_FORMATS), export_formats=tuple(EXPORT_FORMATS))
+    setup = (Path(__file__).parents[2] / "setup.py").read_text()
+    for name in EXPORT_FORMATS:
+        exporter = export.exporter_of(name)
+        assert name == exporter.NAME
+        assert all(f'"{extra.name}": [' in setup for extra in exporter.EXTRAS)
+    for name in ("none", *QUANTIZED_FORMATS):
+        assert TaskConfig(quantize=name).quantize == name
+    with pytest.raises(InputError, match="quantize: got float16; expected one of none, int8, int4"):
+        TaskConfig(quantize="float16")
+
+
 @pytest.mark.parametrize("failing", ["convert", "wrong numbers"])
 def test_a_failure_leaves_no_files(student, tmp_path, monkeypatch, failing):
     with monkeypatch.context() as patch:
         if failing == "convert":
-            patch.setattr(export, "convert", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
+            patch.setattr(litert, "convert", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
         else:
             patch.setattr(TextClassifier, "predict", lambda self, texts, pairs=None: np.zeros((len(texts), 2)))
         with pytest.raises((OSError, RuntimeError), match=r"disk full|from the Keras model"):
@@ -111,7 +149,7 @@ def _three_classes(tmp_path):
 
 
 def test_a_missing_extra_is_said_before_any_work(student, tmp_path, monkeypatch):
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"variants: got 'int4' without ai_edge_quantizer; .*tinybert-tf\[int4\]"):
         export.run(config(student, tmp_path, variants=("int8", "int4")))
     assert not (tmp_path / "export").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinybert_tf.tflite import metadata
+from tinybert_tf.tflite import archive
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def export(tmp_path):
             "output": output_name(classifier),
         }
         model = convert(classifier, variant, sequence_length, fixed)
-        model = metadata.append_files(model, classifier.tokenizer.vocabulary, classifier.labels, settings)
+        model = archive.append_files(model, classifier.tokenizer.vocabulary, classifier.labels, settings)
         path = tmp_path / f"student_{variant}_{fixed}.tflite"
         path.write_bytes(model)
         return path

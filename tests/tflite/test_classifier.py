@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.tflite import TextClassifier, classify, metadata
+from tinybert_tf.tflite import TextClassifier, archive, classify
 
 TEXTS = ["a fine film", "dull", "", "The story is played, and it is a FINE one! good good good good good good good"]
 
@@ -55,7 +55,7 @@ def test_errors(make_classifier, export, tmp_path):
     with pytest.raises(InputError, match=r"expected a \.tflite file that --stage=export wrote"):
         TextClassifier(plain)
     bare = tmp_path / "bare.tflite"
-    bare.write_bytes(metadata.append_files(b"TFL3", ["[PAD]"], ["a"], {"labels": ["a"]}))
+    bare.write_bytes(archive.append_files(b"TFL3", ["[PAD]"], ["a"], {"labels": ["a"]}))
     with pytest.raises(InputError, match="no fixed_length, lowercase, output"):
         TextClassifier(bare)
     path = export(make_classifier())

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.settings import stages as stage_configs
 from tinybert_tf.tflite import convert as convert_module
 from tinybert_tf.tflite.convert import convert
 
@@ -27,10 +26,6 @@ def ask(runner, row):
 
 def row_of(batch, i):
     return {name: values[i : i + 1] for name, values in batch.items()}
-
-
-def test_the_command_line_offers_every_variant():
-    assert tuple(convert_module.VARIANTS) == stage_configs.VARIANTS
 
 
 MPNET = {"num_segments": 0, "relative_position_buckets": 32}
@@ -70,7 +65,7 @@ SENTENCE = (
 def test_real_weights_at_every_length(real_classifier):
     """float32 within 1e-5, int8 and int4 within 0.02, from one token to the limit of 512; each of its right size."""
     models = {variant: convert(real_classifier, variant, 512) for variant in ("float32", "int8")}
-    models["int4"] = convert_module._with_small_tables(models["float32"])  # as convert does it, a conversion less
+    models["int4"] = convert_module._with_row_scales(models["float32"], "int4")  # one conversion less
     runners = {variant: runner_of(model) for variant, model in models.items()}
     tokens = real_classifier.tokenizer([SENTENCE * 20], sequence_length=512)
     for length in (1, 2, 3, 8, 17, 64, 128, 300, 512):

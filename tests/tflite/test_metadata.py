@@ -1,14 +1,9 @@
 """What MediaPipe reads of a file, read back with flatbuffers' generic reader."""
 
-import io
-import json
-import zipfile
-
 import flatbuffers.number_types as number
 import flatbuffers.table
 import pytest
 
-from tinybert_tf.tflite import metadata
 from tinybert_tf.tflite.convert import convert
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -56,13 +51,3 @@ def test_the_metadata_name_what_mediapipe_wants(model):
     (unit,) = graph.tables(5)
     assert unit.byte(0) == 4
     assert [(file.string(0), file.byte(2)) for file in unit.table(1).tables(0)] == [("vocab.txt", 5)]
-
-
-def test_the_files_inside(model):
-    whole = metadata.append_files(model, ["[PAD]", "é"], ["bad", "good"], {"lowercase": True})
-    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-        assert archive.read("vocab.txt").decode() == "[PAD]\né\n" and archive.read("labels.txt") == b"bad\ngood\n"
-        assert json.loads(archive.read("model_info.json")) == {"lowercase": True}
-    assert whole[: len(model)] == model
-    assert whole == metadata.append_files(model, ["[PAD]", "é"], ["bad", "good"], {"lowercase": True})

@@ -1,7 +1,8 @@
-"""How far a file's answers are from those of the Keras model that it was made of."""
+"""How far a file's answers are from those of the Keras model that it was made from."""
 
 import numpy as np
 
+from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
@@ -9,19 +10,17 @@ from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.models import BertClassifier
 
-# Largest difference to Keras's probabilities that is rounding and not a broken file.
-TOLERANCES = {"float32": 1e-4, "float16": 2e-2}
-_MOST_TEXTS = 5000  # that a file is compared on
+_MOST_TEXTS = 5000  # a file is compared on these many at most
 
 
 class Reference:
-    """What the Keras model says of the texts that files are compared on.
+    """The Keras model's answers to the texts that files are compared on.
 
     Args:
-        student: the Keras model.
-        task: whose metrics are computed; None where it is not known.
-        examples: the texts.
-        length: most tokens in one.
+        student: The Keras model.
+        task: The task whose metrics are computed; None if it is not known.
+        examples: The texts.
+        length: Most tokens in a text.
     """
 
     def __init__(self, student: BertClassifier, task: Task | None, examples: Examples, length: int):
@@ -42,12 +41,18 @@ class Reference:
         columns = self.task.columns_of(self.student.labels)
         return metrics.compute(self.task.metrics, self.examples.labels, answers[:, columns])
 
-    def compare(self, answers: np.ndarray, name: str, tolerance: float | None) -> dict:
-        """How far a file's answers are from the model's.
+    def compare(self, answers: np.ndarray, name: str, variant: str) -> dict:
+        """Returns how far a file's answers are from the model's, and the task's metrics with them.
+
+        Args:
+            answers: The file's probabilities or scores, `[texts, classes]`.
+            name: Name of the file.
+            variant: Its number format, which says how far it may be.
 
         Raises:
-            RuntimeError: they are no numbers, or further than `tolerance`.
+            RuntimeError: The answers are no numbers, or too far from the model's.
         """
+        tolerance = NUMBER_FORMATS[variant].tolerance
         distances = np.abs(answers - self.answers).max(-1)
         if not np.isfinite(answers).all() or (tolerance and distances.max() > tolerance):
             raise RuntimeError(f"{name} is {distances.max():.2e} from the Keras model; expected at most {tolerance}")

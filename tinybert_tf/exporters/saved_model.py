@@ -4,11 +4,38 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.exporters import Extra
+from tinybert_tf.exporters.parity import Reference
 from tinybert_tf.models.classifier import BertClassifier
+from tinybert_tf.settings.stages import ExportConfig
+from tinybert_tf.tflite.graph import INPUTS, PROBABILITIES, SCORE
+from tinybert_tf.tflite.quiet import quiet
+
+NAME = "saved_model"
+EXTRAS = (Extra("export_formats", NAME, "tensorflow_serving", "serving"),)
 
 WARMUP_TEXTS = ("A fine film.", "It is neither as good nor as bad as people say, but it is rather long. " * 4)
+
+
+def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str, dict]:
+    """Writes `saved_model/1` as `save_for_serving` does.
+
+    Args:
+        reference: The Keras model, and the texts, which are pairs or not.
+        folder: The folder for `saved_model`.
+        config: The settings, none of which shapes this format.
+
+    Returns:
+        Nothing: the file holds the Keras model itself, and is not measured.
+    """
+    logging.info("Writing %s/1.", NAME)
+    with quiet():
+        text_pairs = reference.examples.text_pairs is not None
+        save_for_serving(reference.student, folder / NAME, reference.length, text_pairs)
+    return {}
 
 
 def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: int, text_pairs: bool) -> None:
@@ -19,13 +46,13 @@ def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: 
     `[batch]`, and `probabilities`, float32 `[batch, classes]`; for regression `score`, float32 `[batch]`.
 
     Args:
-        classifier: with a tokenizer.
-        folder: is made; holds no version yet.
-        sequence_length: most tokens in a row; longer ones are cut.
-        text_pairs: whether the task has second texts.
+        classifier: A classifier with a tokenizer.
+        folder: A folder without a version; made if it is missing.
+        sequence_length: Most tokens in a row; longer rows are cut.
+        text_pairs: Whether the task has second texts.
 
     Raises:
-        InputError: the package with TF Serving's messages is missing.
+        InputError: The package with TF Serving's messages is missing.
     """
     try:
         from tensorflow_serving.apis import prediction_log_pb2
@@ -38,8 +65,8 @@ def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: 
     def answer(tokens):
         logits = classifier({name: ids[:, :sequence_length] for name, ids in tokens.items()}, training=False)
         if len(classifier.labels) == 1:
-            return {"score": logits[:, 0]}
-        return {"probabilities": tf.nn.softmax(logits), "label": tf.gather(labels, tf.argmax(logits, -1))}
+            return {SCORE: logits[:, 0]}
+        return {PROBABILITIES: tf.nn.softmax(logits), "label": tf.gather(labels, tf.argmax(logits, -1))}
 
     def from_text(text, text_pair=None):
         return answer(classifier.tokenizer(text, text_pair, sequence_length=sequence_length))
@@ -51,8 +78,7 @@ def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: 
     archive.track(classifier)
     texts = ["text", "text_pair"] if text_pairs else ["text"]
     archive.add_endpoint("serving_default", from_text, [tf.TensorSpec([None], tf.string, name=name) for name in texts])
-    names = ("token_ids", "segment_ids", "padding_mask")
-    archive.add_endpoint("tokens", from_tokens, [tf.TensorSpec([None, None], tf.int32, name=name) for name in names])
+    archive.add_endpoint("tokens", from_tokens, [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS])
     archive.write_out(folder / "1", verbose=False)
     extra = folder / "1" / "assets.extra"
     extra.mkdir()

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from tinybert_tf.configs import STUDENT_PRESETS
+from tinybert_tf.configs import NUMBER_FORMATS, QUANTIZED_FORMATS, STUDENT_PRESETS
 from tinybert_tf.settings.fields import (
     AUGMENTATION,
     DATA,
@@ -30,8 +30,12 @@ from tinybert_tf.settings.shared import (
 
 FOLDER = "Folder of the run; repeat the command to resume an interrupted one."
 SHAPES = ", ".join(STUDENT_PRESETS)
-EXPORT_FORMATS = ("litert", "saved_model", "onnx")
-VARIANTS = ("float32", "float16", "int8", "int4")
+# One line per module of `tinybert_tf.exporters`: its name, and what it makes.
+EXPORT_FORMATS = {
+    "litert": "LiteRT for phones",
+    "saved_model": "SavedModel for TF Serving",
+    "onnx": "ONNX for other runtimes",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,7 +203,7 @@ class TaskConfig(OnAugmented, TaskData, Distillation, Training):
         "none",
         "Number format of the exported file, whose rounded weights the student learns with.",
         TRAINING,
-        choices=("none", "int8", "int4"),
+        choices=("none", *QUANTIZED_FORMATS),
     )
     sparsity: float = setting(
         0.0, "Share of each matrix's weights that training prunes, smallest first.", TRAINING, at_least=0, below=1
@@ -263,7 +267,7 @@ class ExportConfig(TaskData):
         ("int8",),
         "Number formats of LiteRT files, comma-separated; the first becomes student.tflite.",
         EXPORT,
-        choices=VARIANTS,
+        choices=tuple(NUMBER_FORMATS),
     )
     fixed_length: bool = setting(
         False, "Whether files take exactly --sequence_length tokens, as CompiledModel and NPUs need.", EXPORT

@@ -1,0 +1,61 @@
+"""The files that travel with a model: vocabulary, labels and settings, in a ZIP archive behind its last byte.
+
+MediaPipe reads the archive, and any ZIP tool shows it. `--stage=export` writes the same files beside the model.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinybert_tf.errors import InputError
+
+VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "model_info.json"
+_NEEDED = {"labels", "sequence_length", "fixed_length", "lowercase", "signature", "output"}
+
+
+def texts_of(vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -> dict[str, str]:
+    """Returns the contents of the files by name.
+
+    Args:
+        vocabulary: The WordPieces, in the order of their ids.
+        labels: The classes, in the order of the model's output.
+        settings: What a program must know of the model, as JSON takes it.
+    """
+    return {
+        VOCABULARY: "".join(f"{piece}\n" for piece in vocabulary),
+        LABELS: "".join(f"{label}\n" for label in labels),
+        SETTINGS: json.dumps(settings, indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def append_files(model: bytes, vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -> bytes:
+    """Returns a LiteRT file with the files behind it, uncompressed, as MediaPipe wants them; see `texts_of`."""
+    stream = io.BytesIO(model)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in texts_of(vocabulary, labels, settings).items():
+            # A fixed date: the same student, the same bytes.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+    return stream.getvalue()
+
+
+def read_files(model: Path) -> tuple[list[str], dict]:
+    """Returns the vocabulary and the settings, the labels among them, of an exported student.
+
+    Raises:
+        InputError: The file cannot be read, or is not an exported student.
+    """
+    expected = "a .tflite file that --stage=export wrote"
+    try:
+        with zipfile.ZipFile(model) as archive:
+            settings = json.loads(archive.read(SETTINGS))
+            vocabulary = archive.read(VOCABULARY).decode("utf-8").removesuffix("\n").split("\n")
+        missing = _NEEDED - set(settings)
+        if missing:
+            raise KeyError(f"no {', '.join(sorted(missing))} in its settings")
+    except OSError as error:
+        raise InputError("model", f"{model} ({error.strerror})", expected) from None
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError("model", f"{model} ({error})", expected) from None
+    return vocabulary, settings

@@ -1,0 +1,87 @@
+"""A classifier as LiteRT files for phones, one per number format, and the files that an app reads beside them."""
+
+import hashlib
+import time
+from pathlib import Path
+
+from absl import logging
+
+from tinybert_tf.configs import NUMBER_FORMATS
+from tinybert_tf.exporters import Extra
+from tinybert_tf.exporters.parity import Reference
+from tinybert_tf.settings.stages import ExportConfig
+from tinybert_tf.tflite import TextClassifier
+from tinybert_tf.tflite.archive import append_files, texts_of
+from tinybert_tf.tflite.convert import SIGNATURE, convert
+from tinybert_tf.tflite.graph import INPUTS, output_name
+from tinybert_tf.tflite.quiet import quiet
+
+NAME = "litert"
+EXTRAS = tuple(Extra("variants", name, f.module, f.extra) for name, f in NUMBER_FORMATS.items() if f.module)
+
+
+def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str, dict]:
+    """Writes a .tflite file per variant, and vocabulary, labels and settings beside them.
+
+    The first variant is `student.tflite`, which `model_info.json` is about.
+
+    Args:
+        reference: The Keras model, and its answers.
+        folder: The folder for the files.
+        config: The settings; `variants` and `fixed_length` shape the files.
+
+    Returns:
+        What was measured, by file.
+
+    Raises:
+        RuntimeError: A file does not compute what the model does.
+    """
+    student, found = reference.student, {}
+    for variant in config.variants:
+        first = variant == config.variants[0]
+        name = "student.tflite" if first else f"student_{variant}.tflite"
+        logging.info("Converting to %s: %s.", variant, name)
+        info = _info(reference, config.fixed_length) | {"variant": variant}
+        with quiet():
+            model = convert(student, variant, reference.length, config.fixed_length)
+        model = append_files(model, student.tokenizer.vocabulary, student.labels, info)
+        (folder / name).write_bytes(model)
+        found[name] = {
+            "variant": variant,
+            "size_bytes": len(model),
+            "sha256": hashlib.sha256(model).hexdigest(),
+        } | _measured(reference, folder / name, variant)
+        if first:
+            info |= {key: found[name][key] for key in ("size_bytes", "sha256", "metrics")}
+            info["metric_texts"] = len(reference.examples)
+            for file, text in texts_of(student.tokenizer.vocabulary, student.labels, info).items():
+                (folder / file).write_text(text, encoding="utf-8", newline="\n")
+    return found
+
+
+def _info(reference: Reference, fixed_length: bool) -> dict:
+    """The settings of a file: what a program must know to feed it, and what people want to know of it."""
+    student = reference.student
+    return {
+        "name": "tinybert_tf student",
+        "task": "" if reference.task is None else reference.task.name,
+        "labels": list(student.labels),
+        "text_pairs": reference.examples.text_pairs is not None,
+        "sequence_length": reference.length,
+        "fixed_length": fixed_length,
+        "lowercase": student.tokenizer.lowercase,
+        "signature": SIGNATURE,
+        "inputs": list(INPUTS),
+        "output": output_name(student),
+        "parameters": student.count_params(),
+        "vocabulary_size": len(student.tokenizer.vocabulary),
+    }
+
+
+def _measured(reference: Reference, file: Path, variant: str) -> dict:
+    """How far the file's answers are from the model's, and how long they take from text."""
+    classifier = TextClassifier(file)
+    start = time.perf_counter()
+    answers = classifier.predict(reference.examples.texts, reference.examples.text_pairs)
+    seconds = time.perf_counter() - start
+    return {"milliseconds_a_text": 1e3 * seconds / len(answers)} | reference.compare(answers, file.name, variant)

@@ -101,7 +101,7 @@ def test_pruning_goes_on_where_it_was(make_small):
     assert sparsity_of(model) == pytest.approx(0.5, abs=0.01)
 
 
-def test_pruning_counts_updates_where_gradients_are_accumulated(make_small):
+def test_pruning_counts_steps_where_gradients_are_accumulated(make_small):
     model, *data = make_small()
     optimizer = keras.optimizers.Adam(0.02, gradient_accumulation_steps=2)
     model.compile(
@@ -111,9 +111,14 @@ def test_pruning_counts_updates_where_gradients_are_accumulated(make_small):
     assert sparsity_of(model) == pytest.approx(0.5, abs=0.03)
 
 
-def test_pruning_wants_as_many_updates_as_it_takes(make_small):
-    with pytest.raises(InputError, match=r"sparsity: got 0.5, with 9 updates; expected 10 updates or more"):
+def test_pruning_wants_as_many_steps_as_it_takes(make_small):
+    with pytest.raises(InputError, match=r"sparsity: got 0.5, with 9 steps; expected 10 steps or more"):
         CompressingOptimizer(keras.optimizers.Adam(0.02), make_small()[0], "none", 0.5, 9)
+
+
+def test_only_formats_with_scales_are_learned_with(make_small):
+    with pytest.raises(InputError, match=r"quantize: got 'float16'; expected one of none, int8, int4"):
+        CompressingOptimizer(keras.optimizers.Adam(0.02), make_small()[0], "float16", 0.0, 9)
 
 
 def test_tables_are_not_pruned(make_classifier, batch):

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tinybert_tf.configs import NUMBER_FORMATS, QUANTIZED_FORMATS, NumberFormat
 from tinybert_tf.errors import InputError
 
-_PRUNE_EVERY = 10  # updates between new masks
+_PRUNE_EVERY = 10  # steps between new masks
 
 
 def _model_optimization():
@@ -32,32 +33,31 @@ def _model_optimization():
 
 
 class CompressedWeight:
-    """What a file will hold of one matrix or table: its values quantized, the smallest of them zero.
+    """One matrix or table as a file will hold it: its values quantized, the smallest of them zero.
 
-    Quantized as `--stage=export` does it, so that the conversion changes nothing: symmetric, 8 bits; a scale for each
-    column of a matrix (an output of the layer), one scale for a table. For "int4" the token table has 4 bits, and
-    tables a scale for each row.
+    Quantized with the bits and scales of `configs.NUMBER_FORMATS`, as `--stage=export` does it, so that the conversion
+    changes nothing.
 
     Args:
-        variable: the model's, `[inputs, outputs]` or `[rows, width]`.
-        quantized: "none", "int8" or "int4".
-        pruned: whether the weight is pruned at all; tables are not.
+        variable: The model's weight, `[inputs, outputs]` or `[rows, width]`.
+        number_format: The file's number format; None leaves the weight in floating point.
+        pruned: Whether the weight is pruned at all; tables are not.
     """
 
-    def __init__(self, variable: keras.Variable, quantized: str, pruned: bool):
+    def __init__(self, variable: keras.Variable, number_format: NumberFormat | None, pruned: bool):
         # A copy: of `variable.value` Keras would make a second name for the same memory.
         self.variable, self.latent = variable, keras.Variable(variable.numpy(), name=variable.name)
         # What an earlier phase has pruned stays pruned until there is a new mask.
         self.mask = keras.Variable((np.asarray(variable) != 0).astype(np.float32), name="mask") if pruned else None
-        table = variable.path.endswith("embeddings")
-        self._rows, self._quantizer = table and quantized == "int4", None
-        if quantized == "none":
+        self._quantizer = None
+        if number_format is None:
             return
-        bits = 4 if quantized == "int4" and "token_embedding" in variable.path else 8
-        by_channel = self._rows or not table
+        bits = number_format.token_bits if "token_embedding" in variable.path else number_format.bits
+        scales = number_format.table_scales if _is_table(variable) else number_format.matrix_scales
+        self._rows, per_axis = scales == "per_row", scales != "per_table"
         quantizers = _model_optimization().quantization.keras.quantizers
-        self._quantizer = quantizers.LastValueQuantizer(bits, per_axis=by_channel, symmetric=True, narrow_range=True)
-        channels = (variable.shape[0 if self._rows else -1],) if by_channel else ()
+        self._quantizer = quantizers.LastValueQuantizer(bits, per_axis=per_axis, symmetric=True, narrow_range=True)
+        channels = (variable.shape[0 if self._rows else -1],) if per_axis else ()
         self._range = {name: tf.Variable(tf.zeros(channels), trainable=False) for name in ("min_var", "max_var")}
 
     def set_sparsity(self, sparsity) -> None:
@@ -83,30 +83,33 @@ class CompressedWeight:
 class CompressingOptimizer(keras.optimizers.Optimizer):
     """Wraps an optimizer: the model learns with the weights that its file will hold.
 
-    After each update every matrix and table holds quantized or pruned values. Gradients are computed with these and
+    After each step every matrix and table holds quantized or pruned values. Gradients are computed with these and
     move float copies (the straight-through estimator), which the checkpoints keep beside them.
 
     Args:
-        inner_optimizer: does the updates.
-        model: whose matrices and tables are compressed; what else is trained stays as it is.
-        quantized: "none", "int8" or "int4", as the exporter's variants.
-        sparsity: share of each matrix that is zero in the end; tables stay whole.
-        total_steps: updates in all; sparsity grows by a cubic law over the first three quarters (Zhu and Gupta, 2017,
-            equation 1).
+        inner_optimizer: The optimizer that computes the steps.
+        model: The model whose matrices and tables are compressed; its other weights are trained as they are.
+        quantized: One of `configs.QUANTIZED_FORMATS`, the exporter's quantized variants, or "none".
+        sparsity: Share of each matrix that is zero in the end; tables stay whole.
+        total_steps: Number of all steps; sparsity grows by a cubic law over the first three quarters (Zhu and Gupta,
+            2017, equation 1).
 
     Raises:
-        InputError: too few updates to prune.
+        InputError: There is no such quantized format, or there are too few steps to prune.
     """
 
     def __init__(self, inner_optimizer, model: keras.Model, quantized: str, sparsity: float, total_steps: int):
         super().__init__(learning_rate=0.0, name="compressing_optimizer")
+        if quantized not in ("none", *QUANTIZED_FORMATS):
+            raise InputError("quantize", repr(quantized), f"one of none, {', '.join(QUANTIZED_FORMATS)}")
         self.inner_optimizer, self.sparsity = inner_optimizer, sparsity
-        self.quantized, self._wanted = quantized, {id(v) for v in model.trainable_variables if _is_matrix(v)}
+        self._number_format = None if quantized == "none" else NUMBER_FORMATS[quantized]
+        self._wanted = {id(v) for v in model.trainable_variables if _is_matrix(v)}
         schedules = _model_optimization().sparsity.keras
         end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # the last new masks are whole ones
         begin = min(sparsity, sparsity_of(model))  # an earlier phase may have pruned it
         if sparsity and not begin and total_steps < _PRUNE_EVERY:
-            raise InputError("sparsity", f"{sparsity}, with {total_steps} updates", f"{_PRUNE_EVERY} updates or more")
+            raise InputError("sparsity", f"{sparsity}, with {total_steps} steps", f"{_PRUNE_EVERY} steps or more")
         self._schedule = schedules.PolynomialDecay(begin, sparsity, 0, end, power=3, frequency=_PRUNE_EVERY)
 
     def build(self, variables):
@@ -114,9 +117,9 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
             return
         self._compressed = {}
         for v in variables:
-            pruned = self.sparsity > 0 and not v.path.endswith("embeddings")
-            if id(v) in self._wanted and (pruned or self.quantized != "none"):
-                self._compressed[id(v)] = CompressedWeight(v, self.quantized, pruned)
+            pruned = self.sparsity > 0 and not _is_table(v)
+            if id(v) in self._wanted and (pruned or self._number_format):
+                self._compressed[id(v)] = CompressedWeight(v, self._number_format, pruned)
         self.inner_optimizer.build([self._latent(v) for v in variables])
         super().build(variables)
         for weight in self._compressed.values():
@@ -132,7 +135,7 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
         return [*self._variables, *self.inner_optimizer.variables, *own]
 
     def apply(self, grads, trainable_variables=None):
-        """Updates the float copies, and then the model's weights from them."""
+        """Applies a step to the float copies, and then the model's weights from them."""
         variables = trainable_variables or self._trainable_variables
         if not self.built:
             with tf.init_scope():
@@ -150,12 +153,16 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
 
     @property
     def iterations(self):
-        """Of the optimizer inside."""
+        """The steps of the optimizer inside."""
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss):
-        """As the optimizer inside does it."""
+        """Scales the loss as the optimizer inside does it."""
         return self.inner_optimizer.scale_loss(loss)
+
+
+def _is_table(variable: keras.Variable) -> bool:
+    return variable.path.endswith("embeddings")
 
 
 def _is_matrix(variable: keras.Variable) -> bool:

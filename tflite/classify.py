@@ -10,12 +10,12 @@ from tinybert_tf.tflite.classifier import TextClassifier
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes one JSON object a text to standard output; returns the exit code."""
+    """Writes one JSON object per text to standard output; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tinybert_tf.tflite.classify",
         description="Classifies texts with an exported student; needs ai-edge-litert and tokenizers only.",
     )
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; by default standard input, one text a line")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; by default standard input, one text per line")
     parser.add_argument("--model", required=True, help="a student.tflite that --stage=export wrote")
     parser.add_argument("--text_pair", help="the second text of each pair")
     parser.add_argument("--num_threads", type=int, default=1, help="threads that LiteRT computes with (1)")

@@ -20,7 +20,7 @@ PROBABILITIES, SCORE = "probabilities", "score"
 
 
 def output_name(classifier: BertClassifier) -> str:
-    """Returns what the graph's output is called: "probabilities", or "score" for regression."""
+    """Returns the name of the graph's output: "probabilities", or "score" for regression."""
     return SCORE if len(classifier.labels) == 1 else PROBABILITIES
 
 
@@ -28,9 +28,9 @@ class PhoneGraph(tf.Module):
     """A classifier as a function of `[1, length]` tensors.
 
     Args:
-        classifier: a BERT with its head.
-        sequence_length: most tokens that are looked at; a longer row is cut inside the graph, before its last token.
-        fixed: take exactly `sequence_length` tokens, padded, instead of any number of them.
+        classifier: A BERT with its head.
+        sequence_length: Most tokens that the graph looks at; it cuts a longer row before its last token.
+        fixed: Whether the graph takes exactly `sequence_length` tokens, padding included, instead of any number.
     """
 
     def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):

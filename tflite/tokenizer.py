@@ -9,13 +9,13 @@ def bert_tokenizer(vocabulary: Sequence[str], lowercase: bool, sequence_length: 
     """Returns a `tokenizers.Tokenizer` that cuts the longer text of a pair first.
 
     Args:
-        vocabulary: the WordPieces, in the order of their ids.
-        lowercase: lower-case and strip accents.
-        sequence_length: most tokens in a row, special tokens included; None for no limit.
-        fixed: pad every row to that length.
+        vocabulary: The WordPieces, in the order of their ids.
+        lowercase: Whether texts are lower-cased and lose their accents.
+        sequence_length: Most tokens in a row, special tokens included; None for no limit.
+        fixed: Whether every row is padded to that length.
 
     Raises:
-        InputError: the package `tokenizers` is not there.
+        InputError: The package `tokenizers` is missing.
     """
     try:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors

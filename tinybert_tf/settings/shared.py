@@ -176,6 +176,7 @@ class Distillation(Settings):
             "relation_heads": self.relation_heads,
         }
 
+
 @dataclasses.dataclass(frozen=True)
 class OnAugmented(Settings):
     """What a stage that may learn from augmented examples can be told."""

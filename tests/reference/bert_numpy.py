@@ -8,33 +8,33 @@ import math
 from pathlib import Path
 
 import numpy as np
-
-# The error function, interpolated between so many points that it is right to ten digits.
-_GRID = np.linspace(-6.0, 6.0, 200_001)
-_ERF = np.array([math.erf(x) for x in _GRID])
+from scipy.special import erf
 
 
 def read_safetensors(path):
-    """Every tensor of a file, as float64: eight bytes of header length, a JSON header, the numbers."""
-    raw = Path(path).read_bytes()
-    start = 8 + int.from_bytes(raw[:8], "little")
-    header = json.loads(raw[8:start])
+    """Every tensor of a file in its own type: eight bytes of header length, a JSON header, the numbers.
+
+    The numbers stay in the mapped file until they are used: most rows of a table of tokens never are.
+    """
+    raw = np.memmap(path, np.uint8, "r")
+    start = 8 + int.from_bytes(raw[:8].tobytes(), "little")
+    header = json.loads(raw[8:start].tobytes())
     header.pop("__metadata__", None)
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        tensors[name] = _floats(raw[start + begin : start + end], entry["dtype"]).reshape(entry["shape"])
+        tensors[name] = _numbers(raw[start + begin : start + end], entry["dtype"]).reshape(entry["shape"])
     return tensors
 
 
-def _floats(raw, kind):
+def _numbers(raw, kind):
     if kind == "BF16":  # the upper half of a float32
-        return (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4").astype(np.float64)
-    return np.frombuffer(raw, {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}[kind]).astype(np.float64)
+        return (raw.view("<u2").astype("<u4") << 16).view("<f4")
+    return raw.view({"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}[kind])
 
 
 def gelu_exact(x):
-    return x * 0.5 * (1.0 + np.interp(x / math.sqrt(2.0), _GRID, _ERF))
+    return x * 0.5 * (1.0 + erf(x / math.sqrt(2.0)))
 
 
 def gelu_tanh(x):
@@ -56,40 +56,55 @@ def masked_softmax(scores, key_is_token):
 
 
 def forward(folder, token_ids, segment_ids, padding_mask):
-    """The forward pass of a model folder.
+    """The forward pass of a model folder: `run` on what `read_model` reads."""
+    return run(*read_model(folder), token_ids, segment_ids, padding_mask)
 
-    Args: three integer arrays `[batch, length]`.
+
+def read_model(folder):
+    """The contents of `config.json`, and every tensor under the name that a plain BERT gives it."""
+    config = json.loads((Path(folder) / "config.json").read_text())
+    tensors = {_plain(name): value for name, value in read_safetensors(Path(folder) / "model.safetensors").items()}
+    if config["model_type"] == "mpnet":
+        tensors = {_bert_name(name): value for name, value in tensors.items()}
+        tensors["embeddings.position_embeddings.weight"] = tensors["embeddings.position_embeddings.weight"][2:]
+    return config, tensors
+
+
+def run(config, tensors, token_ids, segment_ids, padding_mask):
+    """The forward pass of a model.
+
+    Args:
+        config: The contents of `config.json`.
+        tensors: Arrays by BERT's names.
+        token_ids, segment_ids, padding_mask: Integers `[batch, length]`.
 
     Returns: a dict: `hidden_states`, the embedding output and each layer's output `[batch, length, hidden]`;
     `attention_scores` `[batch, heads, query, key]` before mask and softmax; `pooled_output` `[batch, hidden]`;
-    `logits` `[batch, classes]`; the last two only if the folder has the weights.
+    `logits` `[batch, classes]`; the last two only if there are weights for them.
     """
-    folder = Path(folder)
-    config = json.loads((folder / "config.json").read_text())
-    tensors = {_plain(name): value for name, value in read_safetensors(folder / "model.safetensors").items()}
     epsilon = config.get("layer_norm_eps", 1e-12)
 
+    def rows(name, which):
+        return tensors[f"embeddings.{name}_embeddings.weight"][which].astype(np.float64, copy=False)
+
     def linear(x, name):
-        return x @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+        return x @ tensors[f"{name}.weight"].T.astype(np.float64, copy=False) + tensors[f"{name}.bias"]
 
     def norm(x, name):
         return layer_norm(x, tensors[f"{name}.weight"], tensors[f"{name}.bias"], epsilon)
 
-    length, bias = token_ids.shape[1], np.zeros(config["num_attention_heads"])
+    heads, length, bias = config["num_attention_heads"], token_ids.shape[1], 0.0
     if config["model_type"] == "mpnet":
-        tensors = {_bert_name(name): value for name, value in tensors.items()}
         token_ids = mpnet_ids(token_ids)
-        tensors["embeddings.position_embeddings.weight"] = tensors["embeddings.position_embeddings.weight"][2:]
-        bias = mpnet_bias(tensors["encoder.relative_attention_bias.weight"], length)
-    hidden = tensors["embeddings.word_embeddings.weight"][token_ids]
-    hidden = hidden + tensors["embeddings.position_embeddings.weight"][:length]
+        bias = mpnet_bias(tensors["encoder.relative_attention_bias.weight"].astype(np.float64), length)
+    hidden = rows("word", token_ids) + rows("position", slice(length))
     if "embeddings.token_type_embeddings.weight" in tensors:
-        hidden = hidden + tensors["embeddings.token_type_embeddings.weight"][segment_ids]
+        hidden = hidden + rows("token_type", segment_ids)
     hidden = norm(hidden, "embeddings.LayerNorm")
     outputs = {"hidden_states": [hidden], "attention_scores": []}
     for i in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{i}"
-        context, scores = attention(hidden, padding_mask, bias, linear, f"{layer}.attention")
+        context, scores = attention(hidden, padding_mask, heads, bias, linear, f"{layer}.attention")
         hidden = norm(
             hidden + linear(context, f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm"
         )
@@ -112,28 +127,27 @@ def mpnet_ids(token_ids):
 
 def mpnet_bias(table, length):
     """T5's bias `[heads, query, key]`: 32 buckets, 8 exact distances each way, then 8 up to 128, logarithmically."""
-    bias = np.zeros((table.shape[1], length, length))
-    for query in range(length):
-        for key in range(length):
-            distance = abs(key - query)
-            if distance >= 8:
-                distance = min(15, 8 + int(math.log(distance / 8) / math.log(16) * 8 + 1e-9))
-            bias[:, query, key] = table[distance + (16 if key > query else 0)]
-    return bias
+    buckets = []
+    for offset in range(1 - length, length):  # from query to key
+        distance = abs(offset)
+        if distance >= 8:
+            distance = min(15, 8 + int(math.log(distance / 8) / math.log(16) * 8 + 1e-9))
+        buckets.append(distance + (16 if offset > 0 else 0))
+    places = np.arange(length)
+    offsets = places[None, :] - places[:, None]
+    return table[np.array(buckets)[offsets + length - 1]].transpose(2, 0, 1)
 
 
-def attention(hidden, padding_mask, bias, linear, name):
+def attention(hidden, padding_mask, heads, bias, linear, name):
     """The heads' contexts side by side `[batch, length, hidden]`, and their scores `[batch, heads, query, key]`."""
-    query, key, value = (linear(hidden, f"{name}.self.{part}") for part in ("query", "key", "value"))
-    width = hidden.shape[-1] // len(bias)
-    contexts, all_scores = [], []
-    for head in range(len(bias)):
-        part = slice(head * width, (head + 1) * width)
-        scores = query[..., part] @ key[..., part].swapaxes(1, 2) / math.sqrt(width) + bias[head]
-        weights = masked_softmax(scores, np.asarray(padding_mask)[:, None, :])
-        contexts.append(weights @ value[..., part])
-        all_scores.append(scores)
-    return np.concatenate(contexts, -1), np.stack(all_scores, 1)
+    batch, length, width = hidden.shape
+
+    def by_head(part):
+        return linear(hidden, f"{name}.self.{part}").reshape(batch, length, heads, -1).swapaxes(1, 2)
+
+    scores = by_head("query") @ by_head("key").swapaxes(2, 3) / math.sqrt(width // heads) + bias
+    weights = masked_softmax(scores, np.asarray(padding_mask)[:, None, None, :])
+    return (weights @ by_head("value")).swapaxes(1, 2).reshape(batch, length, width), scores
 
 
 def _bert_name(name):

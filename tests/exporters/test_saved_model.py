@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tolerance import assert_close
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters.saved_model import WARMUP_TEXTS, save_for_serving
 
@@ -42,12 +43,12 @@ def test_both_signatures(make_classifier, saved):
     classifier = make_classifier(labels=LABELS)
     signatures = tf.saved_model.load(str(saved(classifier))).signatures
     found, wanted = signatures["serving_default"](text=tf.constant(TEXTS)), expected(classifier, TEXTS)
-    np.testing.assert_allclose(found["probabilities"], wanted, atol=1e-6)
+    assert_close(found["probabilities"], wanted)
     assert [label.decode() for label in found["label"].numpy()] == [LABELS[i] for i in wanted.argmax(-1)]
     tokens = classifier.tokenizer(TEXTS, sequence_length=16)  # longer than the model looks at
     cut = {name: ids[:, :12] for name, ids in tokens.items()}
     found = signatures["tokens"](**tokens)["probabilities"]
-    np.testing.assert_allclose(found, tf.nn.softmax(classifier(cut)), atol=1e-6)
+    assert_close(found, tf.nn.softmax(classifier(cut)))
 
 
 def test_pairs_and_regression(make_classifier, saved):
@@ -57,7 +58,7 @@ def test_pairs_and_regression(make_classifier, saved):
     found = signature(text=tf.constant(TEXTS), text_pair=tf.constant(pairs))
     wanted = classifier(classifier.tokenizer(TEXTS, pairs, sequence_length=12))[:, 0]
     assert set(found) == {"score"}
-    np.testing.assert_allclose(found["score"], wanted, atol=1e-5)
+    assert_close(found["score"], wanted)
 
 
 def test_a_process_without_this_package(make_classifier, saved):
@@ -71,7 +72,7 @@ def test_a_process_without_this_package(make_classifier, saved):
         print(json.dumps(signature(text=tf.constant({TEXTS!r}))["probabilities"].numpy().tolist()))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
-    np.testing.assert_allclose(json.loads(done.stdout), expected(classifier, TEXTS), atol=1e-6)
+    assert_close(json.loads(done.stdout), expected(classifier, TEXTS))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the names of TensorFlow's libraries are Linux's")
@@ -87,7 +88,7 @@ def test_the_c_api(make_classifier, saved):
     command = [sys.executable, "-I", script, site, folder, signature.inputs["text"].name[:-2], output, number, *TEXTS]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    np.testing.assert_allclose(json.loads(done.stdout), expected(classifier, TEXTS), atol=1e-6)
+    assert_close(json.loads(done.stdout), expected(classifier, TEXTS))
 
 
 def test_requests_over_grpc(make_classifier, saved):
@@ -119,7 +120,7 @@ def test_requests_over_grpc(make_classifier, saved):
         outputs = stub.Predict(request, timeout=60).outputs
     finally:
         server.stop(None)
-    np.testing.assert_allclose(tf.make_ndarray(outputs["probabilities"]), expected(classifier, TEXTS), atol=1e-6)
+    assert_close(tf.make_ndarray(outputs["probabilities"]), expected(classifier, TEXTS))
     assert {label.decode() for label in tf.make_ndarray(outputs["label"])} <= set(LABELS)
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests.conftest import randomize
 from tests.reference import bert_numpy
+from tests.tolerance import assert_close
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, MultiHeadSelfAttention, TransformerBlock
 from tinybert_tf.layers.activations import ACTIVATIONS, get_activation
@@ -26,8 +27,8 @@ def built(layer, *arguments):
 
 def test_gelu_forms():
     x = np.linspace(-5, 5, 101, dtype="float32")
-    np.testing.assert_allclose(get_activation("gelu")(x), bert_numpy.gelu_exact(x), atol=1e-6)
-    np.testing.assert_allclose(get_activation("gelu_new")(x), bert_numpy.gelu_tanh(x), atol=1e-6)
+    assert_close(get_activation("gelu")(x), bert_numpy.gelu_exact(x))
+    assert_close(get_activation("gelu_new")(x), bert_numpy.gelu_tanh(x))
     assert np.abs(bert_numpy.gelu_exact(x) - bert_numpy.gelu_tanh(x)).max() > 1e-4
 
 
@@ -43,7 +44,7 @@ def test_scores_are_scaled_and_before_mask_and_softmax():
     query = (HIDDEN @ weights["query/kernel"] + weights["query/bias"]).reshape(2, 5, 3, 4).transpose(0, 2, 1, 3)
     key = (HIDDEN @ weights["key/kernel"] + weights["key/bias"]).reshape(2, 5, 3, 4).transpose(0, 2, 1, 3)
     _, scores = layer(HIDDEN, attention_mask=additive_mask(MASK, "float32"))
-    np.testing.assert_allclose(scores, query @ key.transpose(0, 1, 3, 2) / 2.0, atol=1e-5)
+    assert_close(scores, query @ key.transpose(0, 1, 3, 2) / 2.0)
 
 
 @pytest.mark.parametrize("kind", [MultiHeadSelfAttention, TransformerBlock])
@@ -104,7 +105,7 @@ def test_embeddings_are_a_sum_of_three():
         layer.layer_norm.beta.numpy(),
         1e-12,
     )
-    np.testing.assert_allclose(layer(tokens, segments), expected, atol=1e-5)
+    assert_close(layer(tokens, segments), expected)
 
 
 @pytest.mark.parametrize("silent", [("attention.output_dense",), ("attention.value_dense", "output_dense")])
@@ -201,7 +202,7 @@ def test_gradient_equals_the_stock_layers_when_summed():
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(layer(ids) * upstream)
         gradients.append(tf.convert_to_tensor(tape.gradient(loss, layer.trainable_variables)[0]))
-    np.testing.assert_allclose(*gradients, atol=1e-6)
+    assert_close(*gradients)
 
 
 def test_gradient_in_a_compiled_function():
@@ -219,10 +220,13 @@ def test_global_clipnorm_sees_the_true_norm():
 
 
 def test_adam_sees_the_true_second_moment():
-    """Adam's first step has the size of the learning rate. The stock layer adds 9 and 16, not 49: 7/5 of it."""
+    """Adam's first step has the size of the learning rate. The stock layer adds 9 and 16, not 49: 7/5 of it.
+
+    Adam divides by 1 - 0.999, and rounding 0.999 to float32 moves that by up to 3e-5.
+    """
     adam = {kind: update(table(kind), keras.optimizers.Adam(1.0)) for kind in KINDS}
-    np.testing.assert_allclose(adam[DenseGradientEmbedding], [0.0, -1.0, 0.0], rtol=1e-5)
-    np.testing.assert_allclose(adam[keras.layers.Embedding], [0.0, -1.4, 0.0], rtol=1e-5)
+    assert_close(adam[DenseGradientEmbedding], [0.0, -1.0, 0.0], 1e-4)
+    assert_close(adam[keras.layers.Embedding], [0.0, -1.4, 0.0], 1e-4)
 
 
 KINDS = (DenseGradientEmbedding, keras.layers.Embedding)

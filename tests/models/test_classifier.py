@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests.conftest import PIECES
 from tests.presets.folders import same
+from tests.tolerance import assert_close
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import TransformerBlock
 from tinybert_tf.models import BertClassifier
@@ -32,7 +33,7 @@ def test_logits_are_a_dense_layer_on_the_pooled_output(make_classifier, batch):
     classifier = make_classifier(labels=["a", "b", "c"])
     pooled = classifier.encoder(batch)["pooled_output"].numpy()
     expected = pooled @ classifier.classifier.kernel.numpy() + classifier.classifier.bias.numpy()
-    np.testing.assert_allclose(classifier(batch), expected, atol=1e-5)
+    assert_close(classifier(batch), expected)
 
 
 def test_intermediates(make_classifier, batch):
@@ -127,7 +128,7 @@ def test_frozen_encoder_stays(make_classifier, batch):
 def test_predict_and_evaluate(make_classifier, batch):
     classifier = compiled(make_classifier())
     logits = classifier.predict(batch, batch_size=2, verbose=0)
-    np.testing.assert_allclose(logits, classifier(batch), atol=1e-5)
+    assert_close(logits, classifier(batch))
     accuracy = classifier.evaluate(batch, LABELS, verbose=0, return_dict=True)["accuracy"]
     assert accuracy == pytest.approx((logits.argmax(-1) == LABELS).mean())
 
@@ -190,7 +191,7 @@ def test_functional_model(make_classifier, batch):
     classifier, inputs = make_classifier(), encoder_inputs()
     model = keras.Model(inputs, keras.ops.softmax(classifier(inputs)))
     assert model.output_shape == (None, 2)
-    np.testing.assert_allclose(model(batch), keras.ops.softmax(classifier(batch)), atol=1e-6)
+    assert_close(model(batch), keras.ops.softmax(classifier(batch)))
 
 
 def test_summary(make_classifier):

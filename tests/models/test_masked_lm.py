@@ -10,6 +10,7 @@ from scipy.special import erf
 
 from tests.conftest import randomize
 from tests.presets.test_other_libraries import needs_transformers, run_python
+from tests.tolerance import assert_close
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder, BertMaskedLM
 
@@ -36,7 +37,7 @@ def test_logits_are_those_of_an_independent_head(masked_lm, batch):
     gamma, beta = (v.numpy().astype(np.float64) for v in masked_lm.transform_norm.weights)
     x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-12) * gamma + beta
     expected = x @ masked_lm.encoder.embeddings.token_embedding.embeddings.numpy().T + masked_lm.output_bias.numpy()
-    np.testing.assert_allclose(masked_lm(masked(batch)), expected, atol=2e-5)
+    assert_close(masked_lm(masked(batch)), expected)
 
 
 def test_a_folder_brings_it_back(masked_lm, batch, tmp_path):
@@ -93,4 +94,4 @@ def test_transformers_opens_it(masked_lm, batch, tmp_path):
     }
     logits = np.array(run_python(RUN, tmp_path / "model", json.dumps(theirs)))
     positions = masked(batch)["masked_positions"]
-    np.testing.assert_allclose(masked_lm(masked(batch)), logits[np.arange(3)[:, None], positions], atol=5e-5)
+    assert_close(masked_lm(masked(batch)), logits[np.arange(3)[:, None], positions])

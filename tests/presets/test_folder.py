@@ -7,6 +7,7 @@ from safetensors.numpy import load_file, save_file
 from tests.conftest import PIECES
 from tests.presets.folders import FILES, change_json, change_weights, renamed, same
 from tests.reference import bert_numpy
+from tests.tolerance import assert_close
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 
@@ -55,7 +56,7 @@ def test_other_float_types(encoder, folder, batch, dtype):
     loaded = BertEncoder.from_preset(folder)
     assert {v.dtype for v in loaded.weights if "seed" not in v.path} == {"float32"}
     expected = bert_numpy.forward(folder, **batch)["pooled_output"]
-    np.testing.assert_allclose(loaded(batch)["pooled_output"], expected, atol=1e-5)
+    assert_close(loaded(batch)["pooled_output"], expected)
     assert same(loaded, encoder, batch) == (dtype == "float64")
 
 
@@ -148,7 +149,7 @@ def test_classifier_round_trip(make_classifier, classifier_folder, batch):
     assert (loaded.labels, loaded.dropout, loaded.config.dropout) == (["bad", "good", "neither"], 0.4, 0.1)
     assert loaded.tokenizer.vocabulary == PIECES
     assert same(loaded, classifier, batch)
-    np.testing.assert_allclose(bert_numpy.forward(classifier_folder, **batch)["logits"], loaded(batch), atol=1e-5)
+    assert_close(loaded(batch), bert_numpy.forward(classifier_folder, **batch)["logits"])
     assert same(BertEncoder.from_preset(classifier_folder), classifier.encoder, batch)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import PIECES, randomize
 from tests.presets.folders import equal_outputs, same
+from tests.tolerance import assert_close
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder
@@ -107,7 +108,7 @@ def test_there_and_back(hub_folder, backbone, tmp_path, batch):
 
     BertEncoder.from_preset(hub_folder).save_to_preset(tmp_path / "ours")
     again = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "ours"))
-    np.testing.assert_allclose(again(batch)["pooled_output"], backbone(batch)["pooled_output"], atol=1e-6)
+    assert_close(again(batch)["pooled_output"], backbone(batch)["pooled_output"])
 
 
 def test_keras_hub_classifier(backbone, hub_tokenizer, tmp_path, batch):
@@ -118,7 +119,7 @@ def test_keras_hub_classifier(backbone, hub_tokenizer, tmp_path, batch):
     randomize(task.output_dense)
     task.save_to_preset(tmp_path / "task")
     classifier = BertClassifier.from_preset(tmp_path / "task")
-    np.testing.assert_allclose(classifier(batch), task(batch), atol=1e-5)
+    assert_close(classifier(batch), task(batch))
     assert (classifier.labels, classifier.dropout) == (["LABEL_0", "LABEL_1", "LABEL_2"], 0.3)
     assert classifier.tokenizer.vocabulary == PIECES
     assert BertClassifier.from_preset(tmp_path / "task", labels=["a", "b"])(batch).shape == (3, 2)

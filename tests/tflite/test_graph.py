@@ -1,9 +1,9 @@
 """The phone graph computes what the Keras classifier computes."""
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tolerance import assert_close
 from tinybert_tf.tflite.graph import PhoneGraph
 
 
@@ -23,9 +23,7 @@ def test_equals_keras(make_classifier, batch, activation, num_layers):
     classifier = make_classifier(activation=activation, num_layers=num_layers, layer_norm_epsilon=1e-3)
     for i in range(3):
         row = {name: values[i : i + 1] for name, values in batch.items()}
-        np.testing.assert_allclose(
-            serve(classifier, row)["probabilities"], probabilities(classifier, row), rtol=0, atol=1e-6
-        )
+        assert_close(serve(classifier, row)["probabilities"], probabilities(classifier, row))
 
 
 def test_a_long_row_is_cut_before_its_last_token(make_classifier, batch):
@@ -33,19 +31,13 @@ def test_a_long_row_is_cut_before_its_last_token(make_classifier, batch):
     classifier = make_classifier()
     row = {name: values[:1] for name, values in batch.items()}
     cut = {name: values[:, [0, 1, 2, 3, 8]] for name, values in row.items()}
-    np.testing.assert_allclose(
-        serve(classifier, row, sequence_length=5)["probabilities"], probabilities(classifier, cut), atol=1e-6
-    )
+    assert_close(serve(classifier, row, sequence_length=5)["probabilities"], probabilities(classifier, cut))
 
 
 def test_fixed_length(make_classifier, batch):
     classifier = make_classifier()
     row = {name: values[1:2] for name, values in batch.items()}
-    np.testing.assert_allclose(
-        serve(classifier, row, sequence_length=9, fixed=True)["probabilities"],
-        probabilities(classifier, row),
-        atol=1e-6,
-    )
+    assert_close(serve(classifier, row, sequence_length=9, fixed=True)["probabilities"], probabilities(classifier, row))
     with pytest.raises(TypeError):
         serve(classifier, row, sequence_length=8, fixed=True)
 
@@ -55,7 +47,7 @@ def test_regression_has_a_score(make_classifier, batch):
     row = {name: values[:1] for name, values in batch.items()}
     found = serve(classifier, row)
     assert set(found) == {"score"}
-    np.testing.assert_allclose(found["score"], classifier(row), atol=1e-5)
+    assert_close(found["score"], classifier(row))
 
 
 def test_the_last_layer_is_computed_at_cls_only(make_classifier, batch):

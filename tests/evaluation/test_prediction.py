@@ -14,7 +14,7 @@ def test_logits_come_in_the_order_of_the_examples(make_classifier):
     model = make_classifier()
     tokens = TokenizedExamples(Examples(TEXTS), model.tokenizer, 16)
     logits = Predictor(model, batch_size=2).logits(tokens)
-    assert_close(logits, np.concatenate([model(model.tokenizer([text])) for text in TEXTS]))
+    assert_close(logits, np.concatenate([model(model.tokenizer([text])) for text in TEXTS]), 1e-5)  # sums that cancel
 
 
 def test_logits_are_kept_by_weights_and_texts(make_classifier, tmp_path, monkeypatch):

@@ -21,13 +21,13 @@ import time
 from pathlib import Path
 
 from tinybert_tf import assets
+from tinybert_tf.data.packaged import wiki_openings
 
 MEGABYTES = (5, 50, 500)
 
 
 def write_corpus(path: Path, size_bytes: int) -> None:
-    articles = json.loads((assets.fetch("wiki_openings") / "summaries_en-us.json").read_text(encoding="utf-8"))
-    texts = [article["extract"] for article in articles.values()]
+    texts = [row.text for row in wiki_openings()]
     rng, written = random.Random(0), 0
     with path.open("w", encoding="utf-8") as stream:
         while written < size_bytes:

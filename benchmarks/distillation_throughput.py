@@ -25,8 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tinybert_tf import assets
 from tinybert_tf.configs import STUDENT_PRESETS
+from tinybert_tf.data.packaged import movie_reviews
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.evaluation.flops import forward_flops
 from tinybert_tf.models import BertEncoder
@@ -68,8 +68,7 @@ def full_batches(vocabulary_size: int, length: int, number: int) -> list[dict]:
 
 def review_batches(tokenizer, number: int, pad_to: int | None = None, multiple: int = 8) -> list[dict]:
     """Batches of reviews of like length, from all lengths alike; or the same batches padded to one length."""
-    file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
-    texts = [line.split("\t", 2)[2] for line in file.read_text(encoding="utf-8").splitlines()]
+    texts = [row.text for row in movie_reviews()]
     order = np.argsort([int(n) for n in tokenizer.tokenize(texts).row_lengths()], kind="stable")
     starts = np.linspace(0, len(texts) - BATCH, 2 * number + 1, dtype=int)[1::2]  # every length has its share
     np.random.default_rng(0).shuffle(starts)

@@ -15,7 +15,6 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread, as the others
 
 import argparse
 import collections
-import json
 import platform
 import random
 import re
@@ -28,6 +27,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tinybert_tf import assets
+from tinybert_tf.data.packaged import movie_reviews, wiki_openings
 from tinybert_tf.models import BertTokenizer
 from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
@@ -40,10 +40,8 @@ RANGES = (
 
 
 def sentences():
-    articles = json.loads((assets.fetch("wiki_openings") / "summaries_en-us.json").read_text(encoding="utf-8"))
-    found = [s for a in articles.values() for s in re.split(r"(?<=[.!?])\s+", a["extract"]) if s]
-    reviews = (assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8")
-    return found + [line.split("\t", 2)[2] for line in reviews.splitlines()]
+    found = [s for row in wiki_openings() for s in re.split(r"(?<=[.!?])\s+", row.text) if s]
+    return found + [row.text for row in movie_reviews()]
 
 
 def random_texts(count, seed=0):

@@ -13,7 +13,7 @@ from tinybert_tf.settings.stages import ExportConfig, FinetuneConfig
     "kind, stage, old", [(FinetuneConfig, "finetune", "teacher"), (ExportConfig, "export", "student")]
 )
 def test_a_run_of_the_old_names_is_the_same_run(kind, stage, old, tmp_path):
-    from tinybert_tf.stages.common import run_directory_of
+    from tinybert_tf.stages.job import run_directory_of
 
     config = kind(model="some/model", output_dir=str(tmp_path))
     settings = {old if name == "model" else name: value for name, value in dataclasses.asdict(config).items()}

@@ -17,7 +17,7 @@ def test_a_run_of_the_old_names_is_the_same_run(kind, stage, old, tmp_path):
 
     config = kind(model="some/model", output_dir=str(tmp_path))
     settings = {old if name == "model" else name: value for name, value in dataclasses.asdict(config).items()}
-    record = {"stage": stage, "status": "finished", "settings": settings, "inputs": {old: "abc"}}
+    record = {"stage": stage, "status": "finished", "settings": settings, "inputs": {old: "abc"}, "results": {}}
     (tmp_path / "run.json").write_text(json.dumps(record))
     run = run_directory_of(config, stage)
     assert run.was_finished and run.finished_with({"model": "abc"})

@@ -23,7 +23,7 @@ def student(make_classifier, reviews, tmp_path):
     run = tmp_path / "student"
     make_classifier(labels=["bad", "good"]).save_to_preset(run / "model")
     settings = {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 8}
-    (run / "run.json").write_text(json.dumps({"stage": "task", "status": "finished", "settings": settings}))
+    (run / "run.json").write_text(json.dumps({"stage": "task", "status": "finished", "settings": settings, "results": {}}))
     return run
 
 
@@ -80,17 +80,17 @@ def test_data_that_are_gone_do_not_hinder(student, tmp_path, caplog):
     [
         ("{", "no JSON"),
         ("[]", "list"),
-        ("{}", "without settings"),
-        ('{"settings": []}', "without settings"),
-        ('{"settings": {"train_file": 5}}', "train_file=5"),
-        ('{"settings": {"task": "chess"}}', "chess"),
+        ("{}", "without a readable 'stage'"),
+        ('{"stage": "task", "settings": []}', "without a readable 'settings'"),
+        ('{"stage": "task", "settings": {"train_file": 5}}', "train_file=5"),
+        ('{"stage": "task", "settings": {"task": "chess"}}', "chess"),
     ],
 )
 def test_a_damaged_record_does_not_hinder(student, content, told, caplog):
     """The warning names the file or the setting; the rest of the export does not need it."""
     (student / "run.json").write_text(content)
     with caplog.at_level("WARNING", logger="absl"):
-        assert export._task_of(ExportConfig(student=str(student)), BertClassifier.from_preset(student)) is None
+        assert export._task_of(ExportConfig(model=str(student)), BertClassifier.from_preset(student)) is None
     (line,) = caplog.messages
     assert line.startswith("Accuracy is not measured: ") and told in line and "\n" not in line
 

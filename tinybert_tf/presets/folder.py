@@ -161,7 +161,9 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError("folder", f"{folder}, which is a file", "a folder, or a name for a new one")
     family, tokenizer = FAMILIES[model.config.family], model.tokenizer
-    config = family.hf_config(model.config) | {"pad_token_id": tokenizer.pad_id} | model.hf_config()
+    own = model.hf_config()
+    config = {"architectures": own["architectures"], **family.hf_config(model.config), "pad_token_id": tokenizer.pad_id}
+    config |= own
     content = FolderContent(
         tensors_of(model.named_layers()), config, tokenizer.vocabulary, _tokenizer_config(tokenizer)
     )

@@ -62,7 +62,7 @@ def test_a_corpus_that_is_all_held_out_is_refused(tmp_path):
     """Or training would wait for its first text for ever."""
     text = next(text for text in (f"Document {i}." for i in range(1000)) if bucket(text) < 2)
     (tmp_path / "a.txt").write_text(text)
-    with pytest.raises(InputError, match=r"a.txt, of which everything falls to the 2 % .*; expected more documents"):
+    with pytest.raises(InputError, match=r"a.txt, whose documents all fall into the 2 % .*; expected more documents"):
         Corpus([str(tmp_path / "a.txt")])
 
 

@@ -1,4 +1,4 @@
-"""Labelled examples as batches of like length, in an order that is a function of seed and step."""
+"""Batches of examples of similar length, in an order that depends on seed and step alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,21 +14,21 @@ _CHUNK = 4096  # texts that are tokenized at a time
 
 
 class LengthBuckets:
-    """Batches of examples of like length: little is padded, and nothing is dropped.
+    """Batches of examples of similar length: little is padded, and nothing is dropped.
 
-    One shuffle follows another, endlessly; pools of 50 batches (no more than one shuffle holds, lest a batch repeat
-    an example) are cut from that stream, sorted by length and cut into batches, which are shuffled in turn. So every
-    batch is full, whatever the number of examples, a set smaller than a batch included, and after n·examples of them
-    each has been seen n times, give or take one where a pool reaches into the next shuffle.
+    The examples are shuffled again and again, which makes one endless stream. The stream is cut into pools of 50
+    batches (or as many as one shuffle holds, so that no batch repeats an example). Each pool is sorted by length and
+    cut into batches, and these are shuffled too. So every batch is full, even where there are fewer examples than
+    rows, and n passes show each example n times, give or take one where a pool reaches into the next shuffle.
 
     Args:
-        examples: with labels, or without.
-        tokenizer: of the model.
-        sequence_length: most tokens in a row.
-        batch_size: rows in a batch.
-        seed: of every shuffle.
-        extras: more arrays `[examples, …]` that go into the inputs by name, such as `teacher_logits`.
-        repeats: how often an example is in one shuffle, `[examples]`; once each by default.
+        examples: The examples, with or without labels.
+        tokenizer: Tokenizer of the model.
+        sequence_length: Most tokens in a row.
+        batch_size: Rows per batch.
+        seed: Seed of every shuffle.
+        extras: More arrays `[examples, …]` that go into the inputs by name, such as `teacher_logits`.
+        repeats: How often each example is in one shuffle, `[examples]`; once by default.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LengthBuckets:
         self._pool_batches = max(1, min(POOL_BATCHES, len(examples) // batch_size))
 
     def batches(self, start: Sequence[int] = ()) -> Iterator[tuple]:
-        """Yields (batch, the position after it) for ever; a batch is `inputs`, or `(inputs, labels)`."""
+        """Yields (batch, the position after it) without end; a batch is `inputs`, or `(inputs, labels)`."""
         pool, first = start or (0, 0)
         while True:
             cut = self._pool(pool)
@@ -59,22 +59,22 @@ class LengthBuckets:
             pool, first = pool + 1, 0
 
     def steps(self, epochs: int) -> int:
-        """Returns the number of batches in so many passes."""
+        """Returns the number of batches that make this many passes."""
         return -(-epochs * len(self._places) // self.batch_size)
 
     def _pool(self, number: int) -> np.ndarray:
-        """Places of the examples of a pool's batches, `[batches, batch_size]`."""
+        """Returns the places of the examples in each batch of a pool, `[batches, batch_size]`."""
         size, count = self._pool_batches * self.batch_size, len(self._places)
         begin, end = number * size, (number + 1) * size
         epochs = range(begin // count, -(-end // count))
         for epoch in epochs:
             if epoch not in self._orders:
                 self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(self._places)
-        self._orders = {epoch: self._orders[epoch] for epoch in epochs}  # the next pool wants the last one again
+        self._orders = {epoch: self._orders[epoch] for epoch in epochs}  # the next pool needs the last one again
         stream = np.concatenate(list(self._orders.values()))
         places = stream[begin - epochs[0] * count :][:size]
         rng = np.random.default_rng([self.seed, number, 1])
-        # Texts of one length come in a random order.
+        # Texts of equal length are in random order.
         places = places[np.lexsort((rng.random(size), self.tokens.lengths[places]))]
         return rng.permutation(places.reshape(-1, self.batch_size))
 
@@ -87,13 +87,13 @@ class TokenizedExamples:
     """The tokens of examples, without padding.
 
     Args:
-        examples: texts, or pairs.
-        tokenizer: of the model.
-        sequence_length: most tokens in a row; longer ones are cut, the longer text of a pair first.
+        examples: Texts, or pairs of texts.
+        tokenizer: Tokenizer of the model.
+        sequence_length: Most tokens in a row; longer rows are cut, the longer text of a pair first.
 
     Attributes:
-        lengths: tokens in each row, `[examples]`.
-        num_truncated: rows that were cut.
+        lengths: Number of tokens in each row, `[examples]`.
+        num_truncated: Number of rows that were cut.
     """
 
     def __init__(self, examples: Examples, tokenizer: BertTokenizer, sequence_length: int):
@@ -115,7 +115,7 @@ class TokenizedExamples:
         return len(self.lengths)
 
     def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns `token_ids`, `segment_ids` and `padding_mask` `[places, length]` of the longest of them, int32."""
+        """Returns `token_ids`, `segment_ids` and `padding_mask`, int32 `[places, length]`, padded to the longest."""
         shape = (len(places), int(self.lengths[places].max(initial=1)))
         ids = np.full(shape, self.tokenizer.pad_id, np.int32)
         segments, mask = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
@@ -132,7 +132,7 @@ class TokenizedExamples:
 
 
 def _tokenize(texts: list[str], tokenizer: BertTokenizer) -> tuple[np.ndarray, np.ndarray]:
-    """Ids of all texts in a row, and where each begins (and the last one ends)."""
+    """Returns the ids of all texts, one after another, and where each text begins (and the last one ends)."""
     parts = [tokenizer.tokenize(texts[i : i + _CHUNK]) for i in range(0, len(texts), _CHUNK)]
     sizes = np.concatenate([[0], *(part.row_lengths().numpy() for part in parts)])
     return np.concatenate([[], *(part.flat_values.numpy() for part in parts)]).astype(np.int32), np.cumsum(sizes)

@@ -11,10 +11,10 @@ class Examples:
     """Examples in the order of their source.
 
     Args:
-        texts: one text an example.
-        text_pairs: a second text each, or None.
-        labels: class numbers, or floats for regression, `[examples]`; None where they are not known.
-        ids: what the source calls the examples, for prediction files; their places by default.
+        texts: One text per example.
+        text_pairs: A second text per example, or None.
+        labels: Class numbers, or floats for regression, `[examples]`; None where they are not known.
+        ids: The source's names for the examples, for prediction files; their places by default.
     """
 
     texts: list[str]
@@ -36,7 +36,7 @@ class Examples:
         return Examples(pick(self.texts), pick(self.text_pairs), labels, pick(ids))
 
     def fingerprint(self) -> str:
-        """Returns a SHA-256 of texts and labels."""
+        """Returns the SHA-256 of texts and labels."""
         digest = hashlib.sha256()
         for text in [*self.texts, "\x00", *(self.text_pairs or [])]:
             digest.update(text.encode("utf-8", "surrogatepass") + b"\x00")

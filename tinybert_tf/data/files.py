@@ -1,8 +1,8 @@
 """A user's own tables: CSV, TSV and JSONL, with errors that name the file and the row.
 
-CSV follows RFC 4180 (quotes around fields, doubled inside). TSV has no quoting at all, as GLUE's files: a `"` is
-a `"`, and a field holds neither tab nor line break. JSONL has one object a line. All are UTF-8, with a header row
-in CSV and TSV.
+CSV follows RFC 4180 (quotes around fields, doubled inside). TSV has no quoting at all, like GLUE's files: a `"` is
+a `"`, and a field holds neither tab nor line break. JSONL has one object per line. All files are UTF-8; CSV and TSV
+have a header row.
 """
 
 import csv
@@ -26,7 +26,7 @@ csv.field_size_limit(1 << 30)  # texts may be longer than the 128 KiB that Pytho
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """Which columns hold what, "" for none; `labels_may_lack` for files that are only predicted on."""
+    """Which columns hold what, "" for none; `labels_may_lack` is for files that are only predicted on."""
 
     text: str = "text"
     text_pair: str = ""
@@ -36,7 +36,7 @@ class Columns:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What was read: texts, second texts or None, labels as text or None, and the row of each in its file."""
+    """Content of a file: texts, second texts or None, labels as text or None, and each example's row in the file."""
 
     path: Path
     argument: str
@@ -47,15 +47,15 @@ class Table:
 
 
 def read_table(path: str, columns: Columns, argument: str = "train_file") -> Table:
-    """Reads a file; its kind is told by its name.
+    """Reads a file, whose name tells its kind.
 
     Args:
-        path: ends in .csv, .tsv, .jsonl or .json.
-        columns: see there.
-        argument: what errors call the file.
+        path: Path that ends in .csv, .tsv, .jsonl or .json.
+        columns: Names of the columns to read.
+        argument: Name of the argument that errors blame.
 
     Raises:
-        InputError: the file, a column or a row cannot be used; the message names file and row.
+        InputError: The file, a column or a row cannot be used; the message names file and row.
     """
     file = Path(path).expanduser()
     readers = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".json": _jsonl}
@@ -89,10 +89,10 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
 
 
 def label_names(table: Table) -> tuple[str, ...]:
-    """Returns the classes of a training table: integers in the order of their value, else by name.
+    """Returns the classes of a training table: integers in the order of their value, other labels by name.
 
     Raises:
-        InputError: there is none or but one class, or the labels are numbers with fractions.
+        InputError: There are fewer than two classes, or the labels are numbers with fractions.
     """
     if table.labels is None:
         raise InputError(table.argument, f"{table.path} without labels", "labelled texts")
@@ -108,14 +108,14 @@ def label_names(table: Table) -> tuple[str, ...]:
 
 
 def to_examples(table: Table, labels: tuple[str, ...] | None) -> Examples:
-    """Returns a table's examples, its labels as numbers.
+    """Returns a table's examples, with labels as numbers.
 
     Args:
-        table: what was read.
-        labels: the classes, or None for regression.
+        table: Content of the file.
+        labels: The classes, or None for regression.
 
     Raises:
-        InputError: a label that is not among them, or not a number.
+        InputError: A label is not among the classes, or is not a number.
     """
     if table.labels is None:
         return Examples(table.texts, table.text_pairs, None, list(range(len(table.texts))))
@@ -144,13 +144,13 @@ def _tsv(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
 
 
 def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
-    """Rows with a header; a CSV row may span lines, so `line` says where the reader is."""
+    """Yields the rows under a header; a CSV row may span lines, so `line` says where the reader is."""
     number, header = 0, None
     while True:
         try:
             row = next(rows, None)
         except csv.Error as error:
-            # The line that the row begins in: an open quote runs on to the end of the file.
+            # The line in which the row begins: an open quote runs to the end of the file.
             raise InputError(argument, f"{path}, line {number + 1} ({error})", "CSV with closed quotes") from None
         if row is None:
             return
@@ -163,7 +163,8 @@ def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
                 raise InputError(argument, f"{path} with header {_shown(header)}", "every column name once")
             continue
         if len(row) != len(header):
-            raise InputError(argument, f"{path}, row {number}, of {len(row)} fields", f"{len(header)}, as its header")
+            got = f"{path}, row {number}, with {len(row)} fields"
+            raise InputError(argument, got, f"{len(header)}, as in the header")
         yield number, dict(zip(header, row))
 
 
@@ -174,9 +175,9 @@ def _jsonl(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(argument, f"{path}, row {number} ({error.msg})", "one JSON object a line") from None
+            raise InputError(argument, f"{path}, row {number} ({error.msg})", "one JSON object per line") from None
         if not isinstance(row, dict):
-            raise InputError(argument, f"{path}, row {number}: {line[:40]!r}", "one JSON object a line")
+            raise InputError(argument, f"{path}, row {number}: {line[:40]!r}", "one JSON object per line")
         yield number, row
 
 
@@ -209,6 +210,6 @@ def _number(label: str) -> float | None:
 
 
 def _shown(names: Iterable[str]) -> str:
-    """Some names, in one line: of a file without header they are texts."""
+    """Returns some names in one line, cut short: where a file has no header they are texts."""
     names = [" ".join(name.split())[:40] for name in names]
     return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

@@ -1,4 +1,4 @@
-"""The GLUE benchmark through tensorflow-datasets, and the files its server takes."""
+"""The GLUE benchmark through tensorflow-datasets, and the files that its server accepts."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from tinybert_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class GlueTask:
-    """What sets a GLUE task apart.
+    """What distinguishes a GLUE task.
 
     Args:
-        columns: the text's name in TFDS, and the second text's.
-        metrics: as the benchmark reports them.
-        splits: our name of each split to that of TFDS.
-        submission: our name of each unlabelled split to the file that the server wants.
-        submit_names: whether the server wants label names, not numbers.
+        columns: Name of the text in TFDS, and of the second text.
+        metrics: Metrics that the benchmark reports.
+        splits: TFDS's name for each split, by our name.
+        submission: Name of the file that the server expects for each unlabelled split, by our name of the split.
+        submit_names: Whether the server expects label names, not numbers.
     """
 
     columns: tuple[str, ...]
@@ -54,7 +54,7 @@ GLUE_TASKS = {
     "qnli": GlueTask(("question", "sentence"), submission={"test": "QNLI.tsv"}, submit_names=True),
     "rte": GlueTask(_PAIR, submission={"test": "RTE.tsv"}, submit_names=True),
     "wnli": GlueTask(_PAIR, submission={"test": "WNLI.tsv"}),
-    # A diagnostic set for MNLI models: nothing to train on.
+    # A diagnostic set for MNLI models; it has no training examples.
     "ax": GlueTask(
         ("premise", "hypothesis"), splits={"test": "test"}, submission={"test": "AX.tsv"}, submit_names=True
     ),
@@ -62,10 +62,10 @@ GLUE_TASKS = {
 
 
 def load(name: str) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Examples]]:
-    """Returns (labels, metrics, splits) of a GLUE task, downloaded by TFDS if need be.
+    """Returns (labels, metrics, splits) of a GLUE task, which TFDS downloads if necessary.
 
     Raises:
-        InputError: TFDS has no such data and cannot fetch it.
+        InputError: TFDS does not have the data and cannot download it.
     """
     import tensorflow_datasets as tfds
 
@@ -84,7 +84,7 @@ def load(name: str) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Example
 
 def _read(builder, task: GlueTask, split: str) -> Examples:
     rows = list(builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator())
-    rows.sort(key=lambda row: int(row["idx"]))  # TFDS shuffles when it writes; the server wants their order
+    rows.sort(key=lambda row: int(row["idx"]))  # TFDS shuffles when it writes; the server expects GLUE's order
     columns = [[row[column].decode("utf-8") for row in rows] for column in task.columns]
     labels = np.array([row["label"] for row in rows])
     known = len(labels) and not np.any(labels == -1)
@@ -96,11 +96,11 @@ def write_submission(path: Path, task: GlueTask, ids: Sequence, predictions: np.
     """Writes a file for GLUE's server: a header, then index and prediction, separated by a tab.
 
     Args:
-        path: the file.
-        task: says whether names or numbers are wanted.
-        ids: of the examples.
-        predictions: class numbers in the order of `labels`, or scores, which are cut to 0 to 5.
-        labels: in the order of the numbers; GLUE's own order where numbers are wanted.
+        path: The file.
+        task: The task, which says whether names or numbers are expected.
+        ids: Ids of the examples.
+        predictions: Class numbers in the order of `labels`, or scores, which are clipped to 0 to 5.
+        labels: Labels in the order of the class numbers, which is GLUE's order where numbers are expected.
     """
     lines = ["index\tprediction"]
     for key, value in zip(ids, predictions):

@@ -13,13 +13,13 @@ MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; the rest stay as th
 def mask_tokens(
     batch: dict, tokenizer: BertTokenizer, probability: float, rng: np.random.Generator
 ) -> tuple[dict, np.ndarray]:
-    """Chooses tokens to guess and hides them.
+    """Chooses tokens to be guessed and hides them.
 
     Args:
-        batch: full rows, `[batch, length]`.
-        tokenizer: with a `[MASK]`.
-        probability: share of each row's tokens that is chosen; at least one, never a special token.
-        rng: of the choice.
+        batch: Full rows, `[batch, length]`.
+        tokenizer: A tokenizer with a `[MASK]`.
+        probability: Share of each row's tokens that is chosen: at least one token, never a special one.
+        rng: Generator of the random choices.
 
     Returns:
         The inputs, with `masked_positions` `[batch, chosen]`; and the chosen tokens' ids, of the same shape.
@@ -39,7 +39,7 @@ def mask_tokens(
 
 
 class MaskedText:
-    """Endless masked batches of packed text; what comes at a position depends on the text and the seed alone."""
+    """Endless masked batches of packed text; the batch at a position depends on the text and the seed alone."""
 
     def __init__(self, text: PackedText, probability: float):
         self.text, self.probability = text, probability
@@ -50,7 +50,7 @@ class MaskedText:
             yield self._mask(batch, [self.text.seed, 1, *position]), position
 
     def held_out(self, num_sequences: int) -> tuple[dict, np.ndarray] | None:
-        """Returns masked held-out sequences, or None where the corpus holds nothing out."""
+        """Returns masked held-out sequences, or None if the corpus holds none out."""
         masked = [self._mask(b, [self.text.seed, 2, i]) for i, b in enumerate(self.text.held_out(num_sequences))]
         if not masked:
             return None

@@ -1,4 +1,4 @@
-"""The packaged texts, each parsed in one place: as documents for a corpus, as labelled rows for a task."""
+"""The packaged texts, each parsed in one place: documents for a corpus, and labelled rows for a task."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from tinybert_tf.data.splits import split_of
 
 
 class Row(NamedTuple):
-    """A text under its key, by which it is split, and its class: None where the source knows none."""
+    """A text, the key that decides its split, and its class, or None if the source gives none."""
 
     key: str
     text: str
@@ -17,7 +17,7 @@ class Row(NamedTuple):
 
 
 def movie_reviews() -> list[Row]:
-    """Returns snippets of film reviews, "negative" or "positive" by the sign of a mean of some twenty ratings."""
+    """Returns snippets of film reviews, "negative" or "positive" by the sign of the mean of some twenty ratings."""
     file = assets.fetch("movie_reviews") / "movieReviewSnippets_GroundTruth.txt"
     lines = (line.split("\t", 2) for line in file.read_text(encoding="utf-8").splitlines())
     signs = {-1: "negative", 0: None, 1: "positive"}
@@ -37,7 +37,7 @@ READERS = {"movie_reviews": movie_reviews, "wiki_openings": wiki_openings}
 
 
 def documents(asset: str) -> Iterator[str]:
-    """Yields an asset's texts but those that the packaged tasks evaluate on; a text may stand under two keys."""
+    """Yields the texts of an asset, except those that the packaged tasks evaluate on."""
     rows = READERS[asset]()
-    held_out = {row.text for row in rows if split_of(row.key) != "train"}
+    held_out = {row.text for row in rows if split_of(row.key) != "train"}  # by text, which may have two keys
     return (row.text for row in rows if row.text not in held_out)

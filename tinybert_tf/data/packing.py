@@ -1,4 +1,4 @@
-"""Unlabelled text as full sequences: no padding, and an order that is a function of seed and step."""
+"""Unlabelled text as full sequences: no padding, and an order that depends on seed and step alone."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _SPECIAL = 2  # [CLS] and the last [SEP]; a pair has one more
 
 
 class Position(NamedTuple):
-    """Where a stream of batches stands: what the next batch is."""
+    """A position in a stream of batches: the one of the next batch."""
 
     epoch: int = 0
     window: int = 0
@@ -30,16 +30,16 @@ class PackedText:
 
     The corpus is read in windows of 4 MiB. The documents of a window are shuffled, tokenized, joined and cut into
     sequences, `[CLS] text [SEP]` or, for half of them, `[CLS] text [SEP] text that follows [SEP]`, and the sequences
-    are shuffled in turn. A tenth of the batches is short (a quarter or a half of the length), whole
-    batches of one length, so that nothing is ever padded. The end of a window fills its last batch with sequences
-    of the same window. What comes at a `Position` depends on corpus, tokenizer, sizes and seed alone.
+    are shuffled too. A tenth of the batches are short (a quarter or a half of the length). All sequences of a batch
+    have one length, so nothing is ever padded. The last batch of a window is filled up with sequences of the same
+    window. The batch at a `Position` depends on corpus, tokenizer, sizes and seed alone.
 
     Args:
-        corpus: the documents.
-        tokenizer: the tokenizer of teacher and student.
-        batch_size: sequences in a batch.
-        sequence_length: tokens in a sequence, special ones included.
-        seed: of every shuffle.
+        corpus: The documents.
+        tokenizer: The tokenizer of teacher and student.
+        batch_size: Sequences per batch.
+        sequence_length: Tokens per sequence, special tokens included.
+        seed: Seed of every shuffle.
     """
 
     def __init__(self, corpus: Corpus, tokenizer: BertTokenizer, batch_size: int, sequence_length: int, seed: int = 0):
@@ -50,7 +50,7 @@ class PackedText:
         self.seed = seed
 
     def batches(self, start: Position = START, epochs: int | None = None) -> Iterator[tuple[dict, Position]]:
-        """Yields (batch, the position after it), from `start` on; for ever without `epochs`.
+        """Yields (batch, the position after it), from `start` on; without end if `epochs` is None.
 
         A batch is a dict of `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
         """
@@ -75,7 +75,7 @@ class PackedText:
         ).prefetch(2)
 
     def held_out(self, num_sequences: int) -> list[dict]:
-        """Returns up to that many full sequences of the corpus's held-out slice, in batches; maybe none."""
+        """Returns up to this many full sequences of the corpus's held-out slice, in batches; the list may be empty."""
         texts, size = [], 0
         for text in self.corpus.documents(held_out=True):
             texts.append(text)
@@ -88,7 +88,7 @@ class PackedText:
         return [packed.batch(i) for i in range(min(packed.num_batches, -(-num_sequences // self.batch_size)))]
 
     def count(self, epochs: int) -> int:
-        """Returns the number of batches in that many epochs. Reads and tokenizes the corpus to tell."""
+        """Returns the number of batches in this many epochs; to count them it reads and tokenizes the corpus."""
         return sum(
             self._pack(texts, [self.seed, epoch, window]).num_batches
             for epoch in range(epochs)
@@ -118,7 +118,7 @@ class _Packed:
 
     def __init__(self, tokens, tokenizer, batch_size, sequence_length, short_share, rng):
         self.tokens, self.tokenizer = tokens, tokenizer
-        fewest = _SPECIAL + 2  # a pair of one token each has five; a single one never comes that short
+        fewest = _SPECIAL + 2  # a pair of one token each has five; a single text is never that short
         shorts = sorted({length for d in (4, 2) if (length := sequence_length // d) > fewest})
         limit = -(-len(tokens) // (batch_size * max(1, (shorts or [sequence_length])[0] - 3)))
         short = (rng.random(limit) < short_share) & bool(shorts)
@@ -131,7 +131,7 @@ class _Packed:
             pairs[: self.num_batches],
             room[: self.num_batches],
         )
-        # Where each sequence begins: laid end to end in a random order, round and round the window's tokens.
+        # Where each sequence begins: they lie end to end in random order, and start again at the end of the window.
         order = rng.permutation(room.size)
         ends = np.cumsum(room.ravel()[order])
         starts = np.empty(room.size, np.int64)

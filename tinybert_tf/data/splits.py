@@ -1,8 +1,8 @@
-"""Splits that depend on nothing but a document's own key, so that no text ever changes sides."""
+"""Splits that depend only on a document's own key, so that no text ever changes its split."""
 
 import hashlib
 
-# Of a hundred buckets, what the packaged tasks evaluate on.
+# The buckets, of a hundred, that the packaged tasks evaluate on.
 _DEV, _TEST = range(0, 10), range(10, 30)
 
 

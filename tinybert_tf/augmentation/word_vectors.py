@@ -9,7 +9,7 @@ import numpy as np
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
 
-MOST_WORDS = 100_000  # the most frequent ones, as the reference implementation; vectors of rare words are poor
+MOST_WORDS = 100_000  # the most frequent ones, as in the reference implementation; vectors of rare words are poor
 _BLOCK = 256
 
 
@@ -17,8 +17,8 @@ class WordVectors:
     """Words, most frequent first, and their vectors.
 
     Args:
-        words: the words.
-        table: `[words, width]`.
+        words: The words.
+        table: The vectors, `[words, width]`.
     """
 
     def __init__(self, words: Sequence[str], table: np.ndarray):
@@ -35,10 +35,10 @@ class WordVectors:
 
     @classmethod
     def load(cls, name: str, argument: str = "vectors") -> "WordVectors":
-        """Loads the packaged "glove_6b_50d", a text file as GloVe's, or a .npy beside a .txt of as many words.
+        """Loads the packaged "glove_6b_50d", a text file in GloVe's format, or a .npy beside a .txt of as many words.
 
         Raises:
-            InputError: no such vectors, or a file that is not what it should be; names the line.
+            InputError: There are no such vectors, or the file is malformed; the message names the line.
         """
         if name in assets.VECTORS:
             return cls._packaged(assets.fetch(name))
@@ -65,7 +65,7 @@ class WordVectors:
             raise InputError(argument, f"{path} ({error})", f"vectors, and their words in {words_path.name}") from None
         if table.ndim != 2 or len(table) != len(words):
             got = f"{path} of shape {table.shape} and {len(words)} words in {words_path.name}"
-            raise InputError(argument, got, "one row a word")
+            raise InputError(argument, got, "one row per word")
         return cls(words, table)
 
     @classmethod
@@ -75,7 +75,7 @@ class WordVectors:
             for number, line in enumerate(stream, 1):
                 word, *values = _fields(line, len(rows[0]) if rows else None)
                 if number == 1 and len(values) == 1:
-                    continue  # word2vec's header: how many, how wide
+                    continue  # word2vec's header: number of words, and width
                 try:
                     row = np.array(values, np.float32)
                 except ValueError:
@@ -88,17 +88,17 @@ class WordVectors:
                 if len(words) == MOST_WORDS:
                     break
         if not words:
-            raise InputError(argument, f"{path}, which is empty", "a word and its vector a line")
+            raise InputError(argument, f"{path}, which is empty", "one word and its vector per line")
         return cls(words, np.stack(rows))
 
     def neighbours(self, words: Sequence[str], count: int) -> dict[str, list[str]]:
-        """Returns for every word up to `count` others, nearest first by cosine; none for unknown words."""
+        """Returns up to `count` other words for each word, nearest first by cosine; none for unknown words."""
         known = [word for word in dict.fromkeys(words) if word in self.places]
         found = {word: [] for word in words}
         for begin in range(0, len(known), _BLOCK):
             block = known[begin : begin + _BLOCK]
             likeness = self.table[[self.places[word] for word in block]] @ self.table.T
-            most = min(4 * count + 1, likeness.shape[1])  # some are numbers, names with dots, or the word itself
+            most = min(4 * count + 1, likeness.shape[1])  # some are numbers, dotted names, or the word itself
             top = np.argpartition(-likeness, most - 1, axis=1)[:, :most]
             for word, places, values in zip(block, top, likeness):
                 ranked = (self.words[place] for place in places[np.argsort(-values[places], kind="stable")])
@@ -107,7 +107,7 @@ class WordVectors:
 
 
 def _fields(line: str, width: int | None) -> list[str]:
-    """A line's word and its `width` numbers; the word may have spaces in it (". . ." in GloVe's 840B), no number."""
+    """Returns a line's word and `width` numbers. A word may contain spaces (". . ." in GloVe's 840B), but no number."""
     fields = line.rstrip().split(" ")
     extra = len(fields) - 1 - width if width else 0
     if extra > 0 and not any(_is_number(field) for field in fields[1 : extra + 1]):

@@ -1,1 +1,1 @@
-"""What a model answers, how good its answers are, and what they cost."""
+"""A model's answers, how good they are, and what they cost."""

@@ -1,4 +1,4 @@
-"""A model on dev, where choices are made: which checkpoint is the best."""
+"""A model's metrics on dev, by which the best checkpoint is chosen."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from tinybert_tf.models import BertClassifier
 
 
 def dev_evaluator(model: BertClassifier, task: Task, length: int) -> Callable[[], dict[str, float]]:
-    """Returns a function that measures the model, as it then is, on dev: the task's metrics, and their mean as `score`.
+    """Returns a function that measures the current model on dev: the task's metrics, and their mean as `score`.
 
     Args:
         model: The classifier.
@@ -37,5 +37,5 @@ def dev_evaluator(model: BertClassifier, task: Task, length: int) -> Callable[[]
 
 
 def in_one_line(values: dict[str, float]) -> str:
-    """Returns metrics by name, for people: fractions as percentages, without the mean that choices are made by."""
+    """Returns metrics as text for people: percentages, without the mean by which checkpoints are chosen."""
     return ", ".join(f"{name} {100 * value:.2f}" for name, value in values.items() if name != "score")

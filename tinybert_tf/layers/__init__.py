@@ -1,4 +1,4 @@
-"""The layers of a BERT encoder, with attention scores in the open."""
+"""The layers of a BERT encoder, which return their attention scores."""
 
 from tinybert_tf.layers.attention import MultiHeadSelfAttention
 from tinybert_tf.layers.embeddings import BertEmbeddings

@@ -7,7 +7,7 @@ from tinybert_tf.errors import InputError
 
 
 def _gelu_exact(x):
-    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))  # Keras's own becomes Erfc in TensorFlow, which ONNX has not
+    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))  # Keras's own becomes TensorFlow's Erfc, which ONNX lacks
 
 
 def _gelu_tanh(x):
@@ -28,7 +28,7 @@ def get_activation(name: str):
     """Returns the function of a Hugging Face `hidden_act`: "gelu" is the erf form, "gelu_new" the tanh form.
 
     Raises:
-        InputError: the name is not one of `ACTIVATIONS`.
+        InputError: The name is not one of `ACTIVATIONS`.
     """
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise InputError("activation", repr(name), f"one of {', '.join(ACTIVATIONS)}")
@@ -36,5 +36,5 @@ def get_activation(name: str):
 
 
 def bert_initializer() -> keras.initializers.Initializer:
-    """Returns BERT's initializer for matrices: normal, cut at two deviations of 0.02."""
+    """Returns BERT's initializer for matrices: a normal distribution of deviation 0.02, cut at two deviations."""
     return keras.initializers.TruncatedNormal(stddev=0.02)

@@ -6,24 +6,24 @@ from keras import ops
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import bert_initializer
 
-# Added to the score of a padded key. Large enough that exp() gives 0 in float32 beside any score a BERT
-# produces, small enough for float16 and for quantized ranges.
+# Added to the score of a padded key. It is large enough that exp() gives 0 in float32 beside any score of a BERT,
+# and small enough for float16 and for quantized ranges.
 MASKED_SCORE = -1e4
 
 
 def additive_mask(padding_mask, dtype):
-    """Turns `[batch, length]` (1 = token, 0 = padding) into `[batch, 1, 1, key]`, to be added to the scores."""
+    """Returns a mask `[batch, 1, 1, key]` to add to the scores, from `[batch, length]` (1 = token, 0 = padding)."""
     # Not [:, None, None, :]: LiteRT's converter has no strided slice with new axes.
     return ops.expand_dims((1.0 - ops.cast(padding_mask, dtype)) * MASKED_SCORE, (1, 2))
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class MultiHeadSelfAttention(keras.layers.Layer):
-    """Self-attention, softmax(QKᵀ/√d + mask)V, that also returns QKᵀ/√d: what TinyBERT's equation 7 compares.
+    """Self-attention, softmax(QKᵀ/√d + mask)V, that also returns QKᵀ/√d, which TinyBERT's equation 7 compares.
 
     Args:
-        num_heads: number of heads; divides the input's width.
-        dropout: rate on the attention probabilities while training.
+        num_heads: Number of heads, a divisor of the input's width.
+        dropout: Dropout rate on the attention probabilities while training.
     """
 
     def __init__(self, num_heads: int, dropout: float = 0.1, **kwargs):
@@ -51,9 +51,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         Args:
             hidden: The layer's input `[batch, length, hidden_dim]`.
             attention_mask: An additive mask `[batch, 1, 1, key]`, or None.
-            position_bias: What is added to the scores, `[1, heads, query, key]`, or None.
+            position_bias: A bias that is added to the scores, `[1, heads, query, key]`, or None.
             training: Whether dropout is on.
-            return_query_key_value: Whether queries, keys and values are returned as well.
+            return_query_key_value: Whether to return queries, keys and values too.
 
         Returns:
             The output `[batch, length, hidden_dim]`, and the scores `[batch, heads, query, key]`: scaled, with the
@@ -71,7 +71,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         return (*outputs, ops.concatenate([query, key, value], axis=-1)) if return_query_key_value else outputs
 
     def _split_heads(self, x):
-        """`[batch, length, hidden_dim]` to `[batch, heads, length, head_dim]`."""
+        """Reshapes `[batch, length, hidden_dim]` to `[batch, heads, length, head_dim]`."""
         x = ops.reshape(x, (-1, ops.shape(x)[1], self.num_heads, self.head_dim))
         return ops.transpose(x, (0, 2, 1, 3))
 

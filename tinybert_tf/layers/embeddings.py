@@ -9,10 +9,10 @@ from tinybert_tf.layers.activations import bert_initializer
 
 @tf.custom_gradient
 def _lookup(table, ids):
-    """Rows of `table`, with a dense gradient.
+    """Looks up rows of `table`, with a dense gradient.
 
-    The gradient of a plain gather is a list of slices in which a token that occurs twice stands twice. Keras 3
-    squares such a list slice by slice, so both `global_clipnorm` and Adam's second moment come out wrong.
+    The gradient of a plain gather is a list of slices, with two slices for a token that occurs twice. Keras 3 squares
+    such a list slice by slice, which gives a wrong `global_clipnorm` and a wrong second moment in Adam.
     """
 
     def grad(upstream):
@@ -25,7 +25,7 @@ def _lookup(table, ids):
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class DenseGradientEmbedding(keras.layers.Embedding):
-    """`keras.layers.Embedding` whose gradient is a dense tensor, so that optimizers treat repeated ids rightly."""
+    """`keras.layers.Embedding` whose gradient is a dense tensor, so that optimizers treat repeated ids correctly."""
 
     def call(self, inputs):
         if keras.backend.backend() != "tensorflow":
@@ -36,15 +36,15 @@ class DenseGradientEmbedding(keras.layers.Embedding):
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertEmbeddings(keras.layers.Layer):
-    """Token + position + segment embeddings, layer-normalized: the output is hidden state 0 of the encoder.
+    """Token + position + segment embeddings, layer-normalized: hidden state 0 of the encoder.
 
     Args:
-        vocabulary_size: rows of the token table.
-        hidden_dim: width of every table.
-        max_sequence_length: rows of the position table.
-        num_segments: rows of the segment table; 0 for none.
-        layer_norm_epsilon: added to the variance.
-        dropout: rate, applied after the normalization while training.
+        vocabulary_size: Rows of the token table.
+        hidden_dim: Width of every table.
+        max_sequence_length: Rows of the position table.
+        num_segments: Rows of the segment table; 0 for no table.
+        layer_norm_epsilon: Number that is added to the variance.
+        dropout: Dropout rate after the normalization while training.
     """
 
     def __init__(
@@ -87,7 +87,19 @@ class BertEmbeddings(keras.layers.Layer):
         self.built = True
 
     def call(self, token_ids, segment_ids, training=None):
-        """Args: `token_ids` and `segment_ids` `[batch, length]`. Returns `[batch, length, hidden_dim]`."""
+        """Embeds tokens.
+
+        Args:
+            token_ids: Ids of the tokens, `[batch, length]`.
+            segment_ids: Segment of each token, `[batch, length]`.
+            training: Whether dropout is on.
+
+        Returns:
+            The embeddings, `[batch, length, hidden_dim]`.
+
+        Raises:
+            ValueError: The rows are longer than the position table.
+        """
         length = token_ids.shape[1]
         if length is not None and length > self.max_sequence_length:
             raise ValueError(f"token_ids: got {length} tokens in a row; expected at most {self.max_sequence_length}")

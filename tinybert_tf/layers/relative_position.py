@@ -1,4 +1,4 @@
-"""A bias on attention scores by the distance of query and key: T5's, as MPNet has it."""
+"""A bias on attention scores that depends on the distance of query and key: T5's, which MPNet uses too."""
 
 import math
 
@@ -9,17 +9,17 @@ from keras import ops
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.layers.embeddings import DenseGradientEmbedding
 
-_MAX_DISTANCE = 128  # from which on all distances share a bucket
+_MAX_DISTANCE = 128  # all distances from this one on share a bucket
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class RelativePositionBias(keras.layers.Layer):
-    """A number for each head and each bucket of distances (arXiv 1910.10683, section 2.1; 2004.09297 for MPNet).
+    """One number per head and bucket of distances (arXiv 1910.10683, section 2.1; for MPNet arXiv 2004.09297).
 
     Args:
-        num_buckets: of distances, half of them for keys behind the query.
-        num_heads: of the attention.
-        max_sequence_length: longest row.
+        num_buckets: Number of buckets, half of them for keys after the query.
+        num_heads: Number of attention heads.
+        max_sequence_length: Length of the longest row.
     """
 
     def __init__(self, num_buckets: int, num_heads: int, max_sequence_length: int, **kwargs):
@@ -52,7 +52,7 @@ class RelativePositionBias(keras.layers.Layer):
 
 
 def buckets_of(distances: np.ndarray, num_buckets: int) -> np.ndarray:
-    """Returns the bucket of each distance, key minus query, int32: one each for near ones, logarithmic beyond."""
+    """Returns the bucket of each distance, key minus query, int32: one per near distance, logarithmic beyond."""
     half = num_buckets // 2
     exact = half // 2
     size = np.abs(distances)

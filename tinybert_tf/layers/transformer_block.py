@@ -11,11 +11,11 @@ class TransformerBlock(keras.layers.Layer):
     """Post-layer-norm Transformer encoder layer: self-attention, then a two-layer feed-forward network.
 
     Args:
-        num_heads: attention heads; divides the input's width.
-        intermediate_dim: width of the feed-forward network.
-        activation: a Hugging Face `hidden_act` name, see `tinybert_tf.layers.activations`.
-        layer_norm_epsilon: added to the variance.
-        dropout: rate on attention probabilities and on both sub-layers' outputs while training.
+        num_heads: Number of attention heads, a divisor of the input's width.
+        intermediate_dim: Width of the feed-forward network.
+        activation: A Hugging Face `hidden_act` name, see `tinybert_tf.layers.activations`.
+        layer_norm_epsilon: Number that is added to the variance.
+        dropout: Dropout rate on attention probabilities and on the outputs of both sub-layers while training.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class TransformerBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, hidden, attention_mask=None, position_bias=None, training=None, return_query_key_value=False):
-        """Computes one layer; the arguments are those of `MultiHeadSelfAttention`.
+        """Computes one layer; takes the arguments of `MultiHeadSelfAttention`.
 
         Returns:
             The layer's output `[batch, length, hidden_dim]` and its attention scores `[batch, heads, query, key]`; with

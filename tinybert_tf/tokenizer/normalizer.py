@@ -9,7 +9,7 @@ import numpy as np
 
 
 def _normalize(character: str, lowercase: bool) -> str:
-    """BERT's normalisation of one character: clean, then NFD without accents in lower case."""
+    """Returns a character as BERT normalises it: cleaned, then in NFD without accents and in lower case."""
     category = unicodedata.category(character)
     if character in "\t\n\r" or category in ("Zs", "Zl", "Zp"):
         return " "
@@ -25,8 +25,8 @@ def _normalize(character: str, lowercase: bool) -> str:
 def normalizer_model(lowercase: bool) -> np.ndarray:
     """Compiles BERT's normalisation for tf-text's `FastBertNormalizer`: a flatbuffer, uint8 `[size_bytes]`.
 
-    tf-text's own tables are not BERT's: uncased they fold by compatibility (`…` to `...`, `ß` to `ss`), and they
-    part words where BERT drops a character. The model holds a tree from the UTF-8 bytes of each changed
+    tf-text's own tables are not BERT's: the uncased ones fold by compatibility (`…` to `...`, `ß` to `ss`), and all
+    split words where BERT drops a character. The model holds a tree from the UTF-8 bytes of each changed
     character to a number, `1 << 30 | offset << 6 | length`, that finds its replacement in a pool of bytes.
     """
     values = {bytes([byte]): "" for byte in range(0x80, 0x100)}  # stray bytes are dropped
@@ -34,7 +34,7 @@ def normalizer_model(lowercase: bool) -> np.ndarray:
         character = chr(code)
         key = character.encode(errors="ignore")  # nothing for surrogates, which UTF-8 does not have
         if code % 64 == 0:
-            values |= {key[:n]: "" for n in range(1, len(key))}  # so is what is left of a character cut short
+            values |= {key[:n]: "" for n in range(1, len(key))}  # so is the rest of a character that was cut
         if (new := _normalize(character, lowercase)) != character:
             values[key] = new
     pool, numbers = bytearray(), {}
@@ -48,19 +48,19 @@ def normalizer_model(lowercase: bool) -> np.ndarray:
     builder.StartObject(4)
     builder.PrependBoolSlot(0, lowercase, False)
     builder.PrependUOffsetTRelativeSlot(1, tree, 0)
-    builder.PrependInt32Slot(2, numbers[""], 0)  # what NUL becomes: no key can hold it
+    builder.PrependInt32Slot(2, numbers[""], 0)  # the replacement of NUL, which no key can hold
     builder.PrependUOffsetTRelativeSlot(3, strings, 0)
     builder.Finish(builder.EndObject())
     return np.frombuffer(bytes(builder.Output()), np.uint8)
 
 
 def _double_array(values: dict[bytes, int]) -> np.ndarray:
-    """Packs a prefix tree as a double array, uint32 `[units]`, in darts-clone's format; equal subtrees only once.
+    """Packs a prefix tree as a double array, uint32 `[units]`, in darts-clone's format, with equal subtrees only once.
 
-    A node has a base of its own: its value stands there, and its child by `byte` at `base ^ byte`.
+    Each node has a base: its value is stored there, and its child by `byte` at `base ^ byte`.
 
     Args:
-        values: the value of each key; every beginning of a key is a key itself.
+        values: Value of each key; every prefix of a key is a key itself.
     """
     units, bases, branches, base = {0: 0}, {}, collections.defaultdict(list), 0
     for key in sorted(values, key=len, reverse=True):  # children first, and siblings still in order

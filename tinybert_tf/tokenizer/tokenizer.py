@@ -17,7 +17,7 @@ CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 
 # BERT gives up on words of more than 100 characters; tf-text counts bytes, of which a character has at most 4.
 _MAX_BYTES_PER_WORD = 400
-# Found wherever a long word is, and hardly elsewhere; a fuller set of characters would make it tens of times slower.
+# Matches every text with a long word, and few others; a fuller set of characters would be tens of times slower.
 _MAYBE_LONG_WORD = r"(?s).*[^ !-/:-@\x{3001}\x{3002}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{101}.*"
 _SEPARATOR = (  # punctuation and ideographs, words by themselves
     r"([!-/:-@\[-`{-~\p{P}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}"
@@ -27,17 +27,17 @@ _SEPARATOR = (  # punctuation and ideographs, words by themselves
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertTokenizer:
-    """Turns text into the three tensors a BERT takes; runs inside `tf.data` and a SavedModel.
+    """Turns text into the three tensors that a BERT takes; runs inside `tf.data` and a SavedModel.
 
     The ids are those of Hugging Face's `tokenizers`; `docs/tokenizer.md` lists the few exceptions.
 
     Args:
         vocabulary: The WordPieces, in the order of their ids; `[UNK]`, `[CLS]`, `[SEP]` and `[PAD]` among them.
-        lowercase: Whether to lower-case and strip accents, as uncased BERTs want.
+        lowercase: Whether to lower-case and strip accents, as uncased BERTs expect.
         sequence_length: Most tokens in a row, special tokens included.
 
     Raises:
-        InputError: The vocabulary lacks a special token, repeats a piece, or is not one that tf-text takes.
+        InputError: The vocabulary lacks a special token, repeats a piece, or tf-text refuses it.
     """
 
     def __init__(self, vocabulary: Sequence[str], lowercase: bool = True, sequence_length: int = 128):
@@ -66,15 +66,15 @@ class BertTokenizer:
 
     @classmethod
     def from_file(cls, path: str | Path, **kwargs) -> "BertTokenizer":
-        """Reads a `vocab.txt`: one WordPiece per line; white space at the end of a line is left out.
+        """Reads a `vocab.txt`: one WordPiece per line; white space at the end of a line is dropped.
 
         Raises:
-            InputError: There is no such file, or it is not UTF-8, or not the vocabulary of a BERT.
+            InputError: There is no such file, it is not UTF-8, or it is not the vocabulary of a BERT.
         """
         return cls(read_vocabulary(path), **kwargs)
 
     def with_sequence_length(self, sequence_length: int) -> "BertTokenizer":
-        """Returns a tokenizer of the same vocabulary that puts so many tokens in a row at most."""
+        """Returns a tokenizer of the same vocabulary with another limit of tokens in a row."""
         other = copy.copy(self)  # the ops in the graph are shared
         other.sequence_length = sequence_length
         return other
@@ -84,9 +84,9 @@ class BertTokenizer:
         write_vocabulary(self.vocabulary, path)
 
     def tokenize(self, texts) -> tf.RaggedTensor:
-        """WordPiece ids without special tokens: strings `[batch]` to ragged int32 `[batch, (pieces)]`.
+        """Returns WordPiece ids without special tokens: ragged int32 `[batch, (pieces)]` for strings `[batch]`.
 
-        Bytes that are not UTF-8 are left out.
+        Bytes that are not UTF-8 are dropped.
 
         Raises:
             InputError: `texts` is one string or a table of them.
@@ -123,7 +123,7 @@ class BertTokenizer:
         return self._pack(first, second, limit - specials)
 
     def _pack(self, first: tf.RaggedTensor, second: tf.RaggedTensor | None, room: int) -> dict[str, tf.Tensor]:
-        """Gathers each row's tokens from a list of all: far quicker than joining ragged tensors."""
+        """Gathers each row's tokens from one list of all tokens: much faster than joining ragged tensors."""
         tokens = [[self.pad_id, self.cls_id, self.sep_id], first.values]
         start, n1 = 3 + _column(first.row_starts()), _column(first.row_lengths())
         if second is None:
@@ -154,10 +154,10 @@ class BertTokenizer:
 
 
 def truncate_pair(n1: tf.Tensor, n2: tf.Tensor, room: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cuts two texts' lengths to `room` pieces together, the longer one first (Hugging Face's `longest_first`).
+    """Cuts two texts' lengths to `room` pieces together, the longer text first (Hugging Face's `longest_first`).
 
-    The shorter text keeps up to half of the room; where both are longer, an odd piece goes to the longer text,
-    or to the second one if they are equally long.
+    The shorter text keeps up to half of the room. If both are longer than that, an odd piece goes to the longer
+    text, or to the second if they are equally long.
     """
     short, long = tf.minimum(n1, n2), tf.maximum(n1, n2)
     short = tf.where(short + long <= room, short, tf.minimum(short, room // 2))
@@ -170,6 +170,6 @@ def _column(values: tf.Tensor) -> tf.Tensor:
 
 
 def _blot_long_words(texts: tf.Tensor) -> tf.Tensor:
-    """Makes words of more than 100 characters unknown."""
+    """Replaces words of more than 100 characters by an unknown one."""
     texts = tf.strings.regex_replace(texts, _SEPARATOR, r" \1 ")
-    return tf.strings.regex_replace(texts, "[^ ]{101,}", "\x01")  # neither normalised text nor a piece has a \x01
+    return tf.strings.regex_replace(texts, "[^ ]{101,}", "\x01")  # neither normalised text nor any piece has a \x01

@@ -8,7 +8,7 @@ from tinybert_tf.files import write_text
 
 
 def read_vocabulary(path: str | Path) -> list[str]:
-    """Reads a `vocab.txt`; white space at the end of a line is left out.
+    """Reads a `vocab.txt`; white space at the end of a line is dropped.
 
     Raises:
         InputError: There is no such file, or it is not UTF-8.

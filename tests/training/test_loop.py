@@ -9,7 +9,7 @@ from tinybert_tf.training.loop import Schedule, _learning_rate, train
 from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory
 
-SCORES = [0.1, 0.3, 0.9, 0.9, 0.2]  # before training, then after each update
+SCORES = [0.1, 0.3, 0.9, 0.9, 0.2]  # before training, then after each step
 
 
 def stream(position):
@@ -54,7 +54,7 @@ def test_the_model_ends_with_its_first_best_weights(tmp_path):
 
 
 def test_a_killed_run_remembers_what_was_best(tmp_path):
-    with pytest.raises(StopIteration):  # the evaluation after the last update dies
+    with pytest.raises(StopIteration):  # the evaluation after the last step dies
         run(tmp_path, SCORES[:-1])
     last, folder = run(tmp_path, SCORES[-1:])
     assert last == 2.0

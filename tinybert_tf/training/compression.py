@@ -1,8 +1,8 @@
 """Learning under compression: quantization-aware training and magnitude pruning, for any optimizer and any model.
 
-tensorflow-model-optimization's model wrappers refuse Keras 3; its quantizer and its pruning schedule are plain
-TensorFlow, and are used here. Importing it switches `tf.keras` to the legacy Keras: that is undone here, and no other
-module may import it.
+The model wrappers of tensorflow-model-optimization refuse Keras 3, but its quantizer and its pruning schedule are
+plain TensorFlow and are used here. Importing it switches `tf.keras` to the legacy Keras. This module undoes that, and
+no other module may import it.
 """
 
 import os
@@ -21,7 +21,7 @@ _PRUNE_EVERY = 10  # steps between new masks
 def _model_optimization():
     """Returns tensorflow-model-optimization, leaving `tf.keras` and the environment as they were."""
     before = os.environ.get("TF_USE_LEGACY_KERAS")
-    _ = tf.keras.Model  # loaded now, it stays Keras 3
+    _ = tf.keras.Model  # stays Keras 3, because it is loaded now
     try:
         import tensorflow_model_optimization
     finally:
@@ -33,10 +33,10 @@ def _model_optimization():
 
 
 class CompressedWeight:
-    """One matrix or table as a file will hold it: its values quantized, the smallest of them zero.
+    """One matrix or table with the values that a file will hold: quantized, and the smallest of them zero.
 
-    Quantized with the bits and scales of `configs.NUMBER_FORMATS`, as `--stage=export` does it, so that the conversion
-    changes nothing.
+    It has the bits and scales of `configs.NUMBER_FORMATS`, which `--stage=export` uses too, so the conversion changes
+    nothing.
 
     Args:
         variable: The model's weight, `[inputs, outputs]` or `[rows, width]`.
@@ -45,7 +45,7 @@ class CompressedWeight:
     """
 
     def __init__(self, variable: keras.Variable, number_format: NumberFormat | None, pruned: bool):
-        # A copy: of `variable.value` Keras would make a second name for the same memory.
+        # A copy: from `variable.value` Keras would make a second name for the same memory.
         self.variable, self.latent = variable, keras.Variable(variable.numpy(), name=variable.name)
         # What an earlier phase has pruned stays pruned until there is a new mask.
         self.mask = keras.Variable((np.asarray(variable) != 0).astype(np.float32), name="mask") if pruned else None
@@ -61,7 +61,7 @@ class CompressedWeight:
         self._range = {name: tf.Variable(tf.zeros(channels), trainable=False) for name in ("min_var", "max_var")}
 
     def set_sparsity(self, sparsity) -> None:
-        """Makes the mask anew: the `sparsity` smallest values, by magnitude, of the float weight become zero."""
+        """Makes a new mask: this share of the float weight's values, the smallest by magnitude, becomes zero."""
         if self.mask is not None:
             magnitudes = tf.abs(self.latent.value)
             count = tf.cast(tf.round(sparsity * tf.cast(tf.size(magnitudes), tf.float32)), tf.int32)
@@ -70,7 +70,7 @@ class CompressedWeight:
             self.mask.assign(tf.cast(magnitudes > threshold, tf.float32))
 
     def project(self) -> None:
-        """Gives the model's variable what the file will hold of the float weight."""
+        """Assigns the values that the file will hold to the model's variable."""
         value = self.latent.value
         value = value if self.mask is None else value * self.mask.value
         if self._quantizer is not None:
@@ -84,15 +84,15 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
     """Wraps an optimizer: the model learns with the weights that its file will hold.
 
     After each step every matrix and table holds quantized or pruned values. Gradients are computed with these and
-    move float copies (the straight-through estimator), which the checkpoints keep beside them.
+    applied to float copies (the straight-through estimator), which checkpoints keep too.
 
     Args:
         inner_optimizer: The optimizer that computes the steps.
         model: The model whose matrices and tables are compressed; its other weights are trained as they are.
         quantized: One of `configs.QUANTIZED_FORMATS`, the exporter's quantized variants, or "none".
-        sparsity: Share of each matrix that is zero in the end; tables stay whole.
-        total_steps: Number of all steps; sparsity grows by a cubic law over the first three quarters (Zhu and Gupta,
-            2017, equation 1).
+        sparsity: Share of each matrix that is zero in the end; tables are not pruned.
+        total_steps: Number of all steps; sparsity grows by a cubic law over the first three quarters of them (Zhu and
+            Gupta, 2017, equation 1).
 
     Raises:
         InputError: There is no such quantized format, or there are too few steps to prune.
@@ -106,7 +106,7 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
         self._number_format = None if quantized == "none" else NUMBER_FORMATS[quantized]
         self._wanted = {id(v) for v in model.trainable_variables if _is_matrix(v)}
         schedules = _model_optimization().sparsity.keras
-        end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # the last new masks are whole ones
+        end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # of the last new masks
         begin = min(sparsity, sparsity_of(model))  # an earlier phase may have pruned it
         if sparsity and not begin and total_steps < _PRUNE_EVERY:
             raise InputError("sparsity", f"{sparsity}, with {total_steps} steps", f"{_PRUNE_EVERY} steps or more")
@@ -135,7 +135,7 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
         return [*self._variables, *self.inner_optimizer.variables, *own]
 
     def apply(self, grads, trainable_variables=None):
-        """Applies a step to the float copies, and then the model's weights from them."""
+        """Applies a step to the float copies, then computes the model's weights from them."""
         variables = trainable_variables or self._trainable_variables
         if not self.built:
             with tf.init_scope():
@@ -153,11 +153,11 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
 
     @property
     def iterations(self):
-        """The steps of the optimizer inside."""
+        """The step counter of the inner optimizer."""
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss):
-        """Scales the loss as the optimizer inside does it."""
+        """Scales the loss as the inner optimizer does."""
         return self.inner_optimizer.scale_loss(loss)
 
 
@@ -170,6 +170,6 @@ def _is_matrix(variable: keras.Variable) -> bool:
 
 
 def sparsity_of(model: keras.Model) -> float:
-    """Returns the share of zeros among the weights of a model's matrices, tables apart."""
+    """Returns the share of zeros among the weights of a model's matrices, without its tables."""
     kernels = [np.asarray(v) for v in model.trainable_variables if _is_matrix(v) and v.path.endswith("kernel")]
     return float(sum((k == 0).sum() for k in kernels) / sum(k.size for k in kernels))

@@ -15,14 +15,14 @@ from tinybert_tf.training.state import Checkpoints
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long to train and how often to do what, in optimizer steps.
+    """How long to train, and how often to save, log and evaluate, in optimizer steps.
 
     Args:
-        max_steps: Steps in all.
+        max_steps: Number of all steps.
         save_steps: Steps between checkpoints; there is one after the last step too.
         log_steps: Steps between lines of mean losses; there is one after the last step too.
         eval_steps: Steps between evaluations; there is one before the first and one after the last step too.
-        gradient_accumulation_steps: Parts that a batch is cut into, one step for all of them.
+        gradient_accumulation_steps: Number of parts into which a batch is cut; all parts together make one step.
     """
 
     max_steps: int
@@ -44,26 +44,26 @@ def train(
 ) -> None:
     """Trains a compiled model from its last checkpoint, or from the start, to `max_steps`.
 
-    A process that dies at any moment leaves a run that the same call resumes: same weights, bit for bit, as one that
-    never died, where the device computes deterministically.
+    If the process dies at any moment, the same call resumes the run. The weights are then the same, bit for bit, as
+    those of a run that never died, if the device computes deterministically.
 
     Args:
-        model: Compiled, and built; each step is one `train_step` (or several, accumulated).
-        variables: What a checkpoint holds beside the optimizer's: every weight and random seed that training changes.
-        stream: From a position (a list of integers, [] for the start) to (batch, position after it); a batch is what
-            `train_step` takes, in NumPy.
-        run: Where checkpoints, metrics and TensorBoard's events go.
-        schedule: How long to train, and how often to do what.
-        evaluate: Returns held-out metrics; called with the model as it is.
-        best_by: Name of a held-out metric; the model ends with the weights that had the highest one, the first of
-            equals, and not with the last ones.
-        start_counts: Whether the weights of the start may be the best.
+        model: A compiled and built model; each step is one `train_step` (or several, accumulated).
+        variables: Every weight and random seed that training changes, for checkpoints; the optimizer's are added.
+        stream: Function of a position (a list of integers, [] for the start) that yields (batch, position after it); a
+            batch is what `train_step` takes, in NumPy.
+        run: Run directory, for checkpoints, metrics and TensorBoard's events.
+        schedule: How long to train, and how often to save, log and evaluate.
+        evaluate: Function that returns held-out metrics of the current model.
+        best_by: Name of a held-out metric. The model ends with the weights that had its highest value (the first of
+            equals) instead of the last ones.
+        start_counts: Whether the weights before the first step may be the best.
     """
     _Loop(model, variables, run, schedule, evaluate, best_by).run(stream, start_counts)
 
 
 class _Loop:
-    """The state of `train`, whose arguments it takes."""
+    """The state of `train`; takes its arguments."""
 
     def __init__(self, model, variables, run, schedule, evaluate, best_by):
         model.optimizer.build(model.trainable_variables)
@@ -90,7 +90,7 @@ class _Loop:
             self.checkpoints.restore(self.best[0])
 
     def restore(self) -> bool:
-        """Takes up the last checkpoint; whether there was one."""
+        """Restores the last checkpoint; returns whether there was one."""
         restored = self.checkpoints.restore()
         if restored:
             self.step, state = restored
@@ -99,7 +99,7 @@ class _Loop:
         return bool(restored)
 
     def look_at_the_start(self, start_counts: bool) -> None:
-        """Evaluates the model before its first step; phase 2 begins with a head that works."""
+        """Evaluates the model before its first step: phase 2 begins with a head that works, which may be the best."""
         improved = self.look()
         if improved and start_counts:
             self.save()
@@ -107,7 +107,7 @@ class _Loop:
             self.best = None
 
     def after_step(self, bar: tqdm) -> None:
-        """Logs, evaluates and saves where it is time to."""
+        """Logs, evaluates and saves when each is due."""
         if self.due(self.schedule.log_steps):
             values = self.meter.flush() | {"learning_rate": _learning_rate(self.model, self.step)}
             bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
@@ -117,11 +117,11 @@ class _Loop:
             self.save()
 
     def due(self, every: int) -> bool:
-        """Whether it is time for what is done every so many steps, and after the last."""
+        """Whether something that is done every `every` steps, and after the last step, is due."""
         return self.step == self.schedule.max_steps or self.step % every == 0
 
     def look(self) -> bool:
-        """Evaluates; whether the model is better than ever."""
+        """Evaluates the model; returns whether it is better than ever."""
         values = self.evaluate()
         self.report({f"held_out/{name}": float(value) for name, value in values.items()})
         value = values.get(self.best_by)
@@ -131,7 +131,7 @@ class _Loop:
         return improved
 
     def report(self, values: dict[str, float]) -> None:
-        """Writes a line of metrics, for TensorBoard too."""
+        """Writes a line of metrics, to `metrics.jsonl` and for TensorBoard."""
         self.folder.log(self.step, values)
         with self.writer.as_default(self.step):
             for name, value in values.items():
@@ -139,7 +139,7 @@ class _Loop:
         self.writer.flush()
 
     def save(self) -> None:
-        """Writes a checkpoint; the best one so far stays."""
+        """Writes a checkpoint; keeps the best one so far."""
         state = {"position": list(self.position), "logs": self.meter.logs, "best": self.best}
         self.checkpoints.save(self.step, state, keep=self.best and self.best[0])
 
@@ -147,8 +147,8 @@ class _Loop:
 def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[str, float]]:
     """Returns the function that does one optimizer step and returns its logs.
 
-    The whole batch goes in, or its parts one after another. One graph serves every shape: were each length
-    traced as it first comes, a run that resumes from a checkpoint would round otherwise than one never stopped.
+    It computes the whole batch, or its parts one after another. One graph serves every shape: if each length were
+    traced when it first comes, a run that resumes would round differently from one that never stopped.
     """
     step = None
 
@@ -157,7 +157,7 @@ def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[st
         if step is None:
             spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batch)
             step = tf.function(model.train_step, input_signature=[spec], jit_compile=model.jit_compile)
-        model.reset_metrics()  # they are means over what has come since: here over the parts of one batch
+        model.reset_metrics()  # they are means since the last reset: here over the parts of one batch
         for i in range(parts):
             logs = step(keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::parts]), batch))
         return {name: float(value) for name, value in logs.items()}
@@ -167,14 +167,14 @@ def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[st
 
 def _learning_rate(model, step: int) -> float:
     optimizer = model.optimizer
-    while hasattr(optimizer, "inner_optimizer"):  # one scales the loss, another compresses
+    while hasattr(optimizer, "inner_optimizer"):  # one wrapper scales the loss, another compresses
         optimizer = optimizer.inner_optimizer
     schedule = optimizer._learning_rate
     return float(schedule(step - 1)) if callable(schedule) else float(schedule)
 
 
 class _Meter:
-    """Means since the last line of metrics; `logs` are those of the steps since then."""
+    """Means since the last line of metrics; `logs` holds the logs of each step since then."""
 
     def __init__(self, logs: list[dict[str, float]]):
         self.logs, self._tokens, self._since = logs, 0, time.perf_counter()

@@ -7,19 +7,19 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 up to the peak in `warmup_steps`, then down to 0 at `total_steps`; all counted in optimizer updates.
+    """A rise from 0 to the peak in `warmup_steps`, then a fall to 0 at `total_steps`, counted in optimizer steps.
 
     Args:
-        peak: the highest learning rate.
-        total_steps: updates in all.
-        warmup_steps: updates of warm-up; update `warmup_steps` is the first at the peak.
+        peak: Highest learning rate.
+        total_steps: Number of all optimizer steps.
+        warmup_steps: Steps of warm-up; step `warmup_steps` is the first at the peak.
     """
 
     def __init__(self, peak: float, total_steps: int, warmup_steps: int = 0):
         self.peak, self.total_steps, self.warmup_steps = peak, total_steps, warmup_steps
 
     def __call__(self, step):
-        """Returns the learning rate of the update after `step` others."""
+        """Returns the learning rate of the step after `step` others."""
         step = ops.cast(step, "float32")
         up = (step + 1.0) / max(1, self.warmup_steps)
         down = (self.total_steps - step) / max(1, self.total_steps - self.warmup_steps)
@@ -31,10 +31,10 @@ class LinearWarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class FusedAdamW(keras.optimizers.AdamW):
-    """`keras.optimizers.AdamW` whose update runs as one XLA program on CPUs.
+    """`keras.optimizers.AdamW` whose step runs as one XLA program on CPUs.
 
-    AdamW is some fourteen passes over every weight otherwise: half the time (docs/results/training_speed.md). Its
-    schedule counts updates, also where gradients are accumulated: Keras's counts the parts of batches and ends early.
+    Otherwise AdamW makes some fourteen passes over every weight: half the time (docs/results/training_speed.md). Its
+    schedule counts optimizer steps, also if gradients are accumulated: Keras's counts parts of batches and ends early.
     """
 
     def _get_current_learning_rate(self):
@@ -42,7 +42,7 @@ class FusedAdamW(keras.optimizers.AdamW):
         return rate(self.iterations) if callable(rate) else super()._get_current_learning_rate()
 
     def apply(self, grads, trainable_variables=None):
-        """As Keras's own, with the same result."""
+        """Applies a step as Keras does, with the same result."""
         variables = trainable_variables or self._trainable_variables
         if not tf.inside_function() or tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU"):
             return super().apply(grads, trainable_variables)
@@ -63,11 +63,11 @@ def bert_optimizer(
     """Returns AdamW without decay on biases and layer norms, clipped to a global norm of 1.
 
     Args:
-        learning_rate: at the peak.
-        total_steps: optimizer updates in all.
-        warmup_proportion: share of them that warms up.
-        weight_decay: decoupled from the gradient.
-        gradient_accumulation_steps: batches whose gradients are averaged for one update.
+        learning_rate: Learning rate at the peak.
+        total_steps: Number of all optimizer steps.
+        warmup_proportion: Share of the steps that warm up.
+        weight_decay: Weight decay, decoupled from the gradient.
+        gradient_accumulation_steps: Number of batches whose gradients are averaged for one step.
     """
     optimizer = FusedAdamW(
         LinearWarmupDecay(learning_rate, total_steps, round(warmup_proportion * total_steps)),

@@ -1,4 +1,4 @@
-"""Models: encoder, classifier, masked LM and tokenizer, and the folders they live in."""
+"""The models: encoder, classifier and masked LM, and the tokenizer."""
 
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.models.encoder import BertEncoder

@@ -14,7 +14,7 @@ from tinybert_tf.presets.resolve import open_preset
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertClassifier(keras.Model):
-    """A sequence classifier on a `BertEncoder`, as Hugging Face's `BertForSequenceClassification`.
+    """A sequence classifier on a `BertEncoder`, like Hugging Face's `BertForSequenceClassification`.
 
     Args:
         encoder: The encoder; its `tokenizer` is the classifier's.
@@ -22,7 +22,7 @@ class BertClassifier(keras.Model):
         dropout: Dropout rate on the pooled output while training; the encoder's by default.
 
     Raises:
-        InputError: There are no labels, or the same one twice.
+        InputError: There are no labels, or one occurs twice.
 
     Example:
 
@@ -54,12 +54,12 @@ class BertClassifier(keras.Model):
         """Loads a classifier, or puts a new head for `labels` on an encoder.
 
         Args:
-            preset: A model's name, as for `BertEncoder.from_preset`.
+            preset: Name of a model, as for `BertEncoder.from_preset`.
             labels: Names of the classes of a new, random head.
             **kwargs: Arguments of `BertEncoder`, such as `dropout` or `dtype`; `load_weights=False` for random weights.
 
         Raises:
-            InputError: The preset cannot be read, or has no classes and `labels` are not given.
+            InputError: The preset cannot be read, or has no classes while `labels` is None.
         """
         return cls.from_pretrained(open_preset(preset, kwargs.get("load_weights", True)), labels, **kwargs)
 
@@ -67,7 +67,7 @@ class BertClassifier(keras.Model):
     def from_pretrained(
         cls, source: Pretrained, labels: Sequence[str] | None = None, load_weights: bool = True, **kwargs
     ) -> "BertClassifier":
-        """Builds a classifier of the parts of a saved model; arguments as for `from_preset`, errors too."""
+        """Builds a classifier from the parts of a saved model; arguments and errors are those of `from_preset`."""
         if labels is not None:
             return cls(BertEncoder.from_pretrained(source, load_weights, **kwargs), labels)
         labels = source.labels()
@@ -80,14 +80,14 @@ class BertClassifier(keras.Model):
     def save_to_preset(self, folder, card: str | None = None) -> None:
         """Writes a standard Hugging Face folder with labels and tokenizer; `from_preset` needs nothing else.
 
-        Arguments and errors as for `BertEncoder.save_to_preset`.
+        Arguments and errors are those of `BertEncoder.save_to_preset`.
         """
         save_folder(self, folder, card)
 
     pipeline_tag = "text-classification"
 
     def hf_config(self) -> dict:
-        """Returns what `config.json` says of this kind of model, beside the shape; names are BERT's."""
+        """Returns what `config.json` says about this kind of model besides the shape, in BERT's names."""
         return {
             "architectures": ["BertForSequenceClassification"],
             "classifier_dropout": self.dropout,
@@ -97,11 +97,11 @@ class BertClassifier(keras.Model):
         }
 
     def head_layers(self) -> Iterator[NamedLayer]:
-        """As `BertEncoder.named_layers`, for what stands on the encoder."""
+        """Yields the layers of the head, like `BertEncoder.named_layers`."""
         yield "classifier", self.classifier, DENSE
 
     def named_layers(self) -> Iterator[NamedLayer]:
-        """As `BertEncoder.named_layers`, for the whole model."""
+        """Yields the layers of the whole model, like `BertEncoder.named_layers`."""
         for prefix, layer, kind in self.encoder.named_layers():
             yield f"bert.{prefix}", layer, kind
         yield from self.head_layers()
@@ -113,7 +113,7 @@ class BertClassifier(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None, return_intermediates=False, return_query_key_value=False):
-        """Returns logits `[batch, classes]`; with a `return_…` argument the encoder's dict with `logits` in it."""
+        """Returns logits `[batch, classes]`; with a `return_…` argument, the encoder's outputs with `logits` added."""
         asked = {"return_intermediates": return_intermediates, "return_query_key_value": return_query_key_value}
         outputs = self.encoder(inputs, training=training, **asked)
         logits = self.classifier(self.dropout_layer(outputs["pooled_output"], training=training))

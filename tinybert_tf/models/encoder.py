@@ -1,4 +1,4 @@
-"""BERT's encoder, with every intermediate result within reach."""
+"""BERT's encoder, which can return every intermediate result."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from tinybert_tf.tokenizer import BertTokenizer
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertEncoder(keras.Model):
-    """A BERT encoder that shows its pre-softmax attention scores, embedding output and every hidden state.
+    """A BERT encoder that can return its pre-softmax attention scores, embedding output and every hidden state.
 
     Args:
-        vocabulary_size: This and the following are the fields of `EncoderConfig`, in keras-hub's names.
-        tokenizer: A `BertTokenizer`, which is saved and loaded with the encoder; may also be set later.
+        vocabulary_size: This and the following arguments are the fields of `EncoderConfig`, in keras-hub's names.
+        tokenizer: A `BertTokenizer`, which is saved and loaded with the encoder; it may also be set later.
 
     Raises:
         InputError: The heads do not divide the width, or the activation is unknown.
@@ -96,7 +96,7 @@ class BertEncoder(keras.Model):
 
     @classmethod
     def from_shape(cls, config: EncoderConfig, **kwargs) -> "BertEncoder":
-        """Returns an encoder of that shape with random weights."""
+        """Returns an encoder of the given shape, with random weights."""
         return cls(**(dataclasses.asdict(config) | kwargs))
 
     @classmethod
@@ -110,16 +110,16 @@ class BertEncoder(keras.Model):
                 `load_weights=False` for random weights.
 
         Raises:
-            InputError: The name is unknown, or what it names cannot be read.
+            InputError: The name is unknown, or the model cannot be read.
         """
         return cls.from_pretrained(open_preset(preset, kwargs.get("load_weights", True)), **kwargs)
 
     @classmethod
     def from_pretrained(cls, source: Pretrained, load_weights: bool = True, **kwargs) -> "BertEncoder":
-        """Builds an encoder of the parts of a saved model. A pooler that it lacks stays random.
+        """Builds an encoder from the parts of a saved model. If it has no pooler, the encoder's stays random.
 
         Args:
-            source: What `open_preset` returned.
+            source: Parts of the model, from `open_preset`.
             load_weights: False leaves all weights random.
             **kwargs: Arguments of `BertEncoder`, which override what the source says.
 
@@ -141,8 +141,8 @@ class BertEncoder(keras.Model):
         """Writes a standard Hugging Face BERT folder, which `from_preset`, transformers and keras-hub open.
 
         Args:
-            folder: The folder, which is made where it does not exist.
-            card: Text of its README.md; by default a short one, where there is none.
+            folder: The folder, which is made if it does not exist.
+            card: Text of its README.md; by default a short one, if there is none yet.
 
         Raises:
             InputError: `folder` is a file, or the model has no tokenizer.
@@ -150,10 +150,10 @@ class BertEncoder(keras.Model):
         """
         save_folder(self, folder, card)
 
-    pipeline_tag = "feature-extraction"  # what Hugging Face calls its use
+    pipeline_tag = "feature-extraction"  # Hugging Face's name of its use
 
     def hf_config(self) -> dict:
-        """Returns what `config.json` says of this kind of model, beside the shape; names are BERT's."""
+        """Returns what `config.json` says about this kind of model besides the shape, in BERT's names."""
         return {"architectures": ["BertModel"]}
 
     def named_layers(self) -> Iterator[NamedLayer]:
@@ -194,11 +194,11 @@ class BertEncoder(keras.Model):
         """Runs the encoder.
 
         Args:
-            inputs: dict of `token_ids`, `segment_ids` and `padding_mask`, each `[batch, length]`.
-            training: whether dropout is on.
-            return_intermediates: also return every hidden state and attention score.
-            num_layers: compute only the embeddings and this many layers, and no pooled output. All by default.
-            return_query_key_value: also return the queries, keys and values of every layer.
+            inputs: Dict of `token_ids`, `segment_ids` and `padding_mask`, each `[batch, length]`.
+            training: Whether dropout is on.
+            return_intermediates: Whether to return every hidden state and attention score too.
+            num_layers: Number of layers to compute, without a pooled output; by default all, with it.
+            return_query_key_value: Whether to return the queries, keys and values of every layer too.
 
         Returns:
             A dict: `sequence_output` `[batch, length, hidden_dim]`; `pooled_output` `[batch, hidden_dim]`; with
@@ -260,7 +260,7 @@ class BertEncoder(keras.Model):
     @classmethod
     def from_config(cls, config):
         tokenizer = config.get("tokenizer")
-        if "family" not in config:  # of files written before there was one
+        if "family" not in config:  # in files written before there were families
             config = config | {"family": "mpnet" if config.get("relative_position_buckets") else "bert"}
         return cls(**config | {"tokenizer": tokenizer and keras.saving.deserialize_keras_object(tokenizer)})
 

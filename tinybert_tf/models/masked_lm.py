@@ -17,10 +17,10 @@ ARCHITECTURE = "BertForMaskedLM"
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertMaskedLM(keras.Model):
-    """A `BertEncoder` with BERT's masked-LM head, as Hugging Face's `BertForMaskedLM`.
+    """A `BertEncoder` with BERT's masked-LM head, like Hugging Face's `BertForMaskedLM`.
 
-    The head is dense, activation, layer norm, and a product with the token table plus a bias. A new head's dense
-    layer starts at the identity: most of what it has to do is then done by the encoder's own last layer.
+    The head is a dense layer, an activation, a layer norm, and a product with the token table plus a bias. The dense
+    layer of a new head starts as the identity: the encoder's own last layer then does most of the head's work.
 
     Args:
         encoder: The encoder; its `tokenizer` is the model's.
@@ -55,8 +55,8 @@ class BertMaskedLM(keras.Model):
         """Loads a masked LM, or puts a new head on an encoder that has none.
 
         Args:
-            preset: A model's name, as for `BertEncoder.from_preset`.
-            new_head: False refuses a model without a trained head.
+            preset: Name of a model, as for `BertEncoder.from_preset`.
+            new_head: Whether a model without a head gets a new one; otherwise it is refused.
             **kwargs: Arguments of `BertEncoder`, such as `dropout` or `dtype`.
 
         Raises:
@@ -69,41 +69,41 @@ class BertMaskedLM(keras.Model):
     def from_pretrained(
         cls, source: Pretrained, new_head: bool = True, load_weights: bool = True, **kwargs
     ) -> "BertMaskedLM":
-        """Builds a masked LM of the parts of a saved model; arguments and errors as for `from_preset`."""
+        """Builds a masked LM from the parts of a saved model; arguments and errors are those of `from_preset`."""
         if ARCHITECTURE not in source.heads:
             got = f"{source.name}, of the family {source.config.family}"
-            raise InputError("preset", got, "a BERT, as masked language model")
+            raise InputError("preset", got, "a BERT, for a masked language model")
         if source.tokenizer.mask_id is None:
             got = f"a vocabulary in {source.name} without [MASK]"
             raise InputError("preset", got, "one for masked language models")
         model = cls(BertEncoder.from_pretrained(source, load_weights, **kwargs))
         if load_weights and (not new_head or source.has("cls.predictions.transform.dense")):
             source.assign(model.head_layers())
-        for variable in model.encoder.pooler.weights:  # has no part in it, and is random in most of these folders
+        for variable in model.encoder.pooler.weights:  # it has no part in a masked LM, and is random in most folders
             variable.assign(ops.zeros(variable.shape))
         return model
 
     def save_to_preset(self, folder, card: str | None = None) -> None:
         """Writes a standard Hugging Face `BertForMaskedLM` folder.
 
-        Arguments and errors as for `BertEncoder.save_to_preset`.
+        Arguments and errors are those of `BertEncoder.save_to_preset`.
         """
         save_folder(self, folder, card)
 
     pipeline_tag = "fill-mask"
 
     def hf_config(self) -> dict:
-        """Returns what `config.json` says of this kind of model, beside the shape; names are BERT's."""
+        """Returns what `config.json` says about this kind of model besides the shape, in BERT's names."""
         return {"architectures": [ARCHITECTURE], "tie_word_embeddings": True}
 
     def head_layers(self) -> Iterator[NamedLayer]:
-        """As `BertEncoder.named_layers`, for what stands on the encoder; the product with the token table is tied."""
+        """Yields the layers of the head, like `BertEncoder.named_layers`; the product with the token table is tied."""
         yield "cls.predictions.transform.dense", self.transform, DENSE
         yield "cls.predictions.transform.LayerNorm", self.transform_norm, NORM
         yield "cls.predictions", self, OUTPUT_BIAS
 
     def named_layers(self) -> Iterator[NamedLayer]:
-        """As `BertEncoder.named_layers`, for the whole model: a masked LM has no pooler."""
+        """Yields the layers of the whole model, like `BertEncoder.named_layers`; a masked LM has no pooler."""
         for prefix, layer, kind in self.encoder.named_layers():
             if layer is not self.encoder.pooler:
                 yield f"bert.{prefix}", layer, kind
@@ -111,13 +111,13 @@ class BertMaskedLM(keras.Model):
 
     @property
     def trainable_weights(self):
-        """All but those of the encoder's pooler, which has no part in this."""
+        """All weights except those of the encoder's pooler, which has no part in a masked LM."""
         pooler = {id(variable) for variable in self.encoder.pooler.variables}
         return [variable for variable in super().trainable_weights if id(variable) not in pooler]
 
     @property
     def trainable_variables(self):
-        """The same."""
+        """The trainable weights."""
         return self.trainable_weights
 
     def build(self, input_shape=None):
@@ -132,11 +132,11 @@ class BertMaskedLM(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        """Returns logits `[batch, masked, vocabulary]` at `masked_positions` `[batch, masked]` of the inputs alone."""
+        """Returns logits `[batch, masked, vocabulary]`, only at the inputs' `masked_positions` `[batch, masked]`."""
         inputs = dict(inputs)
         positions = ops.expand_dims(inputs.pop("masked_positions"), -1)
         hidden = self.encoder(inputs, training=training)["sequence_output"]
-        # Only where something is to be guessed: the product with the token table is the most expensive step.
+        # Only at masked positions, because the product with the token table is the most expensive step.
         hidden = ops.take_along_axis(hidden, ops.cast(positions, "int32"), axis=1)
         hidden = self.transform_norm(self.transform(hidden))
         table = ops.cast(self.encoder.embeddings.token_embedding.embeddings, hidden.dtype)

@@ -1,1 +1,1 @@
-"""What a model name stands for, and model folders in and out. Knows no model class."""
+"""What a model's name stands for, and reading and writing model folders. Knows no model class."""

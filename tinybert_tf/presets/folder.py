@@ -1,4 +1,4 @@
-"""A Hugging Face model folder in and out, without pickle and without code.
+"""Reads and writes a Hugging Face model folder, without pickle and without code.
 
 A folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json` and a model card.
 """
@@ -32,18 +32,18 @@ from tinybert_tf.tokenizer.vocabulary import write_vocabulary
 CARD_FILE = "README.md"
 CLASSIFIER = "BertForSequenceClassification"
 
-# What a reader would believe before, or beside, the files that we write; removed from a folder that we overwrite.
+# Files that a reader would prefer to ours, or read too; they are removed from a folder that we overwrite.
 _OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE)
 
 
 class FolderPretrained(Pretrained):
-    """The model in a Hugging Face folder. Files are read when they are needed, and once.
+    """The model in a Hugging Face folder. Each file is read once, when it is needed.
 
     Args:
         folder: The folder, with a `config.json`.
 
     Raises:
-        InputError: `config.json` cannot be read, or describes a model of no known family.
+        InputError: `config.json` cannot be read, or describes a model of an unknown family.
     """
 
     def __init__(self, folder: Path):
@@ -91,7 +91,7 @@ class FolderPretrained(Pretrained):
 
     @functools.cached_property
     def _architectures(self) -> list[str]:
-        """The kinds of model that `config.json` names, by BERT's names."""
+        """The kinds of model that `config.json` names, in BERT's names."""
         ours = {theirs: ours for ours, theirs in self._family.architectures.items()}
         return [ours.get(name, name) for name in self._content.get("architectures") or ()]
 
@@ -110,11 +110,11 @@ class FolderPretrained(Pretrained):
             raise InputError("preset", f"weights in {self.folder} without pooler.dense.weight", "a classifier's pooler")
         if self._content.get("problem_type") == "multi_label_classification":
             got = f"{self._file} with problem_type 'multi_label_classification'"
-            raise InputError("preset", got, "a classifier that gives a text one label")
+            raise InputError("preset", got, "a classifier that gives each text one label")
         return self._label_names(shape[0])
 
     def _label_names(self, count: int) -> list[str]:
-        """`id2label` as a list; transformers leaves it out where the labels are LABEL_0, LABEL_1 and so on."""
+        """Returns `id2label` as a list; transformers omits it if the labels are LABEL_0, LABEL_1 and so on."""
         names = self._content.get("id2label") or {str(i): f"LABEL_{i}" for i in range(count)}
         numbers = [str(i) for i in range(count)]
         if not isinstance(names, dict) or set(names) != set(numbers) or len({str(n) for n in names.values()}) < count:
@@ -143,13 +143,13 @@ class FolderPretrained(Pretrained):
 def save_folder(model, folder: str | Path, card: str | None = None) -> None:
     """Writes a model folder, whole or not at all.
 
-    A folder that exists keeps its other files. While its own are exchanged, it is without `config.json`: whoever
-    reads it meanwhile finds no model, never half of one.
+    An existing folder keeps its other files. While ours are exchanged it has no `config.json`, so that a reader finds
+    no model rather than half of one.
 
     Args:
         model: A model with `config`, `tokenizer`, `named_layers()`, `hf_config()` and `pipeline_tag`.
-        folder: The folder, which is made where it does not exist.
-        card: Text of its README.md; by default a short one, where there is none.
+        folder: The folder, which is made if it does not exist.
+        card: Text of its README.md; by default a short one, if there is none yet.
 
     Raises:
         InputError: `folder` is a file, or the model has no tokenizer.

@@ -12,7 +12,7 @@ from tinybert_tf.presets.families import FAMILIES
 from tinybert_tf.presets.pretrained import Pretrained
 from tinybert_tf.tokenizer import BertTokenizer
 
-# Where a `BertBackbone` holds what Hugging Face calls by these names; a layer's weights come in the same order there.
+# The attribute of a `BertBackbone` for each of Hugging Face's names; a layer's weights have the same order in both.
 _LAYERS = {
     "embeddings.word_embeddings": "token_embedding",
     "embeddings.position_embeddings": "position_embedding",
@@ -33,18 +33,18 @@ _BLOCK_LAYERS = {
 
 
 def preset_names() -> list[str]:
-    """Returns the names that keras-hub knows a BERT by."""
+    """Returns the names of keras-hub's BERTs."""
     import keras_hub
 
     return list(keras_hub.models.BertBackbone.presets)
 
 
 class KerasHubPretrained(Pretrained):
-    """A `BertBackbone` with its `BertTokenizer`, or the `BertTextClassifier` around it, loaded when it is needed.
+    """A `BertBackbone` with its `BertTokenizer`, or the `BertTextClassifier` around it, loaded when needed.
 
     Args:
         name: Name that keras-hub takes.
-        load_weights: False spares the weights.
+        load_weights: Whether to load the weights.
     """
 
     is_classifier = False  # it may be one, but its classes have no names
@@ -90,7 +90,7 @@ class KerasHubPretrained(Pretrained):
         return None if self._task is None else self._task.dropout
 
     def labels(self) -> list[str]:
-        """Returns LABEL_0, LABEL_1 and so on: a `BertTextClassifier` knows no names of its classes."""
+        """Returns LABEL_0, LABEL_1 and so on: a `BertTextClassifier` has no names for its classes."""
         import keras_hub
 
         if self._task is None:
@@ -105,7 +105,7 @@ class KerasHubPretrained(Pretrained):
         if layer is None:
             raise InputError("preset", f"{self.name}, a keras-hub preset without {prefix}", "a model that has it")
         weight = layer.weights[1 if parameter[0] == "bias" else 0]
-        return np.asarray(weight, np.float32).reshape(shape)  # keras-hub's kernels per head only differ in shape
+        return np.asarray(weight, np.float32).reshape(shape)  # keras-hub's kernels differ only by an axis for heads
 
     def _layer(self, prefix: str):
         if prefix == "classifier":
@@ -118,7 +118,7 @@ class KerasHubPretrained(Pretrained):
     def _from_preset(self, cls, **kwargs):
         try:
             return cls.from_preset(self.name, **kwargs)
-        except Exception as error:  # kagglehub, keras-hub and requests each raise their own kinds
+        except Exception as error:  # kagglehub, keras-hub and requests each raise their own
             reason = " ".join(str(error).split())[:300]
             if "num_classes" in reason:
                 got = f"{self.name}, which has no classes"

@@ -12,7 +12,7 @@ def _filled(template: str, **values) -> str:
 
 
 def model_card(model, name: str) -> str:
-    """Returns the card that a saved folder gets where nobody wrote a better one: sizes, vocabulary, labels.
+    """Returns the default card of a saved folder: sizes, vocabulary and labels.
 
     Args:
         model: A model, as for `save_folder`.
@@ -73,7 +73,7 @@ def classifier_card(record: dict, task: str, started_from: str, teacher: str = "
         record: Content of `run.json`; its results have `dev` metrics by name, `labels`, `parameters` and `steps`.
         task: Name of the task.
         started_from: Name of the model that the run began with.
-        teacher: The fine-tuned model that it was distilled from; empty where it learned from labels.
+        teacher: Name of the model that it was distilled from; empty if it learned from labels.
         asset: Packaged asset that the task is read from, if any.
     """
     results = record["results"]

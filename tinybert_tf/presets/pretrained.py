@@ -1,4 +1,4 @@
-"""The parts of a model that was saved, whatever it was saved as: what `open_preset` returns."""
+"""The parts of a saved model in any format, as `open_preset` returns them."""
 
 import abc
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.tokenizer import BertTokenizer
 
-# A kind of layer: for each of its parameters the name at Hugging Face, the attribute here, and whether the matrix is
+# The kinds of layer: for each parameter its name at Hugging Face, its attribute here, and whether the matrix is
 # stored transposed ([out, in] in PyTorch).
 DENSE = (("weight", "kernel", True), ("bias", "bias", False))
 NORM = (("weight", "gamma", False), ("bias", "beta", False))
@@ -23,20 +23,20 @@ NamedLayer = tuple[str, Any, Sequence[tuple[str, str, bool]]]
 class Pretrained(abc.ABC):
     """A saved model, opened once: its shape, tokenizer, labels and weights, in BERT's terms.
 
-    It knows no model class. A model is built of its parts, and has its weights assigned:
+    It knows no model class. A model is built from its parts, and then gets its weights:
 
     >>> source = open_preset("minilm_l6")
     >>> encoder = BertEncoder.from_shape(source.config, tokenizer=source.tokenizer)
     >>> source.assign(encoder.named_layers(), optional=("pooler.dense",))
 
     Attributes:
-        name: What errors call it.
-        config_source: What errors call the place that its shape is read from.
-        config: The shape of its encoder.
+        name: Name of the model in errors.
+        config_source: Name, in errors, of the place from which its shape is read.
+        config: Shape of its encoder.
         tokenizer: Its tokenizer.
-        heads: Hugging Face's names, in BERT's terms, of the models that its family has names of tensors for.
-        is_classifier: Whether it is known to be a whole classifier, with its head.
-        head_dropout: Dropout rate of the classifier's head; None for the encoder's.
+        heads: Kinds of model that its family has, in Hugging Face's names for BERT.
+        is_classifier: Whether it is known to be a whole classifier, with a head.
+        head_dropout: Dropout rate of the classifier's head; None for the encoder's rate.
     """
 
     name: str
@@ -52,16 +52,16 @@ class Pretrained(abc.ABC):
         """Returns the classes in the order of the logits.
 
         Raises:
-            InputError: It is no classifier that gives a text one label.
+            InputError: It is not a classifier that gives each text one label.
         """
 
     @abc.abstractmethod
     def has(self, prefix: str) -> bool:
-        """Whether there are weights of the layer that a BERT has under this name."""
+        """Whether it has weights for the layer of this name in a BERT."""
 
     @abc.abstractmethod
     def read(self, prefix: str, parameter: tuple[str, str, bool], shape: Sequence[int]) -> np.ndarray:
-        """Returns a layer's parameter, float32, in the shape that the layer here has.
+        """Returns a layer's parameter as float32, in the shape of our layer.
 
         Raises:
             InputError: It is missing, has another shape, or does not hold floats.
@@ -72,7 +72,7 @@ class Pretrained(abc.ABC):
 
         Args:
             layers: The layers, as a model's `named_layers` yields them.
-            optional: Names of layers that may be missing whole; they stay as they are.
+            optional: Names of layers that may be missing altogether; they stay as they are.
 
         Raises:
             InputError: A weight is missing or does not fit.
@@ -86,7 +86,7 @@ class Pretrained(abc.ABC):
 
 
 def tensors_of(layers: Iterable[NamedLayer]) -> dict[str, np.ndarray]:
-    """Returns weights by Hugging Face's name, as they are stored; float32 whatever the model computes in."""
+    """Returns weights as they are stored, by Hugging Face's name; always float32."""
     tensors = {}
     for prefix, layer, kind in layers:
         for theirs, ours, transposed in kind:

@@ -15,7 +15,7 @@ from tinybert_tf.presets.folder import FolderPretrained
 from tinybert_tf.presets.keras_hub import KerasHubPretrained, preset_names
 from tinybert_tf.presets.pretrained import Pretrained
 
-# All that is ever fetched from a hub: data, no pickle and no code.
+# The only files that are fetched from a hub: data, without pickle and without code.
 HUB_FILES = (
     "config.json",
     "model.safetensors",
@@ -28,14 +28,14 @@ HUB_FILES = (
 
 
 def open_preset(preset: str | os.PathLike, load_weights: bool = True) -> Pretrained:
-    """Opens what a name stands for, fetching it if need be: resolved, verified and opened once.
+    """Opens the model that a name stands for, and fetches it if necessary; it is resolved, verified and opened once.
 
     Args:
-        preset: The name.
-        load_weights: False where weights are not wanted: some need not be fetched then.
+        preset: Name of the model.
+        load_weights: Whether weights are needed; if not, some need not be fetched.
 
     Raises:
-        InputError: The name is unknown, or what it names cannot be had or read.
+        InputError: The name is unknown, or the model cannot be fetched or read.
     """
     preset = os.fspath(preset)
     if preset in assets.MODELS:
@@ -50,7 +50,7 @@ def open_preset(preset: str | os.PathLike, load_weights: bool = True) -> Pretrai
 
 
 def _local_folder(preset: str) -> Path | None:
-    """The folder of that name, with its config.json; None where keras-hub knows the name."""
+    """Returns the folder of this name that has a config.json; None if keras-hub knows the name."""
     folder = Path(preset).expanduser()
     for place in (folder / "model", folder):
         if (place / "config.json").is_file():
@@ -74,6 +74,6 @@ def _download(preset: str) -> Path:
 
     try:
         return Path(snapshot_download(preset.removeprefix("hf://"), allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub's, the HTTP client's and the file system's
+    except Exception as error:  # the hub, the HTTP client and the file system each raise their own
         reason = " ".join(str(error).split())[:300]
         raise InputError("preset", f"{preset} ({reason})", "a repository that can be reached") from None

@@ -1,4 +1,4 @@
-"""Safetensors files in and out."""
+"""Reads and writes safetensors files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +16,10 @@ FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 
 
 class Tensors:
-    """The tensors of a model folder under the names that they are stored by; files are opened, not read.
+    """The tensors of a model folder by their stored names; files are opened, not read.
 
     Args:
-        folder: Holds `model.safetensors`, or `model.safetensors.index.json` and the files that it names.
+        folder: Folder with `model.safetensors`, or with `model.safetensors.index.json` and the files that it names.
 
     Raises:
         InputError: There is no such file, or it cannot be read.
@@ -39,7 +39,7 @@ class Tensors:
             self._tensors |= dict.fromkeys(file.keys(), (folder / name, file))
 
     def find(self, names: Iterable[str]) -> str | None:
-        """Returns the first of these names that is stored, in its older spelling too (LayerNorm.gamma); or None."""
+        """Returns the first of these names that is stored, maybe in its older spelling (LayerNorm.gamma), or None."""
         for name in names:
             older = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
             for spelling in (name, older):

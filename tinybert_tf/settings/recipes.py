@@ -1,4 +1,4 @@
-"""How long and how fast each task is distilled: data, which flags override."""
+"""The recipe of each task: how long and with which learning rate it is distilled. Flags override it."""
 
 import dataclasses
 
@@ -7,13 +7,13 @@ from tinybert_tf.settings.fields import shown_value
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Settings of task distillation for one task. Epochs are passes over the data given, augmented or not.
+    """Settings of task distillation for one task. Epochs are passes over the examples, augmented or not.
 
     Args:
-        sequence_length: Tokens in a text or pair, at most.
-        num_variants: Augmented copies of a text, at most.
-        original_share: Share of originals in a pass over augmented examples; 0 for as many as there are.
-        phase: "two" for one after the other, or "joint" for all losses at once, for a student that has learned already.
+        sequence_length: Most tokens in a text or pair.
+        num_variants: Most augmented copies per text.
+        original_share: Share of originals in a pass over augmented examples; 0 for their share of the file.
+        phase: "two" for one after the other, or "joint" for all losses at once, for a student that is not random.
         epochs: Passes of phase 1, which matches layers, or of joint distillation.
         max_steps: Optimizer steps of phase 1 or joint distillation, at most; 0 for no limit.
         learning_rate: Peak learning rate of phase 1 or joint distillation.
@@ -36,7 +36,7 @@ class Recipe:
     prediction_on_original: bool = False
 
 
-# The paper's, for a GPU (section 4.2 and appendix A); numbers of variants as the reference implementation has them.
+# The paper's recipes, for a GPU (section 4.2 and appendix A), with the reference implementation's numbers of variants.
 _GLUE = {
     "cola": Recipe(epochs=50, num_variants=30),
     "sst2": Recipe(),
@@ -49,7 +49,7 @@ _GLUE = {
     "wnli": Recipe(sequence_length=128, num_variants=30),
 }
 
-# Everything else: what two CPU cores do in ten minutes with some thousands of short texts.
+# For everything else: two CPU cores need ten minutes for some thousands of short texts.
 _SMALL = Recipe(
     phase="joint",
     epochs=10,
@@ -66,12 +66,12 @@ _OWN_FILES = dataclasses.replace(_SMALL, sequence_length=128)
 
 
 def recipe_for(task: str) -> Recipe:
-    """Returns the recipe of a task; one of 128 tokens for a user's own files."""
+    """Returns the recipe of a task; a user's own files get one with 128 tokens."""
     return (_GLUE | _OTHERS).get(task, _OWN_FILES)
 
 
 def recipe_default(name: str, zero: str = "no limit") -> str:
-    """Returns what `--help` shows as the default of a setting that each task's recipe has a value for.
+    """Returns the default that `--help` shows for a setting of which each task's recipe has a value.
 
     Args:
         name: Name of the setting in `Recipe`.

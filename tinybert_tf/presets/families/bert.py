@@ -1,4 +1,4 @@
-"""BERT in a Hugging Face folder: `config.json`, names of tensors, vocabulary. The other families differ from it."""
+"""BERT in a Hugging Face folder: `config.json`, names of tensors, vocabulary. Other families override it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """The WordPieces of a folder, in the order that a BERT has them in.
+    """The WordPieces of a folder, in a BERT's order.
 
     Args:
-        pieces: The WordPieces, special tokens under BERT's names.
-        size: Rows that the folder's own tables have.
-        lowercase: Whether the folder says that text is lower-cased, where `tokenizer_config.json` does not.
-        rows: Row of each piece in the folder's own tables, `[pieces]`; None where the order is BERT's.
+        pieces: The WordPieces; special tokens have BERT's names.
+        size: Number of rows in the folder's own tables.
+        lowercase: Whether text is lower-cased if `tokenizer_config.json` does not say so.
+        rows: Row of each piece in the folder's own tables, `[pieces]`; None if the order is BERT's.
     """
 
     pieces: list[str]
@@ -36,7 +36,7 @@ class Vocabulary:
 
 @dataclasses.dataclass(frozen=True)
 class FolderContent:
-    """What a model folder is to hold.
+    """The content of a model folder that is to be written.
 
     Args:
         tensors: Weights by name.
@@ -52,14 +52,14 @@ class FolderContent:
 
 
 class Bert:
-    """How BERTs are stored. A family of its own overrides what is different there.
+    """How BERTs are stored. Another family overrides what differs.
 
     Attributes:
         model_type: The family's name, in `config.json` and in `EncoderConfig.family`.
-        architectures: Hugging Face's name of each kind of model, by BERT's name of it.
-        sizes: For each size in `EncoderConfig` its name in `config.json`, and a default for one that may be missing.
-        rates: Likewise for numbers from 0 to below 1.
-        required: What a `config.json` must say where it says it; another value makes another model of the same names.
+        architectures: Hugging Face's name for each kind of model, by BERT's name.
+        sizes: Name in `config.json` of each size in `EncoderConfig`, and its default; None if it must be there.
+        rates: The same for numbers from 0 to below 1.
+        required: Values that a `config.json` must have, if it has these keys; others make other models of these names.
     """
 
     model_type = "bert"
@@ -88,7 +88,7 @@ class Bert:
 
         Args:
             content: Content of the file.
-            file: The file, which errors name.
+            file: Path of the file, for errors.
 
         Raises:
             InputError: It describes another kind of model, or lacks a size.
@@ -112,10 +112,10 @@ class Bert:
         return EncoderConfig(family=self.model_type, activation=content.get("hidden_act", "gelu"), **sizes, **rates)
 
     def vocabulary(self, folder: Path) -> Vocabulary:
-        """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, all that transformers 5 writes.
+        """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, which is all that transformers 5 writes.
 
         Raises:
-            InputError: There is neither, or it is no WordPiece vocabulary.
+            InputError: There is neither, or it is not a WordPiece vocabulary.
         """
         if (folder / VOCABULARY_FILE).is_file():
             pieces = read_vocabulary(folder / VOCABULARY_FILE)
@@ -133,27 +133,27 @@ class Bert:
         return Vocabulary(sorted(ids, key=ids.get), len(ids), bool(normalizer.get("lowercase", True)))
 
     def stored_names(self, name: str) -> Iterator[str]:
-        """Yields the names that a tensor may be stored by; `name` is BERT's, without the prefix `bert.`."""
+        """Yields the names under which a tensor may be stored; `name` is BERT's, without the prefix `bert.`."""
         yield name
         yield f"{self.model_type}.{name}"
 
     def read(self, tensors: Tensors, stored: str, name: str, shape: tuple, vocabulary: Vocabulary) -> np.ndarray:
-        """Returns a tensor as a BERT has it.
+        """Returns a tensor in a BERT's form.
 
         Args:
-            tensors: The stored ones.
-            stored: Name that it is stored by.
-            name: BERT's name of it.
-            shape: Shape that a BERT has it in.
-            vocabulary: The folder's.
+            tensors: The folder's tensors.
+            stored: Stored name of the tensor.
+            name: BERT's name of the tensor.
+            shape: Shape of the tensor in a BERT.
+            vocabulary: The folder's vocabulary.
 
         Raises:
-            InputError: It does not fit.
+            InputError: The tensor does not have this shape, or does not hold floats.
         """
         return tensors.read(stored, shape)
 
     def content(self, content: FolderContent, config: EncoderConfig) -> FolderContent:
-        """Returns what a folder of this family is to hold, from the same in BERT's terms.
+        """Returns the content of a folder of this family, from the content in BERT's terms.
 
         Raises:
             InputError: The family has no such models.
@@ -163,7 +163,7 @@ class Bert:
         return content
 
     def hf_config(self, config: EncoderConfig) -> dict:
-        """Returns what a `config.json` says of an encoder, in BERT's terms."""
+        """Returns what a `config.json` says about an encoder, in BERT's terms."""
         return {
             "model_type": "bert",
             **{theirs: getattr(config, ours) for ours, (theirs, _) in Bert.sizes.items()},

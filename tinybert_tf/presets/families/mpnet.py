@@ -1,4 +1,4 @@
-"""MPNet (arXiv 2004.09297): its names, vocabulary and positions, and the way to BERT's.
+"""MPNet (arXiv 2004.09297): its names, vocabulary and positions, translated to BERT's and back.
 
 An MPNet has BERT's WordPieces, a few places later, and special tokens of its own. The rows of its tables are put into
 BERT's order, so it accepts BERT's ids; student and tokenizer need no change.
@@ -26,7 +26,7 @@ from tinybert_tf.tokenizer.vocabulary import read_vocabulary
 
 # Positions are counted from the row behind the padding's.
 FIRST_POSITION = 2
-# BERT's special tokens, and what tokenizer_config.json calls MPNet's, with the names that those have by default.
+# For each of BERT's special tokens: the key of MPNet's in tokenizer_config.json, and its default.
 _SPECIALS = {
     "[PAD]": ("pad_token", "<pad>"),
     "[UNK]": ("unk_token", "[UNK]"),
@@ -34,7 +34,7 @@ _SPECIALS = {
     "[SEP]": ("sep_token", "</s>"),
     "[MASK]": ("mask_token", "<mask>"),
 }
-# Parts of names, BERT's and MPNet's. A classifier's head holds what is the pooler in BERT.
+# Parts of names, BERT's and MPNet's. BERT's pooler is a part of the classifier's head in an MPNet.
 _NAMES = {
     "attention.self.query.": "attention.attn.q.",
     "attention.self.key.": "attention.attn.k.",
@@ -65,10 +65,10 @@ class Mpnet(Bert):
         )
 
     def vocabulary(self, folder: Path) -> Vocabulary:
-        """Reads `vocab.txt`, and the names of the special tokens from `tokenizer_config.json` where it is there.
+        """Reads `vocab.txt`, and the names of the special tokens from `tokenizer_config.json` if it exists.
 
         Raises:
-            InputError: A special token is missing, or the rest is no WordPiece vocabulary of a BERT.
+            InputError: A special token is missing, or the rest is not a BERT's WordPiece vocabulary.
         """
         file, settings = folder / VOCABULARY_FILE, {}
         theirs = read_vocabulary(file)
@@ -119,7 +119,7 @@ class Mpnet(Bert):
 
 
 def _text(token: str | dict) -> str:
-    """The text of a special token; slow tokenizers of transformers keep its manners with it."""
+    """Returns the text of a special token; transformers' slow tokenizers store its options with it."""
     return token["content"] if isinstance(token, dict) else token
 
 

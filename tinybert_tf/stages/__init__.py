@@ -1,1 +1,1 @@
-"""One module a stage; each has `run(config) -> RunDirectory`."""
+"""One module per stage; each has `run(config) -> RunDirectory`."""

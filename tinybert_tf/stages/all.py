@@ -1,6 +1,6 @@
 """The whole recipe for a task in one command: teacher, general student, augmentation, student, comparison.
 
-Each step is a stage's run in a folder of its own; one that is finished is not done again.
+Each step is a run of a stage in its own folder; finished steps are not repeated.
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ from tinybert_tf.training.run_directory import RunDirectory
 
 
 def run(config: configs.AllConfig) -> RunDirectory:
-    """Runs every step that is not there yet; ends with an evaluation of the student beside its teacher.
+    """Runs every step that is not finished; the last one evaluates the student beside its teacher.
 
-    A finished run goes through its steps too: each looks whether what it read is still what it was.
+    The steps of a finished run are visited too: each checks that its inputs have not changed.
 
     Raises:
-        InputError: A setting or an input that cannot be used, or that is not what it was when its step began.
+        InputError: A setting or an input cannot be used, or an input has changed since its step began.
     """
     folder = run_directory_of(config, "all")
     data = task_of(config)
@@ -58,7 +58,7 @@ class _Recipe:
         return self.step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher, **self.data)
 
     def finetune(self) -> str:
-        """The fine-tuned teacher: the one that is given, where it is a classifier already."""
+        """Returns the fine-tuned teacher, which is the given one if that is a classifier already."""
         config = self.config
         if self.teacher.is_classifier:
             return config.teacher
@@ -66,7 +66,7 @@ class _Recipe:
         return str(self.training_step(finetune, configs.FinetuneConfig, "teacher", **options).path)
 
     def general(self) -> str:
-        """The student of general distillation, or what is given in its place."""
+        """Returns the student of general distillation, or the given one if there is no such step."""
         config = self.config
         if not is_shape(config.student) or not config.general_steps or self.teacher.is_classifier:
             return config.student
@@ -74,7 +74,7 @@ class _Recipe:
         return str(self.training_step(general, configs.GeneralConfig, "general", **options, **self.text).path)
 
     def augment(self, teacher: str) -> str:
-        """The augmented texts; nothing where they are not wanted."""
+        """Returns the run that holds the augmented texts; "" if there is no such step."""
         config, guesser = self.config, self.config.masked_lm
         if not config.augment:
             return ""
@@ -86,15 +86,15 @@ class _Recipe:
         return str(self.step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options, **self.data).path)
 
     def distil(self, teacher: str, student: str, augmented: str) -> str:
-        """The student of task distillation."""
+        """Returns the student of task distillation."""
         options = {"teacher": teacher, "student": student, "augmented": augmented, **self.data}
-        if self.config.max_steps:  # a cap, where the flag of --stage=task alone replaces the recipe's length
+        if self.config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task_name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
         return str(self.training_step(task, configs.TaskConfig, "student", **options).path)
 
     def training_step(self, stage, kind, name: str, **options) -> RunDirectory:
-        """A step that trains; `max_steps` caps it."""
+        """Runs a stage that trains; `max_steps` caps it."""
         config = self.config
         if config.max_steps:
             options["max_steps"] = min(config.max_steps, options.get("max_steps") or config.max_steps)
@@ -114,7 +114,7 @@ class _Recipe:
 
 
 def summary(folder: RunDirectory) -> str:
-    """A table: teacher, student, what is kept of the teacher's result, sizes and operations."""
+    """Returns a table of teacher and student: results, the share that is kept, sizes and operations."""
     results = folder.record["results"]
     lines = []
     split, values = next(iter(results["splits"].items()))

@@ -24,7 +24,7 @@ from tinybert_tf.stages.common import classifier_of, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
-VARIANTS = ".variants.jsonl"  # what there is of the file while the run lasts
+VARIANTS = ".variants.jsonl"  # the unfinished file, while the run lasts
 _CHUNK = 500  # examples that are written together; a killed run resumes after the last whole chunk
 
 
@@ -34,7 +34,7 @@ def run(config: AugmentConfig) -> RunDirectory:
 
 
 def summary(folder: RunDirectory) -> str:
-    """How many variants there are, what the teacher says of them, where they are, what to run next."""
+    """Returns how many variants there are, the teacher's label flips, where the texts are, and what to run next."""
     results = folder.record["results"]
     lines = [f"{results['examples']:,} examples became {results['rows']:,} in {results['seconds']:.0f} s."]
     if results.get("flip_rate") is not None:
@@ -63,7 +63,7 @@ class _Augment(Job):
         self.vectors = WordVectors.load(config.vectors) if config.vectors else None
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         if self.teacher is not None:
-            self.task.columns_of(self.teacher.labels)  # refuses other ones
+            self.task.columns_of(self.teacher.labels)  # refuses other labels
             if self.task.is_regression and config.drop_flips:
                 raise InputError("drop_flips", "true, for a regression", "classes: a number has no label that flips")
         return {
@@ -109,7 +109,7 @@ class _Augment(Job):
                 bar.update(len(numbers))
 
     def _finish_file(self, variants: Path) -> dict:
-        """Looks at what the teacher says of the variants, drops what is not wanted, and gives the file its name."""
+        """Counts the teacher's label flips, drops such variants if asked to, and gives the file its name."""
         lines = read_lines(variants)
         results = {"examples": len(self.examples), "rows": len(lines)}
         if self.teacher is not None:
@@ -121,12 +121,12 @@ class _Augment(Job):
                 lines = [line for i, line in enumerate(lines) if i not in flipped]
                 results |= {"dropped": len(flipped), "rows": len(lines)}
         write_text(self.folder.path / FILE, "".join(lines))
-        variants.unlink()  # not before: a run killed in between resumes from all of the variants
+        variants.unlink()  # not earlier: a run killed before this resumes from all variants
         return results
 
     def _flips(self, rows: list[dict]) -> tuple[set[int], int, float]:
-        """Returns the variants whose label by the teacher is not that of their original, how many were looked at,
-        and the mean change of the teacher's first output."""
+        """Returns the variants that flip the teacher's label, the number of variants that were looked at, and the mean
+        change of the teacher's first output."""
         config, first = self.config, {}
         for i, row in enumerate(rows):
             first.setdefault(row["source"], i)

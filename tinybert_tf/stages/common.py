@@ -1,4 +1,4 @@
-"""What stages share: models and tasks from settings, lengths, and the loop's schedule."""
+"""What stages share: models and tasks from settings, lengths, optimizer and schedule."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,23 +24,23 @@ def task_of(config: TaskData, labels: Sequence[str] | None = None) -> Task:
 
 
 def classifier_of(name: str, argument: str, **options) -> BertClassifier:
-    """Returns the classifier of a name; errors call it by its flag, `argument`."""
+    """Returns the classifier of this name; errors name its flag, `argument`."""
     with naming(argument):
         return BertClassifier.from_preset(name, **options)
 
 
 def is_shape(name: str) -> bool:
-    """Whether a name stands for a shape, to begin from scratch, and not for a model."""
+    """Whether a name stands for a shape, to train from scratch, and not for a model."""
     return name in STUDENT_PRESETS
 
 
 def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **options) -> BertEncoder:
-    """Returns a new encoder of a named shape, with random weights and this tokenizer, or else the model of that name.
+    """Returns a new encoder if the name is a shape, with random weights and this tokenizer, or else the named model.
 
     Args:
-        name: A shape, or what `BertEncoder.from_preset` takes.
-        tokenizer: Tokenizer of a new encoder, whose vocabulary is the encoder's; that of `minilm_l6` by default.
-        argument: Flag that the name came from.
+        name: A shape, or a model's name, as for `BertEncoder.from_preset`.
+        tokenizer: Tokenizer of a new encoder, which gets its vocabulary size; that of `minilm_l6` by default.
+        argument: Flag that the name came from, for errors.
         **options: Arguments of `BertEncoder`.
     """
     with naming(argument):
@@ -52,10 +52,10 @@ def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **opti
 
 
 def check_length(sequence_length: int, *models) -> int:
-    """Returns the most tokens that the models have positions for.
+    """Returns the largest number of tokens for which all models have positions.
 
     Raises:
-        InputError: More are asked for.
+        InputError: `sequence_length` is larger.
     """
     longest = min(model.config.max_sequence_length for model in models)
     if sequence_length > longest:
@@ -64,27 +64,27 @@ def check_length(sequence_length: int, *models) -> int:
 
 
 def task_length(config: TaskData, task: Task, *models) -> int:
-    """Returns the tokens in a row: the flag's, or the task's own, cut to the models' positions.
+    """Returns the most tokens in a row: the flag's value, or the task's own, which the models' positions limit.
 
     Raises:
-        InputError: The flag asks for more than a model has.
+        InputError: The flag's value is larger than a model's positions.
     """
     longest = check_length(config.sequence_length, *models)
     return config.sequence_length or min(longest, recipe_for(task.name).sequence_length)
 
 
 def saved_length(sequence_length: int, model: BertClassifier) -> int:
-    """Returns the tokens in a row: what is asked for, or, for 0, what the model was saved with.
+    """Returns the most tokens in a row: the given number, or, for 0, the one that the model was saved with.
 
     Raises:
-        InputError: More is asked for than the model has positions.
+        InputError: The given number is larger than the model's positions.
     """
     longest = check_length(sequence_length, model)
     return sequence_length or min(model.tokenizer.sequence_length, longest)
 
 
 def optimizer_of(config: Training, learning_rate: float, max_steps: int) -> keras.optimizers.Optimizer:
-    """Returns BERT's optimizer as the settings want it."""
+    """Returns BERT's optimizer with these settings."""
     return bert_optimizer(
         learning_rate,
         max_steps,
@@ -95,7 +95,7 @@ def optimizer_of(config: Training, learning_rate: float, max_steps: int) -> kera
 
 
 def schedule_of(config: Training, max_steps: int) -> Schedule:
-    """Returns the loop's schedule."""
+    """Returns the loop's schedule with these settings."""
     return Schedule(
         max_steps, config.save_steps, config.log_steps, config.eval_steps, config.gradient_accumulation_steps
     )

@@ -1,4 +1,4 @@
-"""Evaluation: a classifier's metrics with intervals, beside its teacher's, and the files that go with them."""
+"""Evaluation: a classifier's metrics with intervals, beside its teacher's, and its predictions as files."""
 
 import csv
 import json
@@ -23,16 +23,16 @@ from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
 def run(config: EvaluateConfig) -> RunDirectory:
-    """Evaluates `model` on a task, and on every further split that the task reports (MNLI's mismatched one).
+    """Evaluates `model` on a split of a task, and on its mismatched counterpart in MNLI.
 
-    Writes `predictions.jsonl`, `confusion.csv`, GLUE's submission files where the task has them, and the results
-    into `run.json`.
+    Writes `predictions.jsonl`, `confusion.csv`, GLUE's submission files if the task has them, and the results in
+    `run.json`.
     """
     return _Evaluate(config).run()
 
 
 def summary(folder: RunDirectory) -> str:
-    """A table per split, where the files are, what to run next."""
+    """Returns a table per split, where the files are, and what to run next."""
     results = folder.record["results"]
     lines = []
     for name, values in results["splits"].items():
@@ -46,7 +46,7 @@ def summary(folder: RunDirectory) -> str:
 
 
 def _metric_lines(values: dict) -> list[str]:
-    """A table: each metric, its 95 % interval, and how it stands to the teacher's."""
+    """Returns a table of each metric, its 95 % interval, and how it compares with the teacher's."""
     if "metrics" not in values:
         return ["no labels: predictions only"]
     with_teacher = "teacher_metrics" in values
@@ -76,7 +76,7 @@ class _Evaluate(Job):
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         for name, classifier in (("model", self.model), ("teacher", self.teacher)):
             if classifier is not None:
-                self.task.columns_of(classifier.labels, name)  # refuses other ones
+                self.task.columns_of(classifier.labels, name)  # refuses other labels
         self.length = task_length(config, self.task, *filter(None, (self.model, self.teacher)))
         split = config.split or self.task.report_split
         self.splits = [name for name in self.task.splits if name == split or name.startswith(f"{split}_")]
@@ -96,7 +96,7 @@ class _Evaluate(Job):
         return results
 
     def _logits(self, examples: Examples) -> tuple[np.ndarray, int]:
-        """The model's logits, in the task's order of labels, and how many of the texts are cut."""
+        """Returns the model's logits, in the task's order of labels, and the number of texts that were cut."""
         tokens = TokenizedExamples(examples, self.model.tokenizer, self.length)
         return self.predictor.logits(tokens)[:, self.task.columns_of(self.model.labels)], tokens.num_truncated
 
@@ -131,7 +131,7 @@ class _Evaluate(Job):
         return values
 
     def _write_submissions(self) -> None:
-        """GLUE's files for the splits whose labels it keeps."""
+        """Writes GLUE's files for the splits whose labels it keeps secret."""
         glue = GLUE_TASKS.get(self.task.name)
         for split, name in (glue.submission if glue else {}).items():
             examples = self.task.splits[split]
@@ -154,7 +154,7 @@ def _size(model: BertClassifier, length: int) -> dict:
 
 
 def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None) -> None:
-    """One JSON object per example: id, label, prediction, logits, and the teacher's."""
+    """Writes one JSON object per example: id, label, prediction, logits, and the teacher's prediction."""
     answers = metrics.predictions_of(logits)
     teachers = None if theirs is None else metrics.predictions_of(theirs)
 
@@ -180,7 +180,7 @@ def _write_confusion(path, labels, table: np.ndarray) -> None:
 
 
 def _confusion_lines(labels, table: np.ndarray) -> list[str]:
-    """The confusion matrix for people: labels down, predictions across, by number where there are many."""
+    """Returns the confusion matrix for people: labels in rows, predictions in columns, which have numbers."""
     width = max(5, len(str(table.max())) + 1)
     names = [f"{i + 1} {label}" for i, label in enumerate(labels)]
     first = max(map(len, names)) + 1

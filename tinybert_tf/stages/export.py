@@ -1,6 +1,6 @@
-"""Export: a model in every format that is asked for, each compared with the Keras model.
+"""Export: a model in each of the formats asked for, compared with the Keras model.
 
-All files are first written into a folder inside the run directory, and moved when they are complete and right.
+All files are first written to a folder inside the run directory, and moved when they are complete and correct.
 """
 
 import dataclasses
@@ -26,10 +26,10 @@ PARITY = "parity.json"
 
 
 def run(config: ExportConfig) -> RunDirectory:
-    """Writes the formats that are asked for, and `parity.json`: the distance of each file from the Keras model.
+    """Writes the formats asked for, and `parity.json` with the distance of each file from the Keras model.
 
     Raises:
-        RuntimeError: A file does not compute what the model does; no file is left.
+        RuntimeError: A file does not compute what the model computes; no file is left.
     """
     folder = _Export(config).run()
     if config.android_assets:
@@ -69,10 +69,10 @@ class _Export(Job):
 
 
 def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
-    """The task to measure on: the one asked for, or what the model's run learned; None if neither is known."""
+    """Returns the task to measure on: the one asked for, or the one that the model's run learned, or None."""
     if config.task or config.files:
         task = task_of(config, model.labels)
-        task.columns_of(model.labels, "model")  # refuses other ones
+        task.columns_of(model.labels, "model")  # refuses other labels
         return task
     folder = Path(config.model).expanduser()
     if not (folder / RECORD_FILE).is_file():
@@ -85,7 +85,7 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
 
 
 def _data_of(folder: Path) -> dict:
-    """The settings in a `run.json` that say which data the run read.
+    """Returns the settings in a `run.json` that say which data the run read.
 
     Raises:
         InputError: The file is damaged.
@@ -100,10 +100,10 @@ def _data_of(folder: Path) -> dict:
 
 
 def summary(folder: RunDirectory) -> str:
-    """A table: each file's size, the task's metrics with it, and how far it is from the Keras model."""
+    """Returns a table of each file's size, its metrics on the task, and its distance from the Keras model."""
     results = folder.record["results"]
     names = list(results["keras"]["metrics"])
-    titles = ["size", *names, "same answer", "mean diff.", "max diff.", "ms a text"]
+    titles = ["size", *names, "same answer", "mean diff.", "max diff.", "ms per text"]
     lines = [f"{results['texts']:,} texts".ljust(24) + "".join(f"{title:>13}" for title in titles)]
     for name, values in {"Keras, float32": results["keras"], **results["files"]}.items():
         cells = [f"{values['size_bytes'] / 1e6:.2f} MB"]

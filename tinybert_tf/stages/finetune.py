@@ -1,4 +1,4 @@
-"""Fine-tuning: a BERT learns a task from labels, and becomes the teacher."""
+"""Fine-tuning: a BERT learns a task from labels and becomes the teacher."""
 
 import keras
 from absl import logging
@@ -23,7 +23,7 @@ def run(config: FinetuneConfig) -> RunDirectory:
 
 
 def summary(folder: RunDirectory) -> str:
-    """Metrics on dev, where the model is, what to run next."""
+    """Returns the metrics on dev, where the model is, and what to run next."""
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
         f"Model    {folder.model}",
@@ -71,7 +71,7 @@ class _Finetune(Job):
         """Trains on labels; the model ends with its best weights on dev."""
         model, task = self.model, self.task
         evaluate, schedule = dev_evaluator(model, task, self.length), schedule_of(self.config, self.max_steps)
-        # A random head may be right on all of a small dev set, by chance.
+        # A random head may get all of a small dev set right by chance.
         options = {"best_by": "score", "start_counts": False}
         train(model, model.variables, self.data.batches, self.folder, schedule, evaluate, **options)
         results = {

@@ -22,12 +22,12 @@ INIT_BATCHES = 20
 
 
 def run(config: GeneralConfig) -> RunDirectory:
-    """Teaches a student and saves it to `output_dir/model`; resumes an interrupted run."""
+    """Distils the teacher into a student and saves it to `output_dir/model`; resumes an interrupted run."""
     return _General(config).run()
 
 
 def summary(folder: RunDirectory) -> str:
-    """Held-out losses, where the student is, what to run next."""
+    """Returns the held-out losses, where the student is, and what to run next."""
     results = folder.record["results"]
     lines = [losses_table(results) if results["student"] else "The corpus is too small to hold anything out.", ""]
     lines += [
@@ -94,7 +94,7 @@ class _General(Job):
         return results
 
     def _evaluator(self):
-        """A function that returns the losses on held-out text."""
+        """Returns a function that returns the losses on held-out text."""
         held_out = self.text.held_out(self.config.eval_sequences)
         if not held_out:
             return dict

@@ -1,4 +1,4 @@
-"""The skeleton of a run: read, compare with what is there, work in a locked folder, keep the results."""
+"""The skeleton of a run: read the inputs, compare them with an earlier run, work in a locked folder, keep results."""
 
 import abc
 import dataclasses
@@ -11,9 +11,9 @@ from tinybert_tf.training.run_directory import RunDirectory
 
 
 class Job(abc.ABC):
-    """One run of a stage. A stage says what it reads and what it does; `run` calls that in order.
+    """One run of a stage. A stage defines what it reads and what it does; `run` calls these in order.
 
-    Whatever cannot be used is refused while nothing has been written: in the constructor of the settings, in `read`,
+    Inputs that cannot be used are refused before anything is written: in the constructor of the settings, in `read`,
     or in `prepare`.
 
     Args:
@@ -32,24 +32,24 @@ class Job(abc.ABC):
 
     @abc.abstractmethod
     def read(self) -> dict[str, str]:
-        """Loads what the run reads; returns the digest of each input by the name of its flag.
+        """Loads the inputs; returns the digest of each by the name of its flag.
 
         Raises:
             InputError: An input cannot be used.
         """
 
     def prepare(self) -> None:  # noqa: B027, a stage may have nothing to prepare
-        """Does what a finished run need not do again, before anything is written."""
+        """Prepares the work before anything is written; a finished run skips it."""
 
     @abc.abstractmethod
     def work(self) -> dict:
-        """Does the work, in `folder`; returns the results that `run.json` keeps."""
+        """Does the work in `folder`; returns the results for `run.json`."""
 
     def run(self) -> RunDirectory:
-        """Does the run, or resumes it, or does nothing where it is finished and its inputs are what they were.
+        """Starts or resumes the run; does nothing if it is finished and its inputs have not changed.
 
         Raises:
-            InputError: A setting or an input that cannot be used, or that is not what it was; nothing is written then.
+            InputError: A setting or an input cannot be used, or an input has changed; nothing is written then.
         """
         if isinstance(self.config, Training):
             seed_everything(self.config)
@@ -62,12 +62,12 @@ class Job(abc.ABC):
         return self.folder
 
     def record_with(self, results: dict) -> dict:
-        """Returns what `run.json` will hold, for a model card."""
+        """Returns the content that `run.json` will have, for a model card."""
         return self.folder.record | {"results": results}
 
 
 def seed_everything(config: Training) -> None:
-    """Sets every seed, and, where asked for, ops that compute the same each time."""
+    """Sets every seed, and makes ops deterministic if the settings say so."""
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -80,7 +80,7 @@ def run_directory_of(config, stage: str) -> RunDirectory:
         InputError: The folder holds another run, or something else.
     """
     settings = dataclasses.asdict(config)
-    settings.pop("android_assets", None)  # where copies go to: no part of the run
+    settings.pop("android_assets", None)  # where copies go; not part of the run
     folder = settings.pop("output_dir")
     defaults = {field.name: field.default for field in dataclasses.fields(config) if field.name in settings}
     return RunDirectory(folder, stage, settings, defaults, config.RENAMED)

@@ -1,4 +1,4 @@
-"""Trains a masked language model: no packaged model carries a usable one, and augmentation wants one."""
+"""Trains a masked language model, which augmentation needs and no packaged model contains."""
 
 import keras
 from absl import logging
@@ -21,7 +21,7 @@ def run(config: MaskedLMConfig) -> RunDirectory:
 
 
 def summary(folder: RunDirectory) -> str:
-    """How often it guesses right, before and after; what to run next."""
+    """Returns how often the model guesses correctly, before and after training, and what to run next."""
     results = folder.record["results"]
     lines = []
     for title, values in (("before", results["untrained"]), ("after", results["held_out"])):

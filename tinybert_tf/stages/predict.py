@@ -1,4 +1,4 @@
-"""Prediction: texts in, one JSON object per line out, on standard output."""
+"""Prediction: reads texts and writes one JSON object per line to standard output."""
 
 import json
 import sys
@@ -18,16 +18,16 @@ from tinybert_tf.tflite.classifier import answer
 
 
 def run(config: PredictConfig) -> None:
-    """Writes the model's answer to every text, as it comes in.
+    """Writes the model's answer to every text as it arrives.
 
     Raises:
-        InputError: A model or a text that cannot be read.
+        InputError: The model or a text cannot be read.
     """
     model = classifier_of(config.model, "model")
     length = saved_length(config.sequence_length, model)
     predictor = Predictor(model, config.batch_size)
     typed = not (config.text or config.input_file) and sys.stdin.isatty()
-    for rows in _batches(_rows(config), 1 if typed else config.batch_size):  # a person wants each answer at once
+    for rows in _batches(_rows(config), 1 if typed else config.batch_size):  # a person expects each answer at once
         pairs = [pair for _, pair in rows]
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
         tokens = TokenizedExamples(examples, model.tokenizer, length)
@@ -39,7 +39,7 @@ def run(config: PredictConfig) -> None:
 
 
 def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
-    """(text, second text or None) from the flags, a file, or standard input."""
+    """Yields (text, second text or None) from the flags, a file, or standard input."""
     if config.text:
         yield config.text, config.text_pair or None
     elif Path(config.input_file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".json"):
@@ -59,6 +59,6 @@ def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
 
 
 def _batches(rows: Iterator, size: int) -> Iterator[list]:
-    """Lists of up to `size` rows."""
+    """Yields lists of up to `size` rows."""
     while batch := list(islice(rows, size)):
         yield batch

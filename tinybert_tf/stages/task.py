@@ -1,7 +1,7 @@
-"""Task distillation: a fine-tuned teacher, labelled or augmented text, a student that does the task (section 3.2).
+"""Task distillation: a fine-tuned teacher, a task's texts, and a student that learns the task (paper, section 3.2).
 
-Phase 1 (`intermediate`) matches embeddings, hidden states and attention scores, phase 2 (`prediction`) the logits;
-`joint` matches all at once. Each phase is a run of its own inside `output_dir`.
+Phase 1 (`intermediate`) matches embeddings, hidden states and attention scores, phase 2 (`prediction`) matches the
+logits, and `joint` matches all at once. Each phase is a run of its own inside `output_dir`.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ from tinybert_tf.training.run_directory import RunDirectory, digest_of
 PHASES = {"two": ("intermediate", "prediction")}
 _INIT_BATCHES = 30
 _DEV_BATCHES = 8
-_NO_LIMIT = 1_000_000  # passes: the steps are limited instead
+_NO_LIMIT = 1_000_000  # on passes, if a number of steps is given
 
 
 def run(config: TaskConfig) -> RunDirectory:
@@ -56,7 +56,7 @@ def run(config: TaskConfig) -> RunDirectory:
 
 
 def summary(folder: RunDirectory) -> str:
-    """Metrics on dev, where the student is, what to run next."""
+    """Returns the metrics on dev, where the student is, and what to run next."""
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
         f"Student  {folder.model}",
@@ -74,7 +74,7 @@ class _TaskDistillation(Job):
         config = self.config
         self.teacher = classifier_of(config.teacher, "teacher", dtype=config.dtype_policy)
         self.task = task_of(config)
-        self.task.columns_of(self.teacher.labels)  # refuses other ones
+        self.task.columns_of(self.teacher.labels)  # refuses other labels
         self.original = dataclasses.replace(self.task.split("train"), labels=None)
         self.student = self._load_student(config.student)
         self.length = task_length(config, self.task, self.teacher, self.student)
@@ -83,7 +83,7 @@ class _TaskDistillation(Job):
         if config.augmented:
             examples, self.repeats = read_augmented(config.augmented, self.task, self.recipe.original_share)
             self.examples = dataclasses.replace(examples, labels=None)
-        # Refuses what cannot be compared before anything is written.
+        # Refuses models that cannot be compared, before anything is written.
         self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
         return {
             "teacher": digest_of(self.teacher),
@@ -93,7 +93,7 @@ class _TaskDistillation(Job):
         }
 
     def _load_student(self, name: str) -> BertClassifier:
-        """A shape with random weights, an encoder under a new head, or a classifier of the same labels."""
+        """Returns a shape with random weights, an encoder with a new head, or a classifier with the same labels."""
         options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
         labels = self.teacher.labels
         if is_shape(name):
@@ -116,7 +116,7 @@ class _TaskDistillation(Job):
             if not part.finished:
                 with part.start(self.folder.record["inputs"]):
                     part.finish(self._run_phase(phase, part))
-            # From the folder, and from the seed, as a run does that was stopped between two phases.
+            # Start again from the folder and the seed, like a run that was stopped between two phases.
             keras.utils.set_random_seed(self.config.seed)
             self.student = self._load_student(str(part.path))
         results = part.record["results"]
@@ -139,7 +139,7 @@ class _TaskDistillation(Job):
         self._initialize(phase, distiller, data)
         logging.info("%s: %d steps of %d examples, %g.", phase, max_steps, config.batch_size, learning_rate)
         evaluate = self._dev_losses(distiller) if intermediate else dev_evaluator(student, self.task, self.length)
-        # The best weights of a run that prunes are early ones, not pruned yet.
+        # In a run that prunes, the best weights are early ones, which are not yet pruned.
         best_by = None if intermediate or config.sparsity else "score"
         schedule = schedule_of(config, max_steps)
         train(distiller, distiller.learned_variables, data.batches, folder, schedule, evaluate, best_by)
@@ -161,7 +161,7 @@ class _TaskDistillation(Job):
         )
 
     def _data(self, phase: str) -> tuple[LengthBuckets, int]:
-        """The batches of a phase, and how many."""
+        """Returns the batches of a phase, and their number."""
         config, recipe = self.config, self.recipe
         examples, repeats = self.examples, self.repeats
         if phase == "prediction" and recipe.prediction_on_original:
@@ -193,7 +193,7 @@ class _TaskDistillation(Job):
     def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:
         tokens = TokenizedExamples(self.task.split("dev"), self.teacher.tokenizer, self.length)
         order = tokens.lengths.argsort(kind="stable")
-        stride = max(1, len(order) // _DEV_BATCHES)  # a batch from each eighth: short texts, long texts
+        stride = max(1, len(order) // _DEV_BATCHES)  # a batch from each eighth of the lengths, from short to long
         starts = range(0, len(order), stride)
         batches = [tokens.rows(order[i : i + min(stride, self.config.batch_size)]) for i in starts]
         signature = dict.fromkeys(batches[0], tf.TensorSpec([None, None], tf.int32))
@@ -203,11 +203,11 @@ class _TaskDistillation(Job):
 
 
 def recipe_of(config: TaskConfig, task: Task) -> Recipe:
-    """Returns the task's recipe with the flags that are set. Steps that are asked for replace its passes, and the
-    reverse."""
+    """Returns the task's recipe, changed by the flags that are set. A flag for steps replaces the recipe's passes, and
+    a flag for passes its steps."""
     recipe, changes = recipe_for(task.name), {}
     if is_shape(config.student):
-        changes["phase"] = "two"  # jointly, the logits' gradient drowns that of layers which fit nothing yet
+        changes["phase"] = "two"  # jointly, the logits' gradient drowns that of layers that do not fit yet
     if config.epochs or config.max_steps:
         changes |= {"epochs": config.epochs or _NO_LIMIT, "max_steps": config.max_steps}
     if config.prediction_epochs or config.prediction_max_steps:

@@ -1,10 +1,14 @@
 """How much faster is batched augmentation than predicting one word at a time, and are its guesses as good?
 
-Four ways to candidates, on the same reviews with the same masked LM, in turn in one process: the product's batches,
-several words of a text at a time; batches of one word at a time; a batch of one per word with our graph (vocabulary
-only at the masked place); and a batch of one that computes what the reference implementation does: the sentence twice,
-as a pair, the vocabulary at every place, all of it sorted. Then, on reviews that the masked LM has not read: how often
-the masked word is its first guess, and among its first five.
+Four ways to get candidates take turns in one process, on the same reviews with the same masked LM:
+
+- the product's batches, several words of a text at a time;
+- batches, one word of a text at a time;
+- one row per word, with our graph (the vocabulary only at the masked place);
+- one row per word, computing what the reference implementation computes: the sentence twice, as a pair, the
+  vocabulary at every place, and all of it sorted.
+
+Then, on reviews that the masked LM has not read: how often the masked word is its first guess, or among its first five.
 
     python benchmarks/augmentation_throughput.py --masked_lm=runs/masked_lm
 """
@@ -61,7 +65,7 @@ class OneByOne(Augmenter):
 
 
 class Recovering(Augmenter):
-    """An augmenter that counts how often the word itself is its guess: the first, and among five."""
+    """An augmenter that counts how often the original word is its first guess, or among its first five."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

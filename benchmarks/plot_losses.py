@@ -1,6 +1,6 @@
-"""How did the losses of general distillation fall, in training and held out, in each layer?
+"""How did the losses of general distillation fall, in training and on held-out text, and in each layer?
 
-Draws the metrics of a run.
+It draws the metrics of a run.
 
     python benchmarks/plot_losses.py --run=runs/general --plot=losses.png
 """

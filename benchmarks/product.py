@@ -1,4 +1,4 @@
-"""The product's own commands, as benchmarks run them: each in a process of its own, and none that is finished."""
+"""Runs the product's own commands for benchmarks, each in its own process, unless they are finished."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def run_stage(stage: str, folder: Path, *flags: str, log: Path) -> None:
-    """Runs a stage, or resumes it, unless its folder holds a finished run; what it prints goes to the end of `log`."""
+    """Runs or resumes a stage unless its folder holds a finished run; appends what it prints to `log`."""
     if is_finished(folder):
         return
     command = [sys.executable, "-m", "tinybert_tf.main", f"--stage={stage}", f"--output_dir={folder}", *flags]

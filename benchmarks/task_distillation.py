@@ -1,8 +1,8 @@
 """What is each part of TinyBERT worth? The main table and the ablations of docs/results/, from real runs.
 
-Every student gets the same number of steps. Each run is a command of the product in a process of its own. Finished
-runs are not run again and interrupted ones resume, so the script can be stopped and started at will. The tables show
-the runs that are there.
+Every student gets the same number of steps. Each run is a command of the product in its own process. Finished runs are
+not repeated and interrupted ones resume, so the script can be stopped and started at will. The tables show the runs
+that are finished.
 
     python benchmarks/task_distillation.py --runs=runs/benchmark              # main rows and ablations, a night
     python benchmarks/task_distillation.py --runs=runs/benchmark --rows=main --seeds=42
@@ -21,7 +21,7 @@ from task_distillation_rows import ABLATIONS, MAIN, MPNET, WITH_BIAS, Row
 
 BUDGETS = {"movie_reviews": (600, 300), "wiki_topics": (200, 100)}  # steps of the two phases
 GENERAL = 2000
-MPNET_GENERAL = 300  # after those; each takes as long as four of them
+MPNET_GENERAL = 300  # after MiniLM's steps; each takes as long as four of those
 FIRST_SEED = 42
 
 
@@ -37,11 +37,11 @@ class Runs:
         self.base, self.task = base, task
 
     def folder(self, name: str, seed: int | None = None) -> Path:
-        """Where a run is."""
+        """Returns the folder of a run."""
         return self.base / ("shared" if seed is None else self.task) / (name if seed is None else f"{name}-{seed}")
 
     def places(self, seed: int) -> dict[str, Path | int]:
-        """What rows may refer to."""
+        """Returns the values that the flags of rows may refer to."""
         intermediate, prediction = BUDGETS[self.task]
         return {
             "steps": intermediate + prediction,
@@ -57,7 +57,7 @@ class Runs:
         }
 
     def prepare(self, seed: int) -> None:
-        """Teacher, general student and augmentation."""
+        """Makes the teacher, the general student and the augmentation."""
         corpus = "--corpus=wiki_openings,movie_reviews"
         long = ("--eval_steps=500", "--save_steps=500")
         self.run("general", self.folder("general"), f"--max_steps={GENERAL}", corpus, *long)
@@ -81,7 +81,7 @@ class Runs:
             )
 
     def prepare_mpnet(self) -> None:
-        """The large teacher, of one seed, and general students after MiniLM's, without and with its bias."""
+        """Makes the large teacher, of one seed, and its general students after MiniLM's, without and with its bias."""
         often = ("--eval_steps=100", "--save_steps=100")
         flags = ("--model=mpnet_base", "--epochs=1", "--learning_rate=3e-5", f"--seed={FIRST_SEED}", *often)
         self.run("finetune", self.folder("mpnet_teacher", FIRST_SEED), f"--task={self.task}", *flags)
@@ -107,7 +107,7 @@ class Runs:
         run_stage(stage, folder, *flags, log=self.base / "log.txt")
 
     def right(self, name: str, seed: int) -> np.ndarray | None:
-        """Whether each test example was right, or None if that is not measured yet. The large teacher has one seed."""
+        """Returns 1 or 0 for each test example, correct or not; None before the run. The large teacher has one seed."""
         seed = FIRST_SEED if name == "mpnet_teacher" else seed
         file = self.folder(f"evaluate-{name}", seed) / "predictions.jsonl"
         if not is_finished(file.parent):
@@ -117,7 +117,7 @@ class Runs:
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
-    """Difference in points and its 95 % interval: paired bootstrap over the test examples."""
+    """Returns the difference in points and its 95 % interval, by a paired bootstrap over the test examples."""
     rng = np.random.default_rng(0)
     each = ours - theirs
     drawn = [each[rng.integers(len(each), size=len(each))].mean() for _ in range(2000)]
@@ -126,7 +126,7 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 
 def table(runs: Runs, rows: dict[str, Row], seeds: list[int], against: str) -> list[str]:
-    """A Markdown table of what is measured."""
+    """Returns a Markdown table of the finished runs."""
     lines = [
         "| | accuracy | of the teacher's | seeds | difference to " + against + ", points |",
         "| --- | --- | --- | --- | --- |",

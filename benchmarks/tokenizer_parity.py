@@ -1,9 +1,9 @@
-"""Do our ids agree with Hugging Face's `tokenizers`, and what does that cost beside tf-text's FastBertTokenizer?
+"""Do our ids agree with Hugging Face's `tokenizers`, and how fast are they beside tf-text's FastBertTokenizer?
 
-Agreement: real sentences, pairs of them cut to 48 tokens, 20,000 random strings over mixed ranges of Unicode, and
-every character of Unicode in the middle of a word, with a vocabulary that has each of them. Speed: batches of 256
-real sentences through a sequential `tf.data` map, in CPU seconds, which other work on the machine changes less than
-wall-clock seconds; each round goes through all variants, and the best round counts.
+Agreement is counted on real sentences, pairs of them cut to 48 tokens, 20,000 random strings over mixed ranges of
+Unicode, and every character of Unicode in the middle of a word, with a vocabulary that has each of them. Speed is
+measured on batches of 256 real sentences through a sequential `tf.data` map, in CPU seconds, which other work on the
+machine changes less than wall-clock seconds. Each round runs all variants, and the best round counts.
 
     python benchmarks/tokenizer_parity.py
 """
@@ -11,7 +11,7 @@ wall-clock seconds; each round goes through all variants, and the best round cou
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread, as the others
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread, like the others
 
 import argparse
 import collections
@@ -53,12 +53,12 @@ def random_texts(count, seed=0):
 
 
 def plain(vocabulary, lowercase):
-    """What most projects use: tf-text's tokenizer as it comes."""
+    """Returns tf-text's tokenizer with its defaults, which most projects use."""
     return tf_text.FastBertTokenizer(vocabulary, token_out_type=tf.int32, lower_case_nfd_strip_accents=lowercase)
 
 
 def differing(texts, tokenizer, theirs):
-    """The texts whose ids differ from Hugging Face's."""
+    """Yields the texts whose ids differ from Hugging Face's."""
     for start in range(0, len(texts), 4096):
         part = texts[start : start + 4096]
         expected = [row.ids for row in theirs.encode_batch(part, add_special_tokens=False)]
@@ -91,7 +91,7 @@ def print_agreement(vocabulary, real):
 
 
 def fate(character, encode):
-    """What becomes of a character between two letters."""
+    """Returns what becomes of a character between two letters."""
     words = encode(f"a{character}b")
     fates = {("a", "##b"): "dropped", ("a", "b"): "a space", ("[UNK]",): "unknown, with its word"}
     if len(words) == 3 and words[0] == "a" and words[2] == "b":
@@ -100,7 +100,7 @@ def fate(character, encode):
 
 
 def print_characters():
-    """Every character of Unicode, by what becomes of it."""
+    """Prints what becomes of each character of Unicode where the two differ."""
     characters = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
     pieces = [c for c in characters if unicodedata.category(c) not in ("Cn", "Co", "Cc", "Zs")]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *pieces, *(f"##{c}" for c in pieces)]
@@ -140,7 +140,7 @@ def print_speed(vocabulary, real):
         "ours, pieces alone": batches.map(lambda texts: ours.tokenize(texts).values),
         "FastBertTokenizer, packed with ragged ops": batches.map(pack),
         "ours, packed": batches.map(ours),
-        "ours, pairs (two sentences a row)": batches.map(lambda texts: ours(texts, texts[::-1])),
+        "ours, pairs (two sentences per row)": batches.map(lambda texts: ours(texts, texts[::-1])),
     }
     seconds = collections.defaultdict(list)
     for _ in range(ROUNDS):

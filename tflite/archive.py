@@ -21,7 +21,7 @@ def texts_of(vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -
     Args:
         vocabulary: The WordPieces, in the order of their ids.
         labels: The classes, in the order of the model's output.
-        settings: What a program must know of the model, as JSON takes it.
+        settings: What a program must know about the model, as JSON can hold it.
     """
     return {
         VOCABULARY: "".join(f"{piece}\n" for piece in vocabulary),
@@ -31,7 +31,7 @@ def texts_of(vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -
 
 
 def append_files(model: bytes, vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -> bytes:
-    """Returns a LiteRT file with the files behind it, uncompressed, as MediaPipe wants them; see `texts_of`."""
+    """Returns a LiteRT file with the files behind it, uncompressed, as MediaPipe needs them; see `texts_of`."""
     stream = io.BytesIO(model)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
         for name, text in texts_of(vocabulary, labels, settings).items():

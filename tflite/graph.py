@@ -41,7 +41,7 @@ class PhoneGraph(tf.Module):
         self.serve = tf.function(self._call, input_signature=[spec[name] for name in INPUTS])
 
     def _call(self, token_ids, segment_ids, padding_mask):
-        """One text's `[1, classes]`, by the output's name."""
+        """Returns the answer to one text, `[1, classes]`, by the output's name."""
         encoder = self.classifier.encoder
         token_ids, segment_ids, padding_mask = map(self._cut, (token_ids, segment_ids, padding_mask))
         hidden = self._embed(token_ids, segment_ids)  # [length, hidden_dim]

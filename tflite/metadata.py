@@ -1,4 +1,4 @@
-"""TFLite metadata: what MediaPipe's TextClassifier must know of a file.
+"""TFLite metadata: what MediaPipe's TextClassifier must know about a file.
 
 A flatbuffer of TFLite's `metadata_schema.fbs` goes into the model as the buffer `TFLITE_METADATA`. It names the files
 of `archive.py`.

@@ -10,7 +10,7 @@ from absl import logging
 
 @contextlib.contextmanager
 def quiet():
-    """Keeps what converters log, warn of and print, which is for their authors, off the screen."""
+    """Hides what converters log, print and warn of, which is meant for their authors."""
     verbosity, level = logging.get_verbosity(), stdlib_logging.getLogger("tf2onnx").level
     logging.set_verbosity(logging.ERROR)
     stdlib_logging.getLogger("tf2onnx").setLevel(stdlib_logging.ERROR)

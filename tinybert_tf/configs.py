@@ -7,9 +7,9 @@ import dataclasses
 class EncoderConfig:
     """The shape of a BERT encoder, in keras-hub's names.
 
-    `family` says how it is stored (`presets/families/`): an "mpnet" also has relative positions, and no segments.
-    `activation` is a Hugging Face `hidden_act`; students use "gelu_new", the tanh form, because keras-hub
-    computes that one whatever a configuration says.
+    `family` says how it is stored (`presets/families/`); an "mpnet" also has relative positions, and no segments.
+    `activation` is a Hugging Face `hidden_act`. Students use "gelu_new", the tanh form, because keras-hub always
+    computes that one, whatever a configuration says.
     """
 
     num_layers: int
@@ -39,7 +39,7 @@ STUDENT_PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """Weights λ of the four TinyBERT losses (paper, equation 11), and of MiniLMv2's relation loss.
+    """Weights λ of TinyBERT's four losses (paper, equation 11), and of MiniLMv2's relation loss.
 
     `hidden`, `attention` and `relation` are one number, or one per student layer (bottom first). A loss of weight 0 is
     not computed. The default is intermediate distillation: TinyBERT's losses without the prediction.
@@ -66,7 +66,7 @@ class LossWeights:
 class NumberFormat:
     """How a LiteRT file stores its weights, and how far its answers may be from the Keras model's.
 
-    Quantization is symmetric. Rows of activations are quantized to 8 bits at run time where weights are.
+    Quantization is symmetric. Where weights are quantized, rows of activations are quantized to 8 bits at run time.
 
     Attributes:
         token_bits: Bits of each weight of the token table, which is most of a small student.
@@ -95,7 +95,7 @@ class NumberFormat:
 
 NUMBER_FORMATS = {
     "float32": NumberFormat(32, 32, tolerance=1e-4),
-    "float16": NumberFormat(16, 16, tolerance=2e-2),  # stored so, and computed in float32
+    "float16": NumberFormat(16, 16, tolerance=2e-2),  # only stored in it; computed in float32
     "int8": NumberFormat(8, 8, "per_column", "per_table"),
     "int4": NumberFormat(4, 8, "per_column", "per_row", module="ai_edge_quantizer", extra="int4"),
 }

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, told in one line."""
+"""Errors that a user can mend, in one line each."""
 
 import contextlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class InputError(ValueError):
 def naming(argument: str, instead_of: str = "preset") -> Iterator[None]:
     """Gives an error the name of the flag that its value came from.
 
-    Loaders know a model's name as `preset`; a user gave it as `--teacher`:
+    Loaders know a model's name as `preset`, but the user gave it as `--teacher`:
 
     >>> with naming("teacher"):
     ...     BertEncoder.from_preset("no/such/folder")

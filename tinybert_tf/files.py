@@ -1,7 +1,7 @@
-"""Files and folders, written whole or not at all, and JSON that is read in one line of error.
+"""Files and folders that are written whole or not at all, and JSON that is read with one-line errors.
 
-One rule for all of them: the content is on the disk (fsync) before it gets its name, so that neither a kill nor a
-power cut leaves a name with half a content.
+One rule holds for all of them: the content is on the disk (fsync) before it gets its name, so that neither a kill nor
+a power cut leaves half a file under that name.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import IO
 
 from tinybert_tf.errors import InputError
 
-PARTIAL = ".partial"  # ends the names of files and folders that are still being written
+PARTIAL = ".partial"  # suffix of files and folders that are still being written
 
 
 def read_json(path: Path, argument: str = "preset") -> dict:
@@ -22,10 +22,10 @@ def read_json(path: Path, argument: str = "preset") -> dict:
 
     Args:
         path: The file.
-        argument: What an error calls it.
+        argument: Name of the argument that errors blame.
 
     Raises:
-        InputError: The file is missing, or holds something else.
+        InputError: The file is missing, or does not hold a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -45,7 +45,7 @@ def json_text(content: dict) -> str:
 
 @contextlib.contextmanager
 def write_whole(path: Path, mode: str = "w") -> Iterator[IO]:
-    """Yields a stream; what is written to it becomes the file when the block ends, and nothing where it fails.
+    """Yields a stream whose content becomes the file when the block ends; if the block fails, nothing changes.
 
     Args:
         path: The file, new or to be replaced.
@@ -74,20 +74,20 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def write_folder(folder: Path, last: str | None = None, obsolete: Sequence[str] = ()) -> Iterator[Path]:
-    """Yields an empty folder; what is written there goes to `folder` when the block ends, and nothing where it fails.
+    """Yields an empty folder whose content goes to `folder` when the block ends; if the block fails, nothing changes.
 
-    A new folder appears in one step. One that exists keeps its other files; while its own are exchanged, it is
-    without `last`: whoever reads it meanwhile finds no whole folder, never half of one.
+    A new folder appears in one step. An existing one keeps its other files. While the files are exchanged it has no
+    `last`, so that a reader finds no whole folder rather than half of one.
 
     Args:
-        folder: The folder, which is made where it does not exist.
-        last: Name of the file by which readers know the folder; it goes first and comes last.
-        obsolete: Names of what a reader would believe beside, or in place of, the new files.
+        folder: The folder, which is made if it does not exist.
+        last: Name of the file by which readers know the folder; it is removed first and written last.
+        obsolete: Names of files that a reader would use beside, or instead of, the new files; they are removed.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    # Inside a folder that exists, which may be a file system of its own.
+    # Inside an existing folder, which may be a file system of its own.
     partial = folder / PARTIAL if folder.exists() else folder.with_name(f".{folder.name}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -23,7 +23,7 @@ from tinybert_tf.settings.usage import usage
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("stage", None, list(STAGES), "What to do.")
 flags.DEFINE_boolean("help", False, "Show the stages; with --stage, the flags of one.", short_name="h")
-# One for each name; stages give it the same type.
+# One field per name, because stages give a name the same type.
 _FIELDS = {field.name: field for config in STAGES.values() for field in dataclasses.fields(config)}
 
 
@@ -47,10 +47,10 @@ _define_flags()
 
 
 def parse(argv: list[str]):
-    """Returns (stage, its config), or (stage or None, None) where help was asked for.
+    """Returns (stage, its config), or (stage or None, None) if help was asked for.
 
     Raises:
-        InputError, flags.Error: flags that do not fit.
+        InputError, flags.Error: Flags are unknown or do not fit.
     """
     rest = FLAGS(argv)[1:]
     if FLAGS.help:
@@ -64,7 +64,7 @@ def parse(argv: list[str]):
 
 
 def _given(config) -> dict:
-    """The values of a stage's settings that the command line gives, also by their old names."""
+    """Returns a stage's settings from the command line, which may use their old names."""
     known = {field.name: field for field in dataclasses.fields(config)}
     given = {}
     for flag in _FIELDS:
@@ -104,7 +104,7 @@ def _prepare_environment() -> None:
 
 @contextlib.contextmanager
 def _native_stderr_held_back():
-    """Keeps what TensorFlow's native code says of CPUs and missing GPUs off the screen, unless the import fails."""
+    """Hides what TensorFlow's native code prints about CPUs and missing GPUs, unless the import fails."""
     with tempfile.TemporaryFile() as held:
         screen = os.dup(2)
         os.dup2(held.fileno(), 2)
@@ -127,7 +127,7 @@ def _log_devices() -> None:
 
 
 def _resumable(config) -> str:
-    """What to add to the message of a run that ends early."""
+    """Returns what is added to the message of a run that ends early."""
     begun = hasattr(config, "output_dir") and Path(config.output_dir).expanduser().joinpath("run.json").exists()
     return "; repeat the command to resume" if begun else ""
 

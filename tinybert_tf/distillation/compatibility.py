@@ -1,4 +1,4 @@
-"""What a distiller refuses: settings that mean nothing, and models that cannot be compared."""
+"""What a distiller refuses: settings without a meaning, and models that cannot be compared."""
 
 import dataclasses
 import math

@@ -26,7 +26,7 @@ class TinyBertDistiller(keras.Model):
         loss = λ_embedding·embedding_loss + Σ_m λ_hidden,m·hidden_loss_m + Σ_m λ_attention,m·attention_loss_m
                + λ_prediction·prediction_loss                                   (paper, equations 7 to 11)
 
-    and, where it is weighed, + Σ_m λ_relation,m·relation_loss_m of MiniLMv2, for which heads may differ.
+    and, if it has a weight, + Σ_m λ_relation,m·relation_loss_m of MiniLMv2, for which heads may differ.
 
     `attention_loss`, `hidden_loss` and `relation_loss`, as reported, are the weighted sums over layers; `evaluate`
     also reports each layer (`attention_loss_1`, unweighted). The projections W that bring the student's width to the
@@ -42,7 +42,7 @@ class TinyBertDistiller(keras.Model):
             of heads where attention scores are matched.
         layer_map: "uniform", "top", "bottom" or a list of teacher layers: see `layer_map`.
         loss_weights: The weight of each loss. Embedding, hidden and attention losses by default.
-        temperature: What both models' logits are divided by.
+        temperature: Number that divides both models' logits.
         projection: "per_layer" for one W per layer, or "shared" for one W for the embedding and all layers.
         match_position_bias: Whether attention scores are matched with the bias by relative position, where a model
             has one (MPNet), or as products of queries and keys alone.
@@ -105,7 +105,7 @@ class TinyBertDistiller(keras.Model):
         self.build()
 
     def _make_projections(self, projection: str) -> dict[str, keras.layers.Dense]:
-        """W of each student layer, by its number (a text: Keras tracks no other keys)."""
+        """Returns W of each student layer, by its number as text: Keras tracks no other keys."""
         numbers = [match.student_layer for match in self.matches if match.loss.projected]
 
         def dense(name):
@@ -126,14 +126,14 @@ class TinyBertDistiller(keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        """The student's own answer."""
+        """Returns the student's own outputs."""
         return self.student(inputs, training=training)
 
     def compute_output_spec(self, inputs, training=None):
         return self.student.compute_output_spec(inputs)
 
     def compile(self, optimizer="adamw", loss=None, metrics=None, **kwargs):
-        """As `keras.Model.compile`. The losses are the distiller's own; `metrics` see labels and student logits."""
+        """Compiles as `keras.Model` does. The distiller has its own losses; `metrics` see labels and student logits."""
         for name, given in (("loss", loss), ("loss_weights", kwargs.get("loss_weights"))):
             if given is not None:
                 raise InputError(name, repr(given), "none: the distiller has its own losses and loss_weights")
@@ -142,7 +142,7 @@ class TinyBertDistiller(keras.Model):
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
 
     def compile_from_config(self, config):
-        """As Keras's own, which leaves models alone that have their own `compile`."""
+        """Compiles from a saved config, as Keras does only for models without a `compile` of their own."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -161,7 +161,7 @@ class TinyBertDistiller(keras.Model):
         return [variable for variable in self.variables if id(variable) not in teachers]
 
     def compute_losses(self, inputs, training=False) -> tuple[dict[Match, tf.Tensor], tf.Tensor | None]:
-        """Runs both models once; the teacher not at all where only its logits are wanted and `inputs` has them.
+        """Runs both models once; the teacher does not run if only its logits are needed and `inputs` has them.
 
         Args:
             inputs: The three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`.
@@ -177,7 +177,7 @@ class TinyBertDistiller(keras.Model):
         wanted = [(feature, layer) for feature, layer in wanted if feature.output not in teacher]
         if wanted:
             outputs = forward(self.teacher, inputs, wanted, False, self.match_position_bias)
-            # A tape watches the frozen teacher all the same, and would go back through it.
+            # Otherwise the tape watches the frozen teacher too, and goes back through it.
             teacher |= keras.tree.map_structure(ops.stop_gradient, outputs)
         wanted = [(match.loss.feature, match.student_layer) for match in self.matches]
         student = forward(self.student, inputs, wanted, training, self.match_position_bias)
@@ -200,7 +200,7 @@ class TinyBertDistiller(keras.Model):
         variables = self.trainable_variables
         if not self.optimizer.built:
             self.optimizer.build(variables)
-        # The pooler has no gradient while no prediction is matched: that is meant, and no reason to warn.
+        # The pooler has no gradient while no prediction is matched: that is intended, and no reason to warn.
         pairs = [(g, v) for g, v in zip(tape.gradient(scaled, variables), variables) if g is not None]
         self.optimizer.apply_gradients(pairs)
         return self._log(totals, inputs, labels, logits, sample_weight)
@@ -215,7 +215,7 @@ class TinyBertDistiller(keras.Model):
         return self._log(totals, inputs, labels, logits, sample_weight)
 
     def _totals(self, losses, sample_weight) -> dict[str, tf.Tensor]:
-        """The weighted sum over layers for each kind of loss, and `loss`, the sum of them all."""
+        """Returns the weighted sum over layers for each kind of loss, and `loss`, the sum of all."""
         totals = defaultdict(float)
         for match, loss in losses.items():
             totals[match.name] += match.weight * _mean(loss, sample_weight)
@@ -255,7 +255,7 @@ class TinyBertDistiller(keras.Model):
 
 
 def _mean(loss, sample_weight):
-    """Mean over sentences of `loss` `[batch]`; `sample_weight` is `[batch]` or `[batch, 1]`."""
+    """Returns the mean over sentences of `loss` `[batch]`; `sample_weight` is `[batch]` or `[batch, 1]`."""
     if sample_weight is None:
         return ops.mean(loss)
     return ops.mean(loss * ops.reshape(ops.cast(sample_weight, loss.dtype), ops.shape(loss)))

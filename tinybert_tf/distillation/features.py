@@ -7,7 +7,7 @@ from tinybert_tf.models import BertClassifier, BertEncoder
 
 @dataclasses.dataclass(frozen=True)
 class Feature:
-    """Something of a model that can be compared: where a forward pass returns it.
+    """A part of a model's outputs that can be compared, and where a forward pass returns it.
 
     Args:
         output: Name of the model's output.

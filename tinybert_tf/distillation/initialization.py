@@ -13,8 +13,8 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
     """Sets the student's embedding tables and the distiller's projections from the teacher's embeddings.
 
     The teacher's tables (token, position, segment) are written in the basis of the leading principal directions
-    of the sums that its layer norm sees on real text, with the token table itself counted in at equal weight, for
-    tokens that the text lacks. (The token table's own directions are worse than random ones: rare tokens rule them.)
+    of the sums that its layer norm sees on real text. The token table itself counts with equal weight, for tokens
+    that the text lacks. (The token table's own directions are worse than random ones: rare tokens dominate them.)
     Then W of the embedding loss is the least-squares map from the student's embedding output to the teacher's, and
     W of the hidden layers start from it too, because all layers of a BERT write to one residual stream.
 
@@ -45,7 +45,7 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
 
 
 def _sums(tables: dict[str, np.ndarray], batch: dict) -> np.ndarray:
-    """Token + position + segment embeddings of every valid token, `[tokens, width]`."""
+    """Returns token + position + segment embeddings of every valid token, `[tokens, width]`."""
     ids, segments = np.asarray(batch["token_ids"]), np.asarray(batch["segment_ids"])
     sums = tables["token_embedding"][ids] + tables["position_embedding"][: ids.shape[1]]
     sums = sums + tables["segment_embedding"][segments] if "segment_embedding" in tables else sums
@@ -55,8 +55,8 @@ def _sums(tables: dict[str, np.ndarray], batch: dict) -> np.ndarray:
 def fit_projections(distiller: TinyBertDistiller, batches: list[dict]) -> None:
     """Sets every W of the distiller to the least-squares map from the student's hidden states to the teacher's.
 
-    For a student that has learned already: general distillation throws its projections away, and random ones would
-    first pull the student apart.
+    This is for a student that has learned already: general distillation does not save its projections, and random ones
+    would first undo what the student has learned.
 
     Args:
         distiller: A distiller with a student that is not random.
@@ -121,7 +121,7 @@ def _hidden_states(model: BertEncoder | BertClassifier, batch: dict) -> list[np.
 
 
 def _least_squares(ours, theirs, batches: list[dict]) -> np.ndarray:
-    """The matrix that maps one embedding layer's output to another's with the least squared error."""
+    """Returns the matrix that maps one embedding layer's output to another's with the least squared error."""
     fit = _Fit()
     for batch in batches:
         valid = np.asarray(batch["padding_mask"], bool)
@@ -131,7 +131,7 @@ def _least_squares(ours, theirs, batches: list[dict]) -> np.ndarray:
 
 
 class _Fit:
-    """A linear least-squares fit in pieces, made solvable by a slight ridge."""
+    """A linear least-squares fit of data in pieces; a slight ridge makes it solvable."""
 
     def __init__(self, ridge: float = 1e-6):
         self.gram, self.cross, self.ridge = 0.0, 0.0, ridge

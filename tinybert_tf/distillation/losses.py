@@ -1,8 +1,8 @@
 """The losses: TinyBERT's four (arXiv 1909.10351, section 3.1) and MiniLMv2's relations, all blind to padding.
 
 Every loss returns one number per sentence, `[batch]`: a mean over that sentence's valid positions. So neither
-padding, nor the make-up of a batch, nor gradient accumulation changes what a sentence contributes. A row that is
-all padding contributes 0.
+padding, nor the other sentences of a batch, nor gradient accumulation changes what a sentence contributes. A row
+that is all padding contributes 0.
 
 To add a loss: write its class here and name it in `all_losses`, add its weight to `configs.LossWeights` and its flag
 to `settings.shared.Distillation`.
@@ -140,7 +140,7 @@ class RelationLoss(Loss):
         return _masked_mean(ops.sum(divergences, axis=1) / self.relation_heads, mask, axis=1)
 
     def _log_relations(self, vectors, mask):
-        """The logarithms of all three relations, head by head: `[batch, 3 · relation_heads, length, length]`."""
+        """Returns the logarithms of all three relations by head: `[batch, 3 · relation_heads, length, length]`."""
         heads, dim = 3 * self.relation_heads, vectors.shape[-1] // (3 * self.relation_heads)
         split = ops.reshape(_float(vectors), (-1, ops.shape(vectors)[1], heads, dim))
         split = ops.transpose(split, (0, 2, 1, 3))
@@ -163,7 +163,7 @@ class RelationLoss(Loss):
 class PredictionLoss(Loss):
     """Soft cross-entropy −softmax(z_T/t)·log_softmax(z_S/t), summed over classes (eq. 10).
 
-    With a single output, which is regression, the squared difference to the teacher's output.
+    With a single output, which means regression, it is the squared difference to the teacher's output.
 
     Args:
         temperature: t, which divides both models' logits. There is no t² factor.
@@ -198,10 +198,10 @@ def all_losses(temperature: float = 1.0, relation_heads: int = 12) -> list[Loss]
 
 
 def _float(x):
-    """Losses are computed in float32 whatever the models compute in."""
+    """Casts to float32, in which losses are computed whatever the models compute in."""
     return ops.cast(x, "float32")
 
 
 def _masked_mean(values, mask, axis):
-    """Mean of `values` where `mask` is 1; 0 where it is 1 nowhere."""
+    """Returns the mean of `values` where `mask` is 1; 0 if it is 1 nowhere."""
     return ops.sum(values * mask, axis=axis) / ops.maximum(ops.sum(mask, axis=axis), 1.0)

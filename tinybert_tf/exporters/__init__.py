@@ -1,4 +1,4 @@
-"""A student in the formats that other runtimes read: one module per format, of the name that `--export_formats` takes.
+"""Exporters of a student for other runtimes: one module per format, with the name that `--export_formats` takes.
 
 A new format is a module here, a line in `settings.stages.EXPORT_FORMATS`, and its extra in `setup.py`. The module has
 
@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 
 
 class Extra(NamedTuple):
-    """A package that only one value of a setting needs: the setting, its value, the module, and our extra with it."""
+    """A package that only one value of a setting needs: the setting, its value, the module, and our extra for it."""
 
     setting: str
     value: str
@@ -24,7 +24,7 @@ class Extra(NamedTuple):
 
 
 def require_extras(extras: Iterable[Extra], config) -> None:
-    """Checks that the packages are there that the settings ask for; imports none of them.
+    """Checks that the packages that the settings need are installed; imports none of them.
 
     Raises:
         InputError: A package is missing.

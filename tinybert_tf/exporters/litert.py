@@ -60,7 +60,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
 
 
 def _info(reference: Reference, fixed_length: bool) -> dict:
-    """The settings of a file: what a program must know to feed it, and what people want to know of it."""
+    """Returns the settings of a file: what a program needs to feed it, and what people want to know about it."""
     student = reference.student
     return {
         "name": "tinybert_tf student",
@@ -79,7 +79,7 @@ def _info(reference: Reference, fixed_length: bool) -> dict:
 
 
 def _measured(reference: Reference, file: Path, variant: str) -> dict:
-    """How far the file's answers are from the model's, and how long they take from text."""
+    """Returns how far the file's answers are from the model's, and how long they take from text."""
     classifier = TextClassifier(file)
     start = time.perf_counter()
     answers = classifier.predict(reference.examples.texts, reference.examples.text_pairs)

@@ -27,7 +27,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
     Args:
         reference: The Keras model, and its answers.
         folder: The folder for the file.
-        config: The settings, none of which shapes this format.
+        config: The settings, none of which affects this format.
 
     Returns:
         What was measured, by file.
@@ -49,7 +49,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
 
 
 def _answers(reference: Reference, file: Path, output: str) -> np.ndarray:
-    """What ONNX Runtime computes with the file, `[texts, classes]`."""
+    """Returns the answers that ONNX Runtime computes with the file, `[texts, classes]`."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -35,7 +35,7 @@ class Reference:
         return len(self.student.labels) == 1
 
     def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
-        """The task's metrics; nothing without labels."""
+        """Returns the task's metrics; none without labels."""
         if self.task is None or self.examples.labels is None:
             return {}
         columns = self.task.columns_of(self.student.labels)
@@ -47,10 +47,10 @@ class Reference:
         Args:
             answers: The file's probabilities or scores, `[texts, classes]`.
             name: Name of the file.
-            variant: Its number format, which says how far it may be.
+            variant: Number format of the file, which decides the tolerance.
 
         Raises:
-            RuntimeError: The answers are no numbers, or too far from the model's.
+            RuntimeError: The answers are not finite, or too far from the model's.
         """
         tolerance = NUMBER_FORMATS[variant].tolerance
         distances = np.abs(answers - self.answers).max(-1)
@@ -64,7 +64,7 @@ class Reference:
 
 
 def examples_for(task: Task | None, student: BertClassifier) -> Examples:
-    """Texts to compare files on: the task's, or else random words of the vocabulary."""
+    """Returns texts to compare files on: the task's, or else random words of the vocabulary."""
     if task is not None:
         examples = task.split(task.report_split)
         return examples.take(np.arange(min(len(examples), _MOST_TEXTS)))

@@ -26,7 +26,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
     Args:
         reference: The Keras model, and the texts, which are pairs or not.
         folder: The folder for `saved_model`.
-        config: The settings, none of which shapes this format.
+        config: The settings, none of which affects this format.
 
     Returns:
         Nothing: the file holds the Keras model itself, and is not measured.
@@ -39,7 +39,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
 
 
 def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: int, text_pairs: bool) -> None:
-    """Writes `folder/1`, a version as TF Serving wants it, with warm-up requests.
+    """Writes `folder/1`, a version in TF Serving's layout, with warm-up requests.
 
     The signature `serving_default` takes `text`, strings `[batch]`, and with `text_pairs` also `text_pair`; `tokens`
     takes `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`. Both return `label`, strings

@@ -1,4 +1,4 @@
-"""What a setting is: a field of a frozen dataclass that knows its help, its group in the help, and what fits."""
+"""A setting is a field of a frozen dataclass that knows its help, its group in the help, and which values fit."""
 
 import dataclasses
 import math
@@ -14,20 +14,19 @@ DATA, MODEL, AUGMENTATION, DISTILLATION, TRAINING, EXPORT, RUN = GROUPS
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What is known of a setting besides its name, type and default.
+    """Everything about a setting besides its name, type and default.
 
     Args:
-        help: What `--help` says: a whole phrase.
-        group: One of `GROUPS`, the heading that the flag stands under.
-        default_means: What the default stands for where it is no value of its own, such as 0 for the task's recipe.
-            `--help` shows it in place of the default, which need not fit the bounds.
+        help: Text of `--help`, a whole phrase.
+        group: Heading of the flag, one of `GROUPS`.
+        default_means: Meaning of a default that is not itself a value, such as 0 for the task's recipe. `--help` shows
+            it in place of the default, which need not be within the bounds.
         first: Whether the flag is the first of its group.
         at_least: Smallest number that fits.
-        above: Number that what fits is greater than.
-        at_most: Greatest number that fits.
-        below: Number that what fits is smaller than.
-        choices: Words of which the value is one, maybe with their meanings; a value of several words has some of them,
-            each once.
+        above: Number that a value must exceed.
+        at_most: Largest number that fits.
+        below: Number that a value must not reach.
+        choices: Words from which the value is chosen, maybe with their meanings; a tuple has some of them, each once.
     """
 
     help: str
@@ -41,7 +40,7 @@ class About:
     choices: tuple[str, ...] | dict[str, str] = ()
 
     def fits(self, value) -> bool:
-        """Whether a value, which is not the default, is within the bounds or among the choices."""
+        """Whether a value other than the default is within the bounds, or among the choices."""
         if self.choices and isinstance(value, tuple):
             return bool(value) and set(value) <= set(self.choices) and len(set(value)) == len(value)
         if self.choices:
@@ -55,7 +54,7 @@ class About:
         )
 
     def expected(self, several: bool = False) -> str:
-        """Returns what fits, in words for errors and the help; "" where everything does.
+        """Returns which values fit, in words for errors and the help; "" if all do.
 
         Args:
             several: Whether the value is a tuple.
@@ -91,12 +90,12 @@ def setting_like(config, name: str, **changes):
 
 
 def about(field: dataclasses.Field) -> About:
-    """Returns what is known of a config's field."""
+    """Returns the `About` of a config's field."""
     return field.metadata["about"]
 
 
 def shown_value(value) -> str:
-    """Returns a value as one types it on the command line, and small numbers as powers of ten: true, a,b, 5e-4."""
+    """Returns a value as it is typed on the command line, small numbers with powers of ten: true, a,b, 5e-4."""
     if isinstance(value, tuple):
         return ",".join(map(shown_value, value))
     if isinstance(value, float) and 0 < abs(value) < 0.01:
@@ -112,13 +111,13 @@ def require(config, name: str, fits: bool, expected: str) -> None:
 
 
 class Settings:
-    """What every config can do: it refuses values that do not fit."""
+    """The base of every config: it refuses values that do not fit."""
 
-    # Old names of settings: flags and a run's `run.json` may have them.
+    # New name of each setting by its old one, which flags and a run's `run.json` may have.
     RENAMED: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self):
-        """Raises InputError for settings that cannot be."""
+        """Raises InputError for values that do not fit."""
         for field in dataclasses.fields(self):
             value, known = getattr(self, field.name), about(field)
             if not (known.default_means and value == field.default):

@@ -1,4 +1,4 @@
-"""What the settings of several stages share, as frozen dataclasses; each field is a flag of its name."""
+"""Settings that several stages share, as frozen dataclasses; each field is a flag of its name."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ CORPUS = (
 
 @dataclasses.dataclass(frozen=True)
 class TaskData(Settings):
-    """What every stage that reads labelled data can be told; a `Files`, flag by flag."""
+    """Settings of every stage that reads labelled data; they include those of `Files`."""
 
     task: str = setting(
         "", "Task, unless you give files.", DATA, default_means="movie_reviews, if no file is given", choices=TASK_NAMES
@@ -48,13 +48,13 @@ class TaskData(Settings):
 
     @property
     def files(self) -> Files:
-        """The user's own files; false where none is given."""
+        """The user's own files; false if none is given."""
         return Files(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Files)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Training(Settings):
-    """What every stage that trains can be told."""
+    """Settings of every stage that trains."""
 
     epochs: int = setting(3, "Passes over the training examples.", TRAINING, at_least=0)
     max_steps: int = setting(0, "Optimizer steps, at most.", TRAINING, default_means="no limit", at_least=1)
@@ -92,7 +92,7 @@ class Training(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class OnText(Training):
-    """What stages that train on unlabelled text can be told besides."""
+    """Further settings of stages that train on unlabelled text."""
 
     corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS, DATA)
     corpus_field: str = setting("text", "Name of the text in JSONL objects and TFDS examples.", DATA)
@@ -114,7 +114,7 @@ class OnText(Training):
 
 @dataclasses.dataclass(frozen=True)
 class Distillation(Settings):
-    """What stages that match layers can be told."""
+    """Settings of stages that match layers."""
 
     layer_map: str = setting(
         "uniform",
@@ -167,7 +167,7 @@ class Distillation(Settings):
         )
 
     def distiller_options(self) -> dict:
-        """Returns what these settings are called in `TinyBertDistiller`."""
+        """Returns these settings as arguments of `TinyBertDistiller`."""
         return {
             "layer_map": self.layer_map,
             "loss_weights": self.loss_weights,
@@ -179,7 +179,7 @@ class Distillation(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class OnAugmented(Settings):
-    """What a stage that may learn from augmented examples can be told."""
+    """Settings of stages that may learn from augmented examples."""
 
     augmented: str = setting(
         "", "Run of --stage=augment whose examples are learned from.", DATA, default_means="the original examples only"

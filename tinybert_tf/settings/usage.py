@@ -38,7 +38,7 @@ def _flags(stage: str) -> str:
 
 
 def _purpose(config) -> str:
-    """What a stage is for: what its docstring says after "Settings of `--stage=…`: "."""
+    """Returns what a stage does, which its docstring says after "Settings of `--stage=…`: "."""
     return config.__doc__.split("`: ", 1)[1].strip()
 
 

@@ -19,17 +19,17 @@ _PACKAGES = ("tinybert-tf", "tensorflow", "keras", "keras-hub", "tensorflow-text
 class RunDirectory:
     """The folder of a run: `run.json`, `metrics.jsonl`, `model/`, `checkpoints/`, `tensorboard/`.
 
-    Looking at one changes nothing on disk; `start` makes it.
+    Making this object changes nothing on disk; `start` makes the folder.
 
     Args:
         path: The folder, which may not exist yet.
         stage: Name of the stage.
-        settings: Everything that shapes the result. A folder that holds a run of other settings is refused.
-        defaults: Values of settings that the record may lack, because they came after it was written.
-        renamed: Old names of settings and inputs to those of today, for the record of an older run.
+        settings: All settings that affect the result. A folder that holds a run of other settings is refused.
+        defaults: Values of settings that the record may lack because they are newer than it.
+        renamed: New names of settings and inputs by their old ones, which an older record has.
 
     Attributes:
-        was_finished: Whether the run was over when this object was made.
+        was_finished: Whether the run was finished when this object was made.
 
     Raises:
         InputError: The folder holds another run, or something else, or a damaged record.
@@ -53,7 +53,7 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is over and its model saved."""
+        """Whether the run is finished and its model saved."""
         return self.record.get("status") == "finished"
 
     @property
@@ -76,10 +76,10 @@ class RunDirectory:
         return RunDirectory(self.path / name, name, self.settings, self._defaults, self._renamed)
 
     def finished_with(self, inputs: dict[str, str]) -> bool:
-        """Whether the run is over.
+        """Whether the run is finished.
 
         Raises:
-            InputError: It is, but one of these inputs is not what it was.
+            InputError: It is, but one of these inputs has changed.
         """
         if self.finished:
             self._check(inputs)
@@ -96,10 +96,10 @@ class RunDirectory:
         """Creates the folder, or resumes the run in it, and locks it against a second process.
 
         Args:
-            inputs: SHA-256 of what the run reads, by name.
+            inputs: SHA-256 of each input of the run, by name.
 
         Raises:
-            InputError: An input is not what it was when the run began, or another process is at work here.
+            InputError: An input has changed since the run began, or another process is at work here.
         """
         self._check(inputs)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ class RunDirectory:
         return lock
 
     def finish(self, results: dict) -> None:
-        """Marks the run as over and keeps its results in `run.json`."""
+        """Marks the run as finished and keeps its results in `run.json`."""
         self.record |= {"status": "finished", "results": results}
         self._write()
 
@@ -142,7 +142,7 @@ class RunDirectory:
         return [json.loads(line) for line in lines]
 
     def held_out(self, number: int) -> dict[str, float]:
-        """Returns an evaluation's values by name: 0 is the first one, -1 the last; {} where there was none."""
+        """Returns an evaluation's values by name: 0 is the first one, -1 the last; {} if there was none."""
         found = []
         for line in self.metrics():
             values = {name.removeprefix("held_out/"): v for name, v in line.items() if name.startswith("held_out/")}
@@ -150,7 +150,7 @@ class RunDirectory:
         return found[number] if found else {}
 
     def rewind(self, step: int) -> None:
-        """Drops what `metrics.jsonl` holds of later steps, and a line that was cut off by a kill."""
+        """Drops the lines of later steps from `metrics.jsonl`, and a line that a kill cut off."""
         file = self.path / "metrics.jsonl"
         if not file.exists():
             return
@@ -167,7 +167,7 @@ class RunDirectory:
         if not (self.path / RECORD_FILE).is_file():
             if self.path.exists() and not self.path.is_dir():
                 raise InputError("output_dir", f"{self.path}, which is a file", "a folder")
-            # A kill before the first write is done leaves these and nothing else.
+            # A kill before the end of the first write leaves these and nothing else.
             begun = {".lock", f".{RECORD_FILE}{PARTIAL}"}
             if self.path.is_dir() and {entry.name for entry in self.path.iterdir()} - begun:
                 raise InputError("output_dir", f"{self.path}, which holds other files", "a new folder, or one of a run")
@@ -191,7 +191,7 @@ def read_record(folder: Path, argument: str = "output_dir") -> dict:
 
     Args:
         folder: The run directory.
-        argument: What an error calls it.
+        argument: Name of the argument that errors blame.
 
     Raises:
         InputError: The file is missing or damaged.

@@ -10,14 +10,14 @@ from safetensors.numpy import save
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import write_whole
 
-KEEP = 2  # the last one, and the one before it should a disk fail
+KEEP = 2  # the last one, and the one before it in case a disk fails
 
 
 class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        folder: Where they are; made at the first save.
+        folder: Folder of the checkpoints, which the first save makes.
         variables: Every variable that training changes: weights, optimizer state, random seeds.
     """
 
@@ -31,7 +31,7 @@ class Checkpoints:
 
         Args:
             step: Optimizer steps so far.
-            state: What else the run needs to resume, as JSON.
+            state: Everything else that the run needs to resume, as JSON can hold it.
             keep: Step of an older checkpoint that stays.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +44,10 @@ class Checkpoints:
                 old.unlink()
 
     def restore(self, step: int | None = None) -> tuple[int, dict] | None:
-        """Puts a checkpoint into the variables; returns its step and state, or None without one.
+        """Assigns a checkpoint to the variables; returns its step and state, or None if there is none.
 
         Args:
-            step: Which one; the newest by default.
+            step: Step of the checkpoint; the newest by default.
 
         Raises:
             InputError: The file does not hold these variables.

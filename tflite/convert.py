@@ -38,7 +38,7 @@ def convert(
     by_rows = number_format.table_scales == "per_row"  # TensorFlow's own converter gives a table one scale
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
-        raise InputError("sequence_length", length, f"at most {longest}, as the model has positions")
+        raise InputError("sequence_length", length, f"at most {longest}, the model's number of positions")
     graph = PhoneGraph(classifier, length, fixed)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(graph, folder, signatures={SIGNATURE: graph.serve})

@@ -32,7 +32,7 @@ def read_json(path: Path, argument: str = "preset") -> dict:
     except FileNotFoundError:
         raise InputError(argument, f"no file {path}", "a folder that holds it") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(argument, f"{path}, which is no JSON ({error})", "a JSON object") from None
+        raise InputError(argument, f"{path}, which is not JSON ({error})", "a JSON object") from None
     if not isinstance(content, dict):
         raise InputError(argument, f"{path} with a {type(content).__name__}", "a JSON object")
     return content

@@ -37,7 +37,7 @@ def test_text_reads_with_the_header_of_word2vec_or_without(write, header):
 
 
 def test_words_may_have_spaces_in_them(write):
-    """As some in GloVe's 840B."""
+    """GloVe's 840B has some."""
     lines = [LINES[0], LINES[1].replace("film", ". . ."), LINES[3].replace("movie", "at name@domain.com")]
     vectors = WordVectors.load(write("a.txt", lines))
     assert vectors.words == ["the", ". . .", "at name@domain.com"]
@@ -88,7 +88,7 @@ def test_arrays_that_do_not_fit_are_one_line(write, tmp_path):
 
 
 def test_a_missing_file_names_the_packaged_one():
-    refused("'no/such.txt', which is no file; expected glove_6b_50d, a .txt or a .npy", "no/such.txt")
+    refused("'no/such.txt', which is not a file; expected glove_6b_50d, a .txt or a .npy", "no/such.txt")
 
 
 def brute_force(words, table, word, count):

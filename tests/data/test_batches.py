@@ -1,4 +1,4 @@
-"""Length buckets: every example alike often, in an order that is a function of seed and position."""
+"""Length buckets: every example equally often, in an order that depends on seed and position alone."""
 
 import itertools
 

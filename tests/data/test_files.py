@@ -1,4 +1,4 @@
-"""A user's own files: what is read of each kind, and one clear line for what cannot be."""
+"""A user's own files: what is read from each kind, and one clear line for what cannot be read."""
 
 import json
 
@@ -24,7 +24,7 @@ def write(tmp_path):
 
 
 def refused(path, message, columns=DEFAULT, use=lambda table: table):
-    """Asserts that reading, or what comes after it, ends in one line."""
+    """Asserts that reading, or `use` of what was read, raises a one-line error."""
     with pytest.raises(InputError, match=message) as error:
         use(read_table(path, columns))
     assert "\n" not in str(error.value) and "\r" not in str(error.value)

@@ -33,7 +33,7 @@ METRICS = {  # https://gluebenchmark.com/tasks
 
 
 def rows(builder, split, **_):
-    """Five rows of a split, in disorder; those of the server's own splits are not labelled, as in truth."""
+    """Five rows of a split, in disorder; those of the server's own splits have no labels, as in the real data."""
     import tensorflow as tf
 
     stub = types.SimpleNamespace(download=lambda urls: "f", download_and_extract=lambda urls: "f")

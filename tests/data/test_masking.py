@@ -71,7 +71,7 @@ def test_the_seed_chooses(full_rows, tokenizer):
 
 @pytest.fixture
 def text(full_rows, tokenizer):
-    """As `PackedText`: every batch of it is the same."""
+    """A stand-in for `PackedText` whose batches are all the same."""
 
     def batches(start):
         for i in itertools.count(start.batch):

@@ -1,4 +1,4 @@
-"""Packing: full sequences, half of them pairs, in an order that is a function of seed and position."""
+"""Packing: full sequences, half of them pairs, in an order that depends on seed and position alone."""
 
 import itertools
 
@@ -86,7 +86,7 @@ def test_an_epoch_holds_every_token_of_the_corpus(corpus, tokenizer, text):
 
 
 def test_text_stays_in_order_inside_a_sequence(corpus, tokenizer, text):
-    """Every run of tokens between special ones stands in the corpus just so, document ends apart."""
+    """Every run of tokens between special ones occurs in the corpus as it is, except at the ends of documents."""
     documents = [tokenizer.tokenize([d]).flat_values.numpy() for d in corpus.documents()]
     stream = " ".join(" ".join(map(str, ids)) + " |" for ids in documents)
     batch, _ = take(text, 1)[0]

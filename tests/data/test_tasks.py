@@ -157,7 +157,7 @@ def test_files_that_do_not_fit_are_named_by_their_flag(write, train_file):
 
 def test_too_few_rows_for_a_tenth(write):
     few = write("few.csv", [("x", "pos"), ("y", "neg")])
-    assert refused("few.csv of 2 rows; expected more, or a --dev_file", train_file=few).argument == "train_file"
+    assert refused("few.csv with 2 rows; expected more rows, or a --dev_file", train_file=few).argument == "train_file"
 
 
 def test_a_task_or_files_but_not_both(train_file):

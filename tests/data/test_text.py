@@ -49,7 +49,7 @@ def test_jsonl_reads_the_field(tmp_path, suffix):
 
 
 def test_a_line_of_jsonl_may_be_a_book(tmp_path):
-    """It is one object however long; a byte order mark is none of it."""
+    """A line is one object however long it is; a byte order mark is not part of it."""
     book = "word " * (MAX_DOCUMENT_CHARACTERS // 4)
     file = tmp_path / "a.jsonl"
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("First.", book, "Last.")), "utf-8-sig")
@@ -59,7 +59,7 @@ def test_a_line_of_jsonl_may_be_a_book(tmp_path):
 
 
 def test_a_corpus_that_is_all_held_out_is_refused(tmp_path):
-    """Or training would wait for its first text for ever."""
+    """Otherwise training would wait for its first text without end."""
     text = next(text for text in (f"Document {i}." for i in range(1000)) if bucket(text) < 2)
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(InputError, match=r"a.txt, whose documents all fall into the 2 % .*; expected more documents"):
@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path, name, content, message):
 
 
 def test_a_missing_file_names_the_choices():
-    with pytest.raises(InputError, match=r"'no/such/\*.txt', which is no file; expected .*wiki_openings"):
+    with pytest.raises(InputError, match=r"'no/such/\*.txt', which is not a file; expected .*wiki_openings"):
         Corpus(["no/such/*.txt"])
 
 

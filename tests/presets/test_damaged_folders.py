@@ -15,10 +15,10 @@ def truncate(path, size):
 
 DAMAGES = {
     "no config": (lambda f: (f / "config.json").unlink(), r"model, a folder without config.json; expected a model"),
-    "no JSON": (lambda f: (f / "config.json").write_text("{"), r"config.json, which is no JSON \(.*\); expected a"),
+    "no JSON": (lambda f: (f / "config.json").write_text("{"), r"config.json, which is not JSON \(.*\); expected a"),
     "no UTF-8": (
         lambda f: (f / "config.json").write_bytes(b"\xff{"),
-        r"config.json, which is no JSON \(.*\); expected",
+        r"config.json, which is not JSON \(.*\); expected",
     ),
     "a list": (lambda f: (f / "config.json").write_text("[]"), r"config.json with a list; expected a JSON object"),
     "distilbert": (
@@ -116,7 +116,7 @@ DAMAGES = {
     ),
     "tokenizer config": (
         lambda f: (f / "tokenizer_config.json").write_text("no"),
-        r"tokenizer_config.json, which is no JSON",
+        r"tokenizer_config.json, which is not JSON",
     ),
 }
 

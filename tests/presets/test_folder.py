@@ -171,7 +171,7 @@ def test_regression(make_classifier, tmp_path):
 
 
 def test_several_labels_a_text_are_refused(classifier_folder):
-    """Softmax over labels that do not exclude each other would be wrong in silence."""
+    """Softmax over labels that do not exclude each other would be silently wrong."""
     change_json(classifier_folder / "config.json", problem_type="multi_label_classification")
     with pytest.raises(InputError, match=r"problem_type 'multi_label_classification'; expected .* one label"):
         BertClassifier.from_preset(classifier_folder)

@@ -24,7 +24,7 @@ def mpnet(make_encoder):
 
 
 def test_buckets():
-    """Near distances have one each, the rest share, and keys before the query have the first half."""
+    """Near distances have one bucket each, far ones share, and keys before the query have the first half."""
     found = buckets_of(np.array([0, -1, -7, -8, -127, -500, 1, 7, 8, 500]), 32)
     assert found.tolist() == [0, 1, 7, 8, 15, 15, 17, 23, 24, 31]
 
@@ -35,7 +35,7 @@ def test_segments_mean_nothing(mpnet, batch):
 
 
 def test_tokens_of_a_pair_are_those_of_a_bert(mpnet, make_encoder, tmp_path):
-    """One separator between the texts, so that each token of the teacher is beside the student's own."""
+    """There is one separator between the texts, so that each token of the teacher is beside the student's."""
     pair = ["a film"], ["a b"]
     mpnet.save_to_preset(tmp_path)
     loaded = BertEncoder.from_preset(tmp_path)
@@ -107,7 +107,7 @@ def test_it_teaches_a_bert(mpnet, make_encoder, batch):
 
 
 def test_attention_is_matched_with_or_without_the_bias(mpnet, make_encoder, batch):
-    """A student that has the teacher's weights, but no bias, matches the first layer's scores without it alone."""
+    """A student with the teacher's weights but no bias matches the first layer's scores only without the bias."""
     from tests.conftest import randomize
 
     randomize(mpnet, 1)

@@ -63,7 +63,7 @@ def run_transformers(folder, again, texts, pairs):
 
 
 def run_python(code, *arguments):
-    """The JSON that code prints, in a process of its own: torch and TensorFlow do not always bear each other."""
+    """Returns the JSON that code prints in a process of its own: torch and TensorFlow do not always get along."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "USE_TF": "0"}
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

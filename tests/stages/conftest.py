@@ -131,6 +131,6 @@ def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch, request):
-    """A cache of its own, but for tests of real assets."""
+    """Gives each test a cache of its own, except tests of real assets."""
     if "assets" not in request.keywords:
         monkeypatch.setitem(os.environ, "TINYBERT_HOME", str(tmp_path_factory.mktemp("home")))

@@ -1,4 +1,4 @@
-"""`--stage=export`: files that belong together, measured, whole or not there."""
+"""`--stage=export`: files that belong together, are measured, and are written whole or not at all."""
 
 import hashlib
 import importlib.util
@@ -159,7 +159,7 @@ ASSETS = {"student.tflite", "vocab.txt", "labels.txt", "model_info.json"}
 
 
 def test_android_assets(student, tmp_path):
-    """Written beside what is there, again after they were lost, and by a run that was finished without them."""
+    """They are written beside other files, again after they were lost, and by a run that finished without them."""
     assets = tmp_path / "app" / "assets"
     run = export.run(config(student, tmp_path))
     assert not assets.exists() and "android_assets" not in json.loads((run.path / "run.json").read_text())["settings"]
@@ -186,7 +186,7 @@ def test_android_assets_whole_or_not_at_all(student, tmp_path, monkeypatch):
 
 
 def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
-    """What most BERTs of Hugging Face have; TensorFlow's own becomes an op that ONNX has not."""
+    """Most BERTs of Hugging Face use it; TensorFlow's own becomes an op that ONNX lacks."""
     make_classifier(activation="gelu").save_to_preset(tmp_path / "model")
     run = export.run(config(tmp_path / "model", tmp_path, export_formats=("onnx",)))
     assert run.record["results"]["files"]["student.onnx"]["max_difference"] < 1e-5

@@ -53,7 +53,7 @@ def run(*arguments):
 
 
 def refused(result, output):
-    """The one line of a refusal, after which nothing is there."""
+    """Returns the one line of a refusal, which leaves no files."""
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     assert not output.exists()
@@ -113,7 +113,7 @@ def test_a_finished_run_says_so_and_changes_nothing(inputs, whole):
 
 
 def test_a_run_that_fails_and_is_killed_goes_on_to_the_same_weights(inputs, whole, tmp_path):
-    """First the disk is full: a limit on file sizes stands in for it, with no room for a checkpoint. Then SIGKILL."""
+    """First the disk is full, simulated by a limit on file sizes that a checkpoint exceeds; then comes SIGKILL."""
     output = tmp_path / "run"
     limited = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *command(inputs, output)]
     result = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=300)
@@ -157,7 +157,7 @@ def test_other_settings_are_refused(inputs, whole):
     "flags, words",
     [
         (["--teacher=nowhere/nothing/at/all"], ["--teacher:", "nowhere/nothing/at/all"]),
-        (["--corpus={inputs}/none.txt"], ["--corpus:", "none.txt", "which is no file"]),
+        (["--corpus={inputs}/none.txt"], ["--corpus:", "none.txt", "which is not a file"]),
         (["--layer_map=1,2,3,9"], ["--layer_map:", "1,2,3,9", "from 1 to 3"]),
         (["--layer_map=middle"], ["--layer_map:", "'middle'", "uniform, top, bottom"]),
         (["--layer_map=1,2"], ["--layer_map:", "1,2", "4 teacher layers"]),

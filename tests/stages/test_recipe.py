@@ -150,7 +150,7 @@ def test_another_model_is_not_the_one_that_was_evaluated(runs, files, tmp_path):
     assert not evaluate.run(config).was_finished and evaluate.run(config).was_finished
     shutil.rmtree(model)
     shutil.copytree(runs["task"].path / "model", model)
-    with pytest.raises(InputError, match=r"^model: got content other than when"):
+    with pytest.raises(InputError, match=r"^model: got content that has changed since"):
         evaluate.run(config)
 
 
@@ -268,7 +268,7 @@ def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):
 
 
 def test_labels_are_matched_by_name_not_by_number(runs, files, tmp_path, monkeypatch):
-    """The same model with its two logits exchanged is as right as before, and F1 is of the same class."""
+    """The same model with its two logits exchanged has the same accuracy, and F1 of the same class."""
     model = BertClassifier.from_preset(str(runs["finetune"].path))
     turned = BertClassifier(model.encoder, model.labels[::-1])
     for ours, theirs in zip(turned.classifier.weights, model.classifier.weights):
@@ -286,7 +286,7 @@ def test_labels_are_matched_by_name_not_by_number(runs, files, tmp_path, monkeyp
 
 
 def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path):
-    """One class of two is in it: a file by itself would not say which."""
+    """The file holds one of two classes, and would not say by itself which one."""
     (tmp_path / "test.csv").write_text("text,label\na good film,good\nthe fine story,good\n")
     config = configs.EvaluateConfig(
         output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.csv")

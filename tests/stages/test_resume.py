@@ -1,4 +1,4 @@
-"""A task distillation that is killed in its second phase goes on to the same weights."""
+"""A task distillation that is killed in its second phase resumes and ends with the same weights."""
 
 import os
 import signal

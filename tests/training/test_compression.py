@@ -25,7 +25,7 @@ def learn(model, inputs, labels, quantized="none", sparsity=0.0, steps=12):
 
 @pytest.fixture
 def make_small():
-    """A function that makes a small network, always the same, and what it is to learn."""
+    """A function that makes a small network, always the same, and its training data."""
 
     def make():
         keras.utils.set_random_seed(0)

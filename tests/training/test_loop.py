@@ -1,4 +1,4 @@
-"""The loop: the best weights on dev stay, whatever a kill does; batches of any structure."""
+"""The loop: the best weights on dev survive a kill at any moment; batches may have any structure."""
 
 import keras
 import numpy as np

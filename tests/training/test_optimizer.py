@@ -1,4 +1,4 @@
-"""The schedule and what weight decay leaves alone."""
+"""The schedule, and the weights that do not decay."""
 
 import keras
 import numpy as np
@@ -52,7 +52,7 @@ def test_the_fused_update_is_the_plain_one():
 
 def test_the_schedule_counts_updates_where_gradients_are_accumulated():
     def changes(parts):
-        """Of one weight whose gradient is always 1, which AdamW answers with the learning rate."""
+        """Returns the changes of one weight whose gradient is always 1: in AdamW, the learning rates."""
         weight = keras.Variable(np.zeros(1), dtype="float32", name="kernel")
         optimizer = bert_optimizer(1.0, 8, 0.25, 0.0, parts)
         values = [0.0]

@@ -1,4 +1,4 @@
-"""Run directories: made late, locked, gone on with, or refused in one line."""
+"""Run directories: made late, locked, resumed, or refused in one line."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_a_finished_run_says_so(tmp_path):
     again = RunDirectory(tmp_path / "run", "general", SETTINGS)
     assert again.finished and again.record["results"] == {"loss": 1.0}
     assert again.finished_with({"teacher": "abc"})
-    with pytest.raises(InputError, match=r"teacher: got content other than when .* began"):
+    with pytest.raises(InputError, match=r"teacher: got content that has changed since .* began"):
         again.finished_with({"teacher": "xyz"})
 
 
@@ -62,9 +62,9 @@ def test_a_run_that_died_in_its_first_write_goes_on(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("{", "run.json, which is no JSON"),
-        ("", "run.json, which is no JSON"),
-        ("[" * 100_000, "run.json, which is no JSON"),
+        ("{", "run.json, which is not JSON"),
+        ("", "run.json, which is not JSON"),
+        ("[" * 100_000, "run.json, which is not JSON"),
         ("[]", "run.json with a list; expected a JSON object"),
         ('"run"', "run.json with a str; expected a JSON object"),
         ("{}", "run.json without a readable 'stage'; expected the record of a run"),
@@ -84,7 +84,7 @@ def test_a_damaged_record_is_one_line(tmp_path, content, message):
 
 def test_a_record_that_is_no_text_is_one_line(tmp_path):
     (tmp_path / "run.json").write_bytes(b"\xff\x00{")
-    with pytest.raises(InputError, match=r"run.json, which is no JSON"):
+    with pytest.raises(InputError, match=r"run.json, which is not JSON"):
         RunDirectory(tmp_path, "general", {})
 
 
@@ -99,7 +99,7 @@ def test_a_record_from_before_a_setting_was_added_has_its_default(tmp_path):
 @pytest.mark.parametrize(
     "stage, settings, message",
     [
-        ("general", SETTINGS | {"batch_size": 64}, r"a run with batch_size=32; expected batch_size=64 as now asked"),
+        ("general", SETTINGS | {"batch_size": 64}, "a run with batch_size=32; expected batch_size=64, as asked for"),
         ("task", SETTINGS, r"a run with stage='general'; expected stage='task'"),
     ],
 )
@@ -127,7 +127,7 @@ def test_an_empty_folder_is_taken(tmp_path):
 
 def test_a_changed_input_is_refused(tmp_path):
     started(tmp_path / "run")
-    with pytest.raises(InputError, match=r"teacher: got content other than when .* began"):
+    with pytest.raises(InputError, match=r"teacher: got content that has changed since .* began"):
         RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "xyz"})
 
 

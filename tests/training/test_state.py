@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all, and back bit for bit."""
+"""Checkpoints: written whole or not at all, and restored bit for bit."""
 
 import keras
 import numpy as np

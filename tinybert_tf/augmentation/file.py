@@ -65,7 +65,7 @@ def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Exam
     pairs = train.text_pairs or itertools.repeat(None)
     known = [(rows[place]["text"], rows[place].get("text_pair")) for place in firsts]
     if known != list(zip(train.texts, pairs)):
-        raise InputError("augmented", f"{file}, of other training examples", f"an augmentation of {task.name}")
+        raise InputError("augmented", f"{file}, made from other training examples", f"an augmentation of {task.name}")
     texts = [row["text"] for row in rows]
     text_pairs = None if train.text_pairs is None else [row["text_pair"] for row in rows]
     labels = None if train.labels is None else train.labels[sources]

@@ -44,7 +44,8 @@ class WordVectors:
             return cls._packaged(assets.fetch(name))
         path = Path(name).expanduser()
         if not path.is_file():
-            raise InputError(argument, f"{name!r}, which is no file", f"{', '.join(assets.VECTORS)}, a .txt or a .npy")
+            expected = f"{', '.join(assets.VECTORS)}, a .txt or a .npy"
+            raise InputError(argument, f"{name!r}, which is not a file", expected)
         return cls._from_arrays(path, argument) if path.suffix == ".npy" else cls._from_text(path, argument)
 
     @classmethod

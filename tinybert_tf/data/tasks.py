@@ -201,7 +201,8 @@ def _from_files(own: Files, labels: Sequence[str] | None, seed: int) -> Task:
 def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:
     count = round(DEV_SHARE * len(examples))
     if count < 1 or len(examples) - count < 1:
-        raise InputError("train_file", f"{path} of {len(examples)} rows", "more, or a --dev_file: a tenth is held out")
+        expected = "more rows, or a --dev_file: without one, a tenth is held out"
+        raise InputError("train_file", f"{path} with {len(examples)} rows", expected)
     order = np.random.default_rng(seed).permutation(len(examples))
     return examples.take(np.sort(order[count:])), examples.take(np.sort(order[:count]))
 

@@ -69,8 +69,8 @@ class Corpus:
         files = sorted(Path(file) for file in glob.glob(str(Path(source).expanduser()), recursive=True))
         files = [file for file in files if file.is_file()]
         if not files:
-            known = ", ".join(packaged.READERS)
-            raise InputError("corpus", f"{source!r}, which is no file", f"text or .jsonl files, tfds:NAME, or {known}")
+            expected = f"text or .jsonl files, tfds:NAME, or {', '.join(packaged.READERS)}"
+            raise InputError("corpus", f"{source!r}, which is not a file", expected)
         return files
 
     def _documents(self, shards) -> Iterator[str]:

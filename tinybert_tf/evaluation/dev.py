@@ -25,7 +25,7 @@ def dev_evaluator(model: BertClassifier, task: Task, length: int) -> Callable[[]
     """
     dev = task.split("dev")
     if dev.labels is None:
-        raise InputError("dev_file", "examples without labels", "labelled ones, to choose by")
+        raise InputError("dev_file", "examples without labels", "labelled ones, to choose the best checkpoint by")
     tokens, columns = TokenizedExamples(dev, model.tokenizer, length), task.columns_of(model.labels)
     predictor = Predictor(model)
 

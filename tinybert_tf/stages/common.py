@@ -59,7 +59,7 @@ def check_length(sequence_length: int, *models) -> int:
     """
     longest = min(model.config.max_sequence_length for model in models)
     if sequence_length > longest:
-        raise InputError("sequence_length", sequence_length, f"at most {longest}, as the models have positions")
+        raise InputError("sequence_length", sequence_length, f"at most {longest}, the models' number of positions")
     return longest
 
 

@@ -137,7 +137,8 @@ class _TaskDistillation(Job):
             optimizer = CompressingOptimizer(optimizer, student, config.quantize, config.sparsity, max_steps)
         distiller.compile(optimizer, jit_compile=config.jit_compile)
         self._initialize(phase, distiller, data)
-        logging.info("%s: %d steps of %d examples, %g.", phase, max_steps, config.batch_size, learning_rate)
+        message = "%s: %d steps of %d examples, learning rate %g."
+        logging.info(message, phase, max_steps, config.batch_size, learning_rate)
         evaluate = self._dev_losses(distiller) if intermediate else dev_evaluator(student, self.task, self.length)
         # In a run that prunes, the best weights are early ones, which are not yet pruned.
         best_by = None if intermediate or config.sparsity else "score"

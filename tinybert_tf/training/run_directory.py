@@ -89,7 +89,7 @@ class RunDirectory:
         before = self.record.get("inputs", inputs)
         changed = [name for name in inputs if before.get(name) != inputs[name]]
         if changed:
-            got = f"content other than when {self.path} began"
+            got = f"content that has changed since {self.path} began"
             raise InputError(changed[0], got, "the same, or another --output_dir")
 
     def start(self, inputs: dict[str, str]) -> filelock.FileLock:
@@ -179,7 +179,7 @@ class RunDirectory:
         for name, value in {"stage": self.stage, **self.settings}.items():
             if theirs.get(name) != value:
                 got = f"{self.path}, a run with {name}={theirs.get(name)!r}"
-                raise InputError("output_dir", got, f"{name}={value!r} as now asked for, or another folder")
+                raise InputError("output_dir", got, f"{name}={value!r}, as asked for now, or another folder")
         return record
 
     def _write(self) -> None:

@@ -41,7 +41,7 @@ def tokenizer(vocabulary):
 
 @pytest.fixture
 def make_encoder(tokenizer):
-    """A function that makes a tiny encoder. All its weights are random and large, so that none goes unnoticed."""
+    """A function that makes a tiny encoder. All its weights are random and large, so that each has an effect."""
     from tinybert_tf.models import BertEncoder
 
     def make(seed=0, **kwargs):

@@ -1,4 +1,4 @@
-"""The documents are true to the tree: links and paths lead somewhere, and commands have the flags they show."""
+"""The documents agree with the code: links and paths exist, and commands have the flags that are shown."""
 
 import dataclasses
 import re
@@ -38,7 +38,7 @@ def flags_of(stage: str) -> set[str]:
 
 
 def commands(document: Path) -> list[str]:
-    """From `--stage` on, in blocks of code and in the text."""
+    """Returns the commands from `--stage` on, in code blocks and in the text."""
     text = document.read_text(encoding="utf-8")
     code = [block for _, block in FENCE.findall(text)] + CODE.findall(FENCE.sub("", text))
     lines = "\n".join(code).replace("\\\n", " ").splitlines()

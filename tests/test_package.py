@@ -1,4 +1,4 @@
-"""What is installed is what is here: a wheel, imported where there is no checkout."""
+"""The wheel holds the whole package: it is imported where there is no checkout."""
 
 import shutil
 import subprocess

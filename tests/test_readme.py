@@ -13,7 +13,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 @pytest.fixture
 def eagerly():
-    """Without graphs, which take a minute to trace for three models that make a step an epoch."""
+    """Runs without graphs, which take a minute to trace for three models that make one step per epoch."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -32,7 +32,7 @@ def test_the_short_python_example_runs(tmp_path, monkeypatch, make_encoder):
 
 @pytest.mark.assets
 def test_the_python_example_runs(tmp_path, monkeypatch, eagerly):
-    """With the first texts of each split, and a general student that has learned nothing."""
+    """Uses the first texts of each split, and a general student that has learned nothing."""
     from tinybert_tf.configs import STUDENT_PRESETS
     from tinybert_tf.data import tasks
     from tinybert_tf.models import BertClassifier, BertEncoder

@@ -23,7 +23,7 @@ _TOOLS = {"javac": "openjdk-17-jdk-headless", "mvn": "maven", "aapt2": "aapt"}
 
 
 def missing_packages() -> list[str]:
-    """Debian's names of what the build needs and this machine lacks."""
+    """Returns Debian's names of the tools that the build needs and this machine lacks."""
     missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     return missing + ([] if FRAMEWORK.is_file() else ["android-framework-res"])
 
@@ -39,14 +39,14 @@ def check_jars(all_of_them: bool) -> None:
 
 @pytest.fixture(scope="session")
 def tools():
-    """Skips what needs tools that are not there."""
+    """Skips tests whose tools are missing."""
     if missing := missing_packages():
         pytest.skip(f"the Android demo's build needs: apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture(scope="session")
 def demo(tools, tmp_path_factory, app_assets):
-    """The demo's folder, a copy, after `mvn package`: everything compiled and tested, with a model in its assets."""
+    """A copy of the demo's folder after `mvn package`: compiled and tested, with a model in its assets."""
     folder = tmp_path_factory.mktemp("build") / "android_demo"
     shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("target", "build", ".gradle", "assets"))
     model = shutil.copytree(app_assets, folder / "app" / "src" / "main" / "assets")
@@ -61,7 +61,7 @@ def demo(tools, tmp_path_factory, app_assets):
 
 
 def _run_maven(folder: Path, model: Path) -> subprocess.CompletedProcess:
-    """Builds all; the screen's tests ask this Python's LiteRT, and draw into the folder."""
+    """Builds everything; the screen's tests use this Python's LiteRT and draw into the folder."""
     expected, texts = (
         TextClassifier(model / "student.tflite"),
         ["A fine film.", "Dull.", "café", "It's 140 minutes long."],
@@ -79,7 +79,7 @@ def _run_maven(folder: Path, model: Path) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="session")
 def app_assets(tmp_path_factory):
-    """The app's assets: the folder in TINYBERT_ASSETS, or a new student's, of random weights and real words."""
+    """The app's assets: the folder in TINYBERT_ASSETS, or those of a new student with random weights and real words."""
     if folder := os.environ.get("TINYBERT_ASSETS"):
         return Path(folder)
     folder = tmp_path_factory.mktemp("student")

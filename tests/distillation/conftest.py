@@ -1,4 +1,4 @@
-"""Tiny distillers, and what counts their work."""
+"""Tiny distillers, and a counter of their work."""
 
 from collections import Counter
 

@@ -15,7 +15,7 @@ LOW = LossWeights(embedding=1.0, hidden=(1.0, 0.0), attention=(1.0, 0.0))
 
 
 def reference(distiller, batch, weights, temperature=1.0):
-    """What the NumPy reference makes of the two models' outputs."""
+    """The NumPy reference's losses of the two models' outputs."""
     outputs = [model(batch, return_intermediates=True) for model in (distiller.student, distiller.teacher)]
     both = [{name: [np.array(x) for x in value] for name, value in output.items()} for output in outputs]
     layers = len(distiller.layer_map)

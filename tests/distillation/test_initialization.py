@@ -45,7 +45,7 @@ def test_all_directions_keep_everything(make_encoder, batch):
 
 
 def test_projections_are_fitted_to_a_student_that_has_learned(make_encoder, batch):
-    """A student that is the teacher turned round has an exact map for every layer."""
+    """A student that is the teacher in a rotated basis has an exact map for every layer."""
     teacher, student = make_encoder(seed=1), make_encoder(seed=1)
     distiller = TinyBertDistiller(teacher, student, layer_map=[1, 2])
     fit_projections(distiller, [batch])

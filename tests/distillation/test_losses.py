@@ -17,7 +17,7 @@ LOSSES = [AttentionLoss(), HiddenLoss(), EmbeddingLoss(), RelationLoss(6), Predi
 
 
 def loss_of(loss, student, teacher, padding_mask=None, projection=None, temperature=1.0, relation_heads=1):
-    """One of the package's losses, called with what the reference takes."""
+    """One of the package's losses, called with the reference's arguments."""
     if loss == "relation":
         return RelationLoss(relation_heads)(student, tf.constant(teacher), padding_mask)
     if loss == "prediction":
@@ -158,7 +158,7 @@ def test_exact_numbers_are_exact():
 
 
 def test_relations_are_least_where_they_agree():
-    """Of the teacher's own vectors the loss is 0, whatever turns them within a relation head; of others it is more."""
+    """The loss of the teacher's own vectors is 0, even rotated within each relation head; that of others is larger."""
     teacher = layers()[RelationLoss][1]
     np.testing.assert_array_equal(RelationLoss(4)(teacher, teacher, MASK), np.zeros(3))
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]

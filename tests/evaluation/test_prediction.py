@@ -1,4 +1,4 @@
-"""Logits of many examples: in order, whatever goes together; and kept for the next time."""
+"""Logits of many examples: in their order, whatever the batches, and cached for the next time."""
 
 import numpy as np
 

@@ -62,7 +62,7 @@ def test_pairs_and_regression(make_classifier, saved):
 
 
 def test_a_process_without_this_package(make_classifier, saved):
-    """TensorFlow and tensorflow-text are all that is imported there."""
+    """That process imports only TensorFlow and tensorflow-text."""
     classifier = make_classifier(labels=LABELS)
     code = f"""
         import sys
@@ -77,7 +77,7 @@ def test_a_process_without_this_package(make_classifier, saved):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the names of TensorFlow's libraries are Linux's")
 def test_the_c_api(make_classifier, saved):
-    """TensorFlow's C API, which is what a server that is not Python has."""
+    """TensorFlow's C API is what a server in another language uses."""
     classifier = make_classifier(labels=LABELS)
     folder = saved(classifier)
     graph = tf.compat.v1.saved_model.load(tf.compat.v1.Session(graph=tf.Graph()), ["serve"], str(folder))

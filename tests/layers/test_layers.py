@@ -110,7 +110,7 @@ def test_embeddings_are_a_sum_of_three():
 
 @pytest.mark.parametrize("silent", [("attention.output_dense",), ("attention.value_dense", "output_dense")])
 def test_block_drops_out_both_sublayers_only_while_training(silent):
-    """With one sub-layer silenced, what changes while training is the other's dropout."""
+    """With one sub-layer silenced, all that changes while training is the other's dropout."""
     layer = built(TransformerBlock(3, 20, dropout=0.5), HIDDEN)
     for path in silent:
         dense = operator.attrgetter(path)(layer)

@@ -1,4 +1,4 @@
-"""The masked language model: Hugging Face's head, its folder, and guesses only where they are wanted."""
+"""The masked language model: Hugging Face's head, its folder, and guesses only at masked positions."""
 
 import json
 

@@ -79,7 +79,7 @@ def test_real_weights_with_the_other_gelu_equal_numpy(real_model, tmp_path):
 
 @pytest.mark.assets
 def test_a_fault_exceeds_the_tolerance(real_model):
-    """Of the biases, those of the first layer: the smallest of all, its key's, is among them.
+    """The biases that are left out are the first layer's; its key's, the smallest of all, is among them.
 
     An epsilon of 1e-6 for 1e-12 is found; 1e-7 is less than 5 tolerances away, and 1e-8 is below rounding.
     """

@@ -1,7 +1,7 @@
 """TinyBERT's losses as plain loops in float64, written from the paper (arXiv 1909.10351v5, section 3.1).
 
 It shares nothing with the package. Sentences are averaged over their own tokens first; `padding_mask` holds 1 for a
-token and 0 for padding. Every function returns one number a sentence.
+token and 0 for padding. Every function returns one number per sentence.
 """
 
 import math
@@ -92,7 +92,7 @@ def total_loss(student, teacher, padding_mask, projections, layer_map, weights, 
             there are relation heads, `query_key_value`.
         projections: W for the embedding output and each student layer: M + 1 matrices.
         layer_map: g(1) … g(M).
-        weights: dict of `embedding`, `prediction` (numbers), `hidden`, `attention`, `relation` (M numbers each).
+        weights: Dict of `embedding`, `prediction` (numbers), `hidden`, `attention`, `relation` (M numbers each).
 
     Returns: a dict of numbers: each loss averaged over sentences, weighted as it goes into `loss`.
     """

@@ -1,4 +1,4 @@
-"""The help: short lines, groups in order, defaults as what they stand for."""
+"""The help: short lines, groups in order, and defaults by their meaning."""
 
 import dataclasses
 import re
@@ -12,7 +12,7 @@ from tinybert_tf.settings.usage import usage
 
 
 def defaults(stage):
-    """What the help shows as each flag's default, in the order of the help; a long one goes on in the next line."""
+    """Returns each flag's default as the help shows it, in its order; a long one continues on the next line."""
     text = re.sub(r"\n {10}(?=\S)", " ", usage(stage))
     return dict(re.findall(r"^  --(\w+)  default: (.+)$", text, re.MULTILINE))
 

@@ -81,7 +81,7 @@ def test_real_weights_at_every_length(real_classifier):
 
 
 def test_inputs_have_other_places_than_the_signature_says(make_classifier, batch):
-    """The converter sorts inputs as it likes: whoever binds them by place gets another answer, so nobody may."""
+    """The converter may put inputs in any order, so they must be bound by name."""
     classifier = make_classifier()
     interpreter = Interpreter(model_content=convert(classifier, "float32"))
     names = [detail["name"] for detail in interpreter.get_input_details()]
@@ -91,7 +91,7 @@ def test_inputs_have_other_places_than_the_signature_says(make_classifier, batch
 
 
 def test_a_file_without_its_weights_is_refused(make_classifier):
-    """TF 2.21 can leave variables outside the file, and says nothing."""
+    """TF 2.21 can silently leave variables outside the file."""
     model = convert(make_classifier(), "float32")
     with pytest.raises(RuntimeError, match="its weights alone have"):
         convert_module._check(model, make_classifier(intermediate_dim=2000), "float32", 16)

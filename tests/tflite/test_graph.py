@@ -27,7 +27,7 @@ def test_equals_keras(make_classifier, batch, activation, num_layers):
 
 
 def test_a_long_row_is_cut_before_its_last_token(make_classifier, batch):
-    """As tokenizers do it: [SEP] stays."""
+    """[SEP] stays, as tokenizers cut a text."""
     classifier = make_classifier()
     row = {name: values[:1] for name, values in batch.items()}
     cut = {name: values[:, [0, 1, 2, 3, 8]] for name, values in row.items()}
@@ -51,7 +51,7 @@ def test_regression_has_a_score(make_classifier, batch):
 
 
 def test_the_last_layer_is_computed_at_cls_only(make_classifier, batch):
-    """No product of the last layer but keys and values has a row for each token."""
+    """In the last layer, only the products for keys and values have a row for each token."""
     classifier = make_classifier(num_layers=1)
     graph = PhoneGraph(classifier, 24, fixed=True).serve.get_concrete_function().graph
     rows = [op.outputs[0].shape[0] for op in graph.get_operations() if op.type == "MatMul"]

@@ -49,7 +49,7 @@ def mediapipe():
 
 @pytest.fixture(params=["any length", "fixed length"])
 def exported(request, export):
-    """MiniLM's file, and, as that takes long, one of two layers of random weights: the real vocabulary in both."""
+    """MiniLM's file, and a quicker one of two layers with random weights; both have the real vocabulary."""
     keras.utils.set_random_seed(0)
     if request.param == "any length":
         return export(BertClassifier.from_preset("minilm_l6", labels=["a", "b", "c"]), "float32", 64)

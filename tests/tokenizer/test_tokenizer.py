@@ -41,7 +41,7 @@ def both(texts, lowercase=True):
 
 
 def differing(texts, ours, theirs):
-    """The texts that the two give different ids."""
+    """Returns the texts to which the two give different ids."""
     expected = [row.ids for row in theirs.encode_batch(texts, add_special_tokens=False)]
     return [text for text, row, other in zip(texts, ours.tokenize(texts).to_list(), expected) if row != other]
 
@@ -110,7 +110,7 @@ def test_random_strings_differ_only_by_listed_characters(lowercase, count, most)
 
 @pytest.mark.parametrize(("lowercase", "most"), [(True, 560), (False, 170)])
 def test_every_character_of_unicode_but_the_listed_ones_agrees(lowercase, most):
-    """All that are assigned, in the middle of a word; of the ideographs, syllables and private ones each 97th."""
+    """All assigned characters, in the middle of a word; of ideographs, syllables and private ones every 97th."""
     bulk = [(0x3400, 0xA000), (0xAC00, 0xD7A4), (0xE000, 0xF900), (0x17000, 0x18D00), (0x20000, 0xE0000)]
     codes = [c for c in range(0x110000) if c % 97 == 0 or (c < 0xF0000 and not any(a <= c < b for a, b in bulk))]
     texts = [f"a{chr(c)}b" for c in codes if unicodedata.category(chr(c)) not in ("Cn", "Cs")]

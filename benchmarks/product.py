@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run directory holds a finished run."""
+    """Returns whether a run directory holds a finished run."""
     file = folder / "run.json"
     return file.is_file() and json.loads(file.read_text())["status"] == "finished"
 

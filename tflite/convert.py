@@ -44,7 +44,7 @@ def convert(
         tf.saved_model.save(graph, folder, signatures={SIGNATURE: graph.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        # A layer norm's scale goes into the matrices behind it: a little better, but off the grid of trained ones.
+        # Fusing a layer norm's scale into the next matrices is a little better, but leaves the grid of trained ones.
         converter._experimental_disable_fuse_mul_and_fc = _is_on_grid(classifier)
         if number_format.bits < 32 and not by_rows:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -60,7 +60,7 @@ def convert(
 
 
 def _is_on_grid(classifier: BertClassifier) -> bool:
-    """Whether quantization-aware training has left matrices of 255 values per column."""
+    """Returns whether quantization-aware training has left matrices of 255 values per column."""
     kernel = np.asarray(classifier.encoder.blocks[0].intermediate_dense.kernel, np.float32)
     steps = 127 * kernel / np.maximum(np.abs(kernel).max(0), 1e-12)
     return bool(np.abs(steps - np.round(steps)).max() < 1e-2)
@@ -83,7 +83,7 @@ def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) 
     unused = (config.max_sequence_length - length) * config.hidden_dim
     others = classifier.count_params() - tokens - unused
     expected = (number_format.token_bits * tokens + number_format.bits * others) / 8
-    if len(model) < 0.9 * expected:  # equal weights, as the zeros of new biases, are stored once
+    if len(model) < 0.9 * expected:  # equal weights, such as the zeros of new biases, are stored once
         raise RuntimeError(f"the {variant} file has {len(model):,} bytes; its weights alone have {expected:,.0f}")
 
 
@@ -104,7 +104,7 @@ def _with_row_scales(model: bytes, variant: str) -> bytes:
         (".*", "EMBEDDING_LOOKUP", number_format.bits),
         (f".*{TOKEN_LOOKUP}.*", "EMBEDDING_LOOKUP", number_format.token_bits),
     )
-    for regex, op, bits in rules:  # ops by the names of their outputs; the last rule that fits counts
+    for regex, op, bits in rules:  # regexes match the names of outputs; the last match counts
         recipe.add_dynamic_config(regex=regex, operation_name=qtyping.TFLOperationName(op), num_bits=bits)
     tool = quantizer.Quantizer(bytearray(_with_embedding_lookups(model)))
     tool.load_quantization_recipe(recipe.get_quantization_recipe())

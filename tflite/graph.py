@@ -59,7 +59,7 @@ class PhoneGraph(tf.Module):
         return {PROBABILITIES: tf.nn.softmax(logits)}
 
     def _cut(self, ids):
-        """`[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text."""
+        """Cuts `[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text."""
         length = tf.minimum(tf.shape(ids)[1], self.sequence_length)
         return tf.concat([ids[0, : length - 1], ids[0, -1:]], 0)
 
@@ -74,7 +74,7 @@ class PhoneGraph(tf.Module):
         return _layer_norm(embeddings.layer_norm, tokens + segments + positions)
 
     def _position_bias(self, length):
-        """MPNet's bias, `[heads, query, key]`: looked up by distance, of which there are fewer than pairs."""
+        """Returns MPNet's bias, `[heads, query, key]`, looked up by distance: there are fewer distances than pairs."""
         layer = self.classifier.encoder.position_bias
         longest = self.sequence_length
         buckets = buckets_of(np.arange(1 - longest, longest), layer.num_buckets)
@@ -86,7 +86,7 @@ class PhoneGraph(tf.Module):
 
 
 def _transform(block: TransformerBlock, queries, hidden, bias):
-    """A Transformer layer's outputs at the places of `queries`, `[queries, hidden_dim]`; `bias` goes to its scores."""
+    """Returns a layer's outputs at the places of `queries`, `[queries, hidden_dim]`; `bias` is added to its scores."""
     attention = block.attention
     scale = attention.head_dim**-0.5
     query = _split_heads(_dense(attention.query_dense, queries, scale), attention)
@@ -101,7 +101,7 @@ def _transform(block: TransformerBlock, queries, hidden, bias):
 
 
 def _split_heads(x, attention):
-    """`[length, hidden_dim]` to `[heads, length, head_dim]`."""
+    """Reshapes `[length, hidden_dim]` to `[heads, length, head_dim]`."""
     return tf.transpose(tf.reshape(x, (-1, attention.num_heads, attention.head_dim)), (1, 0, 2))
 
 

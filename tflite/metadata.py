@@ -41,12 +41,12 @@ def add_metadata(model: bytes, name: str, description: str, output: str) -> byte
 
 
 def _input_name(tensor: str) -> str:
-    """Our name of an input, from the converter's ("serving_default_token_ids:0")."""
+    """Returns our name of an input, from the converter's ("serving_default_token_ids:0")."""
     return next(name for name in _MEDIAPIPE_NAMES if tensor.removesuffix(":0").endswith(name))
 
 
 def _metadata(name: str, description: str, inputs: Sequence[str], output: str) -> bytes:
-    """A `ModelMetadata` table; the numbers below are the fields' places in the schema."""
+    """Returns a `ModelMetadata` table; the numbers below are the fields' places in the schema."""
     builder = flatbuffers.Builder(1024)
     vocabulary = _file(builder, VOCABULARY, "WordPieces in the order of their ids", _VOCABULARY)
     tokenizer = _table(builder, 1, {0: _vector(builder, [vocabulary])})
@@ -80,7 +80,7 @@ def _file(builder, name: str, description: str, kind: int) -> int:
 
 
 def _table(builder, size: int, fields: dict[int, int]) -> int:
-    """A table of `size` fields, of which these are set."""
+    """Adds a table of `size` fields, of which these are set; returns its offset."""
     builder.StartObject(size)
     for place, offset in fields.items():
         builder.PrependUOffsetTRelativeSlot(place, offset, 0)

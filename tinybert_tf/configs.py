@@ -53,12 +53,12 @@ class LossWeights:
 
     @classmethod
     def prediction_only(cls) -> "LossWeights":
-        """Phase 2 of task distillation: only the teacher's logits are matched."""
+        """Returns the weights of phase 2 of task distillation, which matches only the teacher's logits."""
         return cls(embedding=0.0, hidden=0.0, attention=0.0, prediction=1.0)
 
     @classmethod
     def joint(cls) -> "LossWeights":
-        """TinyBERT's four losses in one step."""
+        """Returns the weights of TinyBERT's four losses in one step."""
         return cls(prediction=1.0)
 
 

@@ -93,7 +93,7 @@ def _prepare_environment() -> None:
     """Sets what must be set before TensorFlow is imported; the user's own settings win."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # On by default only on the newest processors; a fifth faster on older ones too (docs/results/training_speed.md).
+    # Only the newest processors have it by default; older ones are a fifth faster too (docs/results/training_speed.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ["KERAS_BACKEND"] != "tensorflow":
         raise InputError("KERAS_BACKEND", os.environ["KERAS_BACKEND"], "tensorflow")

@@ -30,7 +30,7 @@ from tinybert_tf.errors import InputError
 # A download is given up when no byte arrives for this long; a longer PIP_DEFAULT_TIMEOUT is respected.
 _STALL_SECONDS = 60.0
 
-# pip, and a thread that ends it once its stdin closes: as soon as this process dies, even of SIGKILL.
+# pip, and a thread that ends it once its stdin closes, which happens when this process dies, even of SIGKILL.
 _PIP = """\
 import os, runpy, threading
 threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()

@@ -166,7 +166,7 @@ class Augmenter:
             begin = end
 
     def _likeliest(self, readings: list[_Reading]) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest pieces `[readings, places, num_candidates + 1]`, and the original ones `[readings, places]`."""
+        """Returns the likeliest pieces `[readings, places, num_candidates + 1]`, the original `[readings, places]`."""
         lengths = np.array([len(reading.ids) for reading in readings], np.int32)
         token_ids = np.full((len(readings), lengths.max()), self.tokenizer.pad_id, np.int32)
         positions = np.zeros((len(readings), max(len(reading.places) for reading in readings)), np.int32)

@@ -7,7 +7,7 @@ import numpy as np
 from tinybert_tf.data.packing import PackedText, Position
 from tinybert_tf.tokenizer import BertTokenizer
 
-MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; the rest stay as they are
+MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # shares of the chosen tokens; the rest stay as they are
 
 
 def mask_tokens(

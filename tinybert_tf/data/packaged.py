@@ -32,7 +32,7 @@ def wiki_openings() -> list[Row]:
     return [Row(title, a["extract"], None if a["topic"] in unknown else a["topic"]) for title, a in articles.items()]
 
 
-# By the asset's name. A new one is a line in `assets/table.py` and a reader here.
+# By the asset's name. A new asset is a line in `assets/table.py` and a reader here.
 READERS = {"movie_reviews": movie_reviews, "wiki_openings": wiki_openings}
 
 

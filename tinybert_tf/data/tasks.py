@@ -12,7 +12,7 @@ from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.splits import split_of
 from tinybert_tf.errors import InputError
 
-DEV_SHARE = 0.1  # of a user's training file, where no dev file is given
+DEV_SHARE = 0.1  # share of a user's training file, if no dev file is given
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,17 +153,17 @@ def load_task(name: str = "", *, labels: Sequence[str] | None = None, seed: int 
 
 
 def _movie_reviews() -> Task:
-    """10,568 snippets of film reviews; those with a mean rating of 0 are dropped."""
+    """Returns 10,568 snippets of film reviews; those with a mean rating of 0 are dropped."""
     return _by_hash("movie_reviews", "movie_reviews")
 
 
 def _wiki_topics() -> Task:
-    """9,033 openings of Wikipedia articles, each with one of 11 topics."""
+    """Returns 9,033 openings of Wikipedia articles, each with one of 11 topics."""
     return _by_hash("wiki_topics", "wiki_openings")
 
 
 def _by_hash(name: str, asset: str) -> Task:
-    """The labelled rows of an asset, split by a hash of their keys; a text that occurs twice is in one split only."""
+    """Returns the labelled rows of an asset, split by a hash of their keys; each text is in one split only."""
     rows = [row for row in packaged.READERS[asset]() if row.label is not None]
     labels = tuple(sorted({row.label for row in rows}))
     seen, parts = set(), {"train": [], "dev": [], "test": []}
@@ -184,7 +184,7 @@ TASK_NAMES = (*glue.GLUE_TASKS, *_PACKAGED)
 
 
 def _from_files(own: Files, labels: Sequence[str] | None, seed: int) -> Task:
-    """A task of the user's own files; without a dev file, a seeded tenth of the training file."""
+    """Returns a task of the user's own files; without a dev file, a seeded tenth of the training file is dev."""
     tables = own.tables()
     regression = own.regression or (labels is not None and len(labels) == 1)
     if regression:

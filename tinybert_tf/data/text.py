@@ -15,7 +15,7 @@ from tinybert_tf.data.splits import bucket
 from tinybert_tf.errors import InputError
 
 MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document is cut into several
-HELD_OUT_BUCKETS = range(2)  # of a hundred: 2 % of the documents, by their text
+HELD_OUT_BUCKETS = range(2)  # buckets of a hundred: 2 % of the documents, by their text
 
 
 class Corpus:

@@ -156,7 +156,7 @@ class TinyBertDistiller(keras.Model):
 
     @property
     def learned_variables(self) -> list:
-        """All state that training changes, the optimizer's apart: weights, projections and random seeds."""
+        """All state that training changes, except the optimizer's: weights, projections and random seeds."""
         teachers = {id(variable) for variable in self.teacher.variables}
         return [variable for variable in self.variables if id(variable) not in teachers]
 

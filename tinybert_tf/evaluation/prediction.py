@@ -60,7 +60,7 @@ def predict_logits(model: BertClassifier, tokens: TokenizedExamples, title: str 
 
 
 def has_cached_logits(model: BertClassifier, examples: Examples, sequence_length: int) -> bool:
-    """Whether `cached_logits` would find its logits in the cache."""
+    """Returns whether `cached_logits` would find its logits in the cache."""
     return _logits_file(model, examples, sequence_length).is_file()
 
 

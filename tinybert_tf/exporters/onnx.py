@@ -41,7 +41,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
     logits = reference.student(inputs)
     output = keras.layers.Activation("linear" if reference.is_regression else "softmax", name=name)(logits)
     model = keras.Model(inputs, {name: output})
-    model(reference.tokens.rows(np.arange(1)))  # Keras exports a model that has been called
+    model(reference.tokens.rows(np.arange(1)))  # Keras only exports a model that has been called
     with quiet():
         model.export(file, format="onnx", verbose=False)
     measured = reference.compare(_answers(reference, file, name), file.name, "float32")

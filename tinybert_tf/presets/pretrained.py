@@ -57,7 +57,7 @@ class Pretrained(abc.ABC):
 
     @abc.abstractmethod
     def has(self, prefix: str) -> bool:
-        """Whether it has weights for the layer of this name in a BERT."""
+        """Returns whether it has weights for the layer of this name in a BERT."""
 
     @abc.abstractmethod
     def read(self, prefix: str, parameter: tuple[str, str, bool], shape: Sequence[int]) -> np.ndarray:

@@ -40,7 +40,7 @@ class About:
     choices: tuple[str, ...] | dict[str, str] = ()
 
     def fits(self, value) -> bool:
-        """Whether a value other than the default is within the bounds, or among the choices."""
+        """Returns whether a value other than the default is within the bounds, or among the choices."""
         if self.choices and isinstance(value, tuple):
             return bool(value) and set(value) <= set(self.choices) and len(set(value)) == len(value)
         if self.choices:

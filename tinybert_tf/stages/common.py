@@ -30,7 +30,7 @@ def classifier_of(name: str, argument: str, **options) -> BertClassifier:
 
 
 def is_shape(name: str) -> bool:
-    """Whether a name stands for a shape, to train from scratch, and not for a model."""
+    """Returns whether a name stands for a shape, to train from scratch, and not for a model."""
     return name in STUDENT_PRESETS
 
 

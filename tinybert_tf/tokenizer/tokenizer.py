@@ -75,7 +75,7 @@ class BertTokenizer:
 
     def with_sequence_length(self, sequence_length: int) -> "BertTokenizer":
         """Returns a tokenizer of the same vocabulary with another limit of tokens in a row."""
-        other = copy.copy(self)  # the ops in the graph are shared
+        other = copy.copy(self)  # shares the ops in the graph
         other.sequence_length = sequence_length
         return other
 

@@ -106,7 +106,7 @@ class CompressingOptimizer(keras.optimizers.Optimizer):
         self._number_format = None if quantized == "none" else NUMBER_FORMATS[quantized]
         self._wanted = {id(v) for v in model.trainable_variables if _is_matrix(v)}
         schedules = _model_optimization().sparsity.keras
-        end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # of the last new masks
+        end = max(1, 3 * total_steps // 4 // _PRUNE_EVERY) * _PRUNE_EVERY  # its masks have the whole sparsity
         begin = min(sparsity, sparsity_of(model))  # an earlier phase may have pruned it
         if sparsity and not begin and total_steps < _PRUNE_EVERY:
             raise InputError("sparsity", f"{sparsity}, with {total_steps} steps", f"{_PRUNE_EVERY} steps or more")

@@ -117,7 +117,7 @@ class _Loop:
             self.save()
 
     def due(self, every: int) -> bool:
-        """Whether something that is done every `every` steps, and after the last step, is due."""
+        """Returns whether something is due that is done every `every` steps, and after the last step."""
         return self.step == self.schedule.max_steps or self.step % every == 0
 
     def look(self) -> bool:

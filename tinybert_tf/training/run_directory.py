@@ -76,7 +76,7 @@ class RunDirectory:
         return RunDirectory(self.path / name, name, self.settings, self._defaults, self._renamed)
 
     def finished_with(self, inputs: dict[str, str]) -> bool:
-        """Whether the run is finished.
+        """Returns whether the run is finished.
 
         Raises:
             InputError: It is, but one of these inputs has changed.

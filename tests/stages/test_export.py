@@ -23,7 +23,8 @@ def student(make_classifier, reviews, tmp_path):
     run = tmp_path / "student"
     make_classifier(labels=["bad", "good"]).save_to_preset(run / "model")
     settings = {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 8}
-    (run / "run.json").write_text(json.dumps({"stage": "task", "status": "finished", "settings": settings, "results": {}}))
+    record = {"stage": "task", "status": "finished", "settings": settings, "results": {}}
+    (run / "run.json").write_text(json.dumps(record))
     return run
 
 

@@ -9,7 +9,7 @@ import sklearn.metrics
 
 # A function of (labels, predictions) for each metric. Both are class numbers, or floats for regression.
 _METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "accuracy": sklearn.metrics.accuracy_score,
+    "accuracy": lambda labels, predictions: np.mean(labels == predictions),  # sklearn's takes 50 times as long
     "f1": lambda labels, predictions: sklearn.metrics.f1_score(labels, predictions, zero_division=0.0),
     "macro_f1": lambda labels, predictions: sklearn.metrics.f1_score(
         labels, predictions, average="macro", zero_division=0.0

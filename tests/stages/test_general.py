@@ -1,17 +1,15 @@
 """General distillation from the command line: whole, resumable to the bit, and refused where it must be."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from tests.conftest import PIECES, WORDS
+from tests.stages import command_line
 
 FLAGS = [
     "--student=tinybert_4l_312",
@@ -44,12 +42,12 @@ def inputs(tmp_path_factory):
 
 
 def command(inputs, output, *flags):
-    arguments = [f"--teacher={inputs}/teacher", f"--corpus={inputs}/text.txt", f"--output_dir={output}", *FLAGS, *flags]
-    return [sys.executable, "-m", "tinybert_tf.main", "--stage=general", *arguments]
+    files = [f"--teacher={inputs}/teacher", f"--corpus={inputs}/text.txt", f"--output_dir={output}"]
+    return ["--stage=general", *files, *FLAGS, *flags]
 
 
 def run(*arguments):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=300)
+    return command_line.run(command(*arguments))
 
 
 def refused(result, output):
@@ -66,16 +64,17 @@ def refusal(capsys, *arguments):
 
     for name in main.FLAGS:
         main.FLAGS[name].unparse()
-    code = main.main([*command(*arguments, "--deterministic=false")[2:]])
+    code = main.main(["main", *command(*arguments, "--deterministic=false")])
     printed = capsys.readouterr()
     return subprocess.CompletedProcess([], code, printed.out, printed.err)
 
 
 @pytest.fixture(scope="module")
 def whole(inputs, tmp_path_factory):
-    """A run that was never stopped."""
+    """A run that was never stopped, as it is typed; the other commands here are forked with TensorFlow in them."""
     output = tmp_path_factory.mktemp("whole") / "run"
-    result = run(inputs, output)
+    typed = [sys.executable, "-m", "tinybert_tf.main", *command(inputs, output)]
+    result = subprocess.run(typed, capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
     return output, result
 
@@ -115,24 +114,14 @@ def test_a_finished_run_says_so_and_changes_nothing(inputs, whole):
 def test_a_run_that_fails_and_is_killed_goes_on_to_the_same_weights(inputs, whole, tmp_path):
     """First the disk is full, simulated by a limit on file sizes that a checkpoint exceeds; then comes SIGKILL."""
     output = tmp_path / "run"
-    limited = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash", *command(inputs, output)]
-    result = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=300)
+    result = command_line.run(command(inputs, output), file_size_bytes=2_000_000)
     assert result.returncode == 2
     line = result.stderr.splitlines()[-1]
     assert line.startswith("error: [Errno") and line.endswith("; repeat the command to resume")
     assert "Traceback" not in result.stderr
     assert not list((output / "checkpoints").iterdir())
 
-    process = subprocess.Popen(
-        command(inputs, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    deadline = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < deadline:
-        if (output / "checkpoints" / "step-000000006.safetensors").exists():
-            break
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command_line.kill_when(command(inputs, output), (output / "checkpoints" / "step-000000006.safetensors").exists)
     assert not (output / "model").exists()
 
     assert run(inputs, output).returncode == 0

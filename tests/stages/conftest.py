@@ -1,6 +1,7 @@
 """A tiny teacher and tiny labelled files: good films and bad ones."""
 
 import csv
+import importlib
 import os
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.conftest import PIECES, WORDS
 
 GOOD, BAD = ["good", "fine"], ["bad", "dull"]
 QUICK = {"deterministic": False, "save_steps": 50, "eval_steps": 25, "batch_size": 16}
+ODD_LINES = "a good\u2028film\x85indeed"  # one line: only a newline ends one
 
 
 @pytest.fixture(scope="session")
@@ -59,74 +61,59 @@ def student_shape():
     del STUDENT_PRESETS["tiny"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def files(reviews):
     return {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 16}
 
 
-@pytest.fixture(scope="module")
+def files_only(files):
+    """The files alone: what `load_task` takes."""
+    return {name: path for name, path in files.items() if name.endswith("file")}
+
+
+# The settings of every stage's run, and the settings that name another stage's run.
+OPTIONS = {
+    "finetune": QUICK | {"epochs": 12, "learning_rate": 3e-3},
+    "masked_lm": QUICK | {"max_steps": 60, "learning_rate": 3e-3, "eval_sequences": 8, "sequence_length": 16},
+    "augment": {"vectors": "", "num_variants": 5, "num_candidates": 4},
+    "task": QUICK
+    | {"phase": "two", "max_steps": 80, "learning_rate": 3e-3}
+    | {"prediction_max_steps": 80, "prediction_learning_rate": 3e-3},
+    "evaluate": {},
+}
+RUNS_READ = {
+    "augment": {"masked_lm": "masked_lm", "teacher": "finetune"},
+    "task": {"teacher": "finetune", "augmented": "augment"},
+    "evaluate": {"model": "task", "teacher": "finetune"},
+}
+
+
+class Runs(dict):
+    """Finished runs by their stages' names; each is made when it is first asked for."""
+
+    def __init__(self, base, inputs):
+        self.base, self.inputs = base, inputs
+
+    def __missing__(self, stage):
+        from tinybert_tf.settings.stages import STAGES
+
+        read = {name: str(self[other].path) for name, other in RUNS_READ.get(stage, {}).items()}
+        config = STAGES[stage](output_dir=str(self.base / stage), **OPTIONS[stage], **self.inputs[stage], **read)
+        self[stage] = importlib.import_module(f"tinybert_tf.stages.{stage}").run(config)
+        return self[stage]
+
+
+@pytest.fixture(scope="session")
 def runs(plain_teacher, reviews, files, student_shape, tmp_path_factory):
-    """Every stage's finished run by name."""
-    from tinybert_tf.settings import stages as configs
-    from tinybert_tf.stages import augment, evaluate, finetune, masked_lm, task
-
-    base = tmp_path_factory.mktemp("runs")
-
-    def go(stage, kind, name, **options):
-        return stage.run(kind(output_dir=str(base / name), **options))
-
-    teacher = str(plain_teacher)
-    made = {"base": base}
-    made["finetune"] = go(
-        finetune, configs.FinetuneConfig, "finetune", model=teacher, epochs=12, learning_rate=3e-3, **files, **QUICK
-    )
-    made["masked_lm"] = go(
-        masked_lm,
-        configs.MaskedLMConfig,
-        "masked_lm",
-        model=teacher,
-        corpus=(str(reviews / "text.txt"),),
-        max_steps=60,
-        sequence_length=16,
-        eval_sequences=8,
-        learning_rate=3e-3,
-        **QUICK,
-    )
-    made["augment"] = go(
-        augment,
-        configs.AugmentConfig,
-        "augment",
-        masked_lm=str(made["masked_lm"].path),
-        vectors="",
-        num_variants=5,
-        num_candidates=4,
-        teacher=str(made["finetune"].path),
-        **files,
-    )
-    made["task"] = go(
-        task,
-        configs.TaskConfig,
-        "task",
-        teacher=str(made["finetune"].path),
-        student=student_shape,
-        augmented=str(made["augment"].path),
-        phase="two",
-        max_steps=80,
-        learning_rate=3e-3,
-        prediction_max_steps=80,
-        prediction_learning_rate=3e-3,
-        **files,
-        **QUICK,
-    )
-    made["evaluate"] = go(
-        evaluate,
-        configs.EvaluateConfig,
-        "evaluate",
-        model=str(made["task"].path),
-        teacher=str(made["finetune"].path),
-        **files,
-    )
-    return made
+    """Every stage's finished run by name: `runs["task"]`. One worker gets all the files that share them."""
+    inputs = {
+        "finetune": {"model": str(plain_teacher)} | files,
+        "masked_lm": {"model": str(plain_teacher), "corpus": (str(reviews / "text.txt"),)},
+        "augment": files,
+        "task": {"student": student_shape} | files,
+        "evaluate": files,
+    }
+    return Runs(tmp_path_factory.mktemp("runs"), inputs)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,75 @@
+"""Evaluation of a student beside its teacher."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings import stages as configs
+from tinybert_tf.stages import evaluate
+
+
+def test_the_evaluation_agrees_with_its_files(runs):
+    folder, results = runs["evaluate"].path, runs["evaluate"].record["results"]["splits"]["test"]
+    rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+    right = np.mean([row["prediction"] == row["label"] for row in rows])
+    assert results["metrics"]["accuracy"] == pytest.approx(right)
+    assert results["agreement"] == pytest.approx(np.mean([row["prediction"] == row["teacher"] for row in rows]))
+    low, high = results["intervals"]["accuracy"]
+    assert low <= right <= high
+    table = [line.split(",") for line in (folder / "confusion.csv").read_text().splitlines()]
+    assert sum(int(row[i + 1]) for i, row in enumerate(table[1:])) == right * 60
+    assert "95 % interval" in evaluate.summary(runs["evaluate"])
+
+
+def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(runs["finetune"].path / "model", model)
+    config = configs.EvaluateConfig(output_dir=str(tmp_path / "evaluate"), model=str(model), **files)
+    assert not evaluate.run(config).was_finished and evaluate.run(config).was_finished
+    shutil.rmtree(model)
+    shutil.copytree(runs["task"].path / "model", model)
+    with pytest.raises(InputError, match=r"^model: got content other than when"):
+        evaluate.run(config)
+
+
+def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, monkeypatch):
+    """The same model with its two logits exchanged is as right as before, and F1 is of the same class."""
+    model = BertClassifier.from_preset(str(runs["finetune"].path))
+    turned = BertClassifier(model.encoder, model.labels[::-1])
+    for ours, theirs in zip(turned.classifier.weights, model.classifier.weights):
+        ours.assign(theirs.numpy()[..., ::-1])
+    turned.classifier.bias.assign_add([0.0, 1.0])  # more mistakes of one kind than of the other
+    model.classifier.bias.assign_add([1.0, 0.0])
+    load = evaluate.task_of
+    monkeypatch.setattr(evaluate, "task_of", lambda *args: dataclasses.replace(load(*args), metrics=("accuracy", "f1")))
+    found = []
+    for name, classifier in (("model", model), ("turned", turned)):
+        classifier.save_to_preset(tmp_path / name)
+        config = configs.EvaluateConfig(output_dir=str(tmp_path / f"run-{name}"), model=str(tmp_path / name), **files)
+        found.append(evaluate.run(config).record["results"]["splits"]["test"]["metrics"])
+    assert found[0] == found[1]
+
+
+def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path):
+    """One class of two is in it: a file by itself would not say which."""
+    (tmp_path / "test.csv").write_text("text,label\na good film,good\nthe fine story,good\n")
+    config = configs.EvaluateConfig(
+        output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.csv")
+    )
+    assert evaluate.run(config).record["results"]["splits"]["test"]["metrics"]["accuracy"] == 1.0
+
+
+def test_texts_without_labels_are_predicted(runs, tmp_path):
+    (tmp_path / "test.jsonl").write_text('{"text": "a good film"}\n{"text": "the dull story"}\n')
+    config = configs.EvaluateConfig(
+        output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.jsonl")
+    )
+    folder = evaluate.run(config)
+    assert "no labels" in evaluate.summary(folder)
+    rows = [json.loads(line) for line in (folder.path / "predictions.jsonl").read_text().splitlines()]
+    assert [row["prediction"] for row in rows] == ["good", "bad"]

@@ -1,0 +1,87 @@
+"""Task distillation, in two phases, jointly and compressed."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tests.stages.conftest import QUICK, files_only
+from tinybert_tf.data.tasks import load_task
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings import stages as configs
+from tinybert_tf.stages import task
+from tinybert_tf.training.compression import sparsity_of
+
+
+def test_the_student_learns_the_task_in_two_phases(runs):
+    assert runs["task"].record["results"]["dev"]["accuracy"] > 0.85
+    base = runs["task"].path
+    losses = [json.loads(line) for line in (base / "intermediate" / "metrics.jsonl").read_text().splitlines()]
+    held_out = [line["held_out/loss"] for line in losses if "held_out/loss" in line]
+    assert held_out[-1] < 0.7 * held_out[0]
+    assert (base / "prediction" / "model").is_dir()
+    assert BertClassifier.from_preset(str(base)).labels == ["bad", "good"]
+    assert "distilled from" in (base / "model" / "README.md").read_text()
+
+
+def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path):
+    config = configs.TaskConfig(
+        output_dir=str(tmp_path / "joint"),
+        teacher=str(runs["finetune"].path),
+        student=student_shape,
+        phase="joint",
+        max_steps=6,
+        **files,
+        **QUICK,
+    )
+    folder = task.run(config)
+    lines = (folder.path / "joint" / "metrics.jsonl").read_text().splitlines()
+    line = next(line for line in map(json.loads, lines) if "loss" in line)
+    assert {"attention_loss", "hidden_loss", "embedding_loss", "prediction_loss"} <= set(line)
+
+
+@pytest.mark.parametrize(
+    "settings, phase",
+    [({}, "joint"), ({"student": "tinybert_4l_312"}, "two"), ({"phase": "two"}, "two"), ({"task": "sst2"}, "two")],
+)
+def test_a_student_that_has_learned_already_is_distilled_jointly_where_time_is_short(settings, phase, files):
+    data = {} if "task" in settings else files_only(files)
+    own = load_task(**files_only(files))
+    own = dataclasses.replace(own, name=settings.get("task", own.name))
+    assert task.recipe_of(configs.TaskConfig(**data, **settings), own).phase == phase
+
+
+def test_a_student_learns_with_weights_quantized_and_pruned_as_in_its_file(runs, files, tmp_path):
+    """Quantized and pruned; starts from a finished student and keeps its head."""
+    config = configs.TaskConfig(
+        output_dir=str(tmp_path / "small"),
+        teacher=str(runs["finetune"].path),
+        student=str(runs["task"].path),
+        phase="prediction",
+        head_init="own",
+        quantize="int8",
+        sparsity=0.5,
+        prediction_max_steps=14,
+        **files,
+        **QUICK,
+    )
+    folder = task.run(config)
+    student = BertClassifier.from_preset(folder.path)
+    assert sparsity_of(student) == pytest.approx(0.5, abs=0.05)
+    kernel = np.asarray(student.encoder.blocks[0].intermediate_dense.kernel)
+    steps = 127 * kernel / np.abs(kernel).max(0)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-2)
+
+
+def test_a_teacher_of_other_labels_is_refused(runs, reviews, tmp_path):
+    changed = tmp_path / "other.csv"
+    changed.write_text((reviews / "train.csv").read_text().replace(",good", ",splendid"))
+    teacher = str(runs["finetune"].path)
+    config = configs.TaskConfig(
+        output_dir=str(tmp_path / "run"), teacher=teacher, train_file=str(changed), deterministic=False
+    )
+    with pytest.raises(InputError, match="teacher: got 2 labels, bad, good; expected the 2 of files: bad, splendid"):
+        task.run(config)
+    assert not (tmp_path / "run").exists()

@@ -1,17 +1,55 @@
-"""Tiny models with real WordPieces: seconds, not minutes."""
+"""Tiny models with real WordPieces: seconds, not minutes.
+
+Nothing here imports TensorFlow when it is loaded: the process that hands tests out to workers needs none.
+"""
 
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
-import numpy as np
 import pytest
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["a", "the", "fine", "dull", "film", "story", "and", "of", "is", "it", "play", "un", "good", "bad"]
+FILES_WITH_RUNS = {
+    f"tests/stages/test_{stage}.py" for stage in ("finetune", "masked_lm", "augment", "task", "evaluate", "predict")
+}
 PIECES = [*SPECIAL_TOKENS, *WORDS, "##s", "##ed", "##ing", "##er", "##ly", "##a", "##n", ".", ",", "!", "'"]
+
+
+# What takes longest, first: two workers then end at about the same time.
+LONGEST = (
+    "tests/android/test_demo.py",
+    "tests/stages/",
+    "tests/tflite/",
+    "tests/test_readme.py",
+    "tests/exporters/",
+    "tests/models/",
+    "tests/distillation/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        return next((i for i, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST))
+
+    items.sort(key=rank)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """As with `--dist loadfile`, whole files go to a worker; the files that share `runs` all go to one, first."""
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "runs" if file in FILES_WITH_RUNS else file
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +135,8 @@ def classifier_folder(make_classifier, tmp_path):
 @pytest.fixture
 def batch():
     """Three sentences: one text, two texts with padding after them, a single token."""
+    import numpy as np
+
     lengths, first = np.array([[9], [6], [3]]), np.array([[9], [4], [3]])
     positions = np.arange(9)[None]
     mask = (positions < lengths).astype("int32")
@@ -107,6 +147,9 @@ def batch():
 
 def randomize(model, seed=0):
     """Gives every weight a value that no initializer gives: also biases, and scales other than 1."""
+    import keras
+    import numpy as np
+
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if isinstance(variable, keras.Variable) and variable.dtype != "string" and "seed" not in variable.path:

@@ -11,17 +11,19 @@ from tinybert_tf.stages import all as whole_recipe
 
 
 def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path):
-    corpus = shutil.copy(reviews / "text.txt", tmp_path)
+    corpus, train = shutil.copy(reviews / "text.txt", tmp_path), tmp_path / "train.csv"
+    train.write_text("\n".join((reviews / "train.csv").read_text().splitlines()[:49]))
     config = configs.AllConfig(
         output_dir=str(tmp_path / "all"),
         teacher=str(plain_teacher),
         student=student_shape,
         corpus=(corpus,),
         vectors="",
+        num_variants=2,
         max_steps=4,
         batch_size=8,
         deterministic=False,
-        **files | {"sequence_length": 0},
+        **files | {"train_file": str(train), "sequence_length": 0},
     )
     folder = whole_recipe.run(config)
     text = whole_recipe.summary(folder)

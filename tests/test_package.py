@@ -30,7 +30,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel):
     assert held == modules | {f"tinybert_tf/tflite/{path.name}" for path in (ROOT / "tflite").glob("*.py")}
 
 
-def test_it_runs_outside_the_checkout(wheel, tmp_path):
+def test_the_wheel_runs_outside_the_checkout(wheel, tmp_path):
     """Without site's .pth files, so that an editable installation cannot answer for the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")

@@ -24,7 +24,7 @@ JAVA_TYPES = "Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No Zs Zl Zp Cc Cf -- Co Cs Pd Ps 
 
 
 @pytest.mark.parametrize(("module", "least"), [("core", 18), ("app", 14)])
-def test_its_unit_tests_pass(demo, module, least):
+def test_the_demos_unit_tests_pass(demo, module, least):
     """`core` sees nothing of Android; `app` runs on the real framework, with a real file in LiteRT."""
     reports = [
         ElementTree.parse(file).getroot() for file in (demo / "desktop" / module / "target").glob("*/TEST-*.xml")

@@ -10,11 +10,11 @@ from tinybert_tf.models import BertTokenizer
 GOLDEN = json.loads(make_android.FILE.read_text(encoding="utf-8"))
 
 
-def test_they_are_what_hugging_face_gives():
+def test_golden_vectors_are_hugging_faces():
     assert make_android.golden() == GOLDEN
 
 
-def test_they_are_what_our_tokenizer_gives():
+def test_our_tokenizer_gives_the_golden_vectors():
     tokenizers = {lowercase: BertTokenizer(GOLDEN["vocabulary"], lowercase) for lowercase in (True, False)}
     for case in GOLDEN["cases"]:
         pairs = None if case["text_pair"] is None else [case["text_pair"]]

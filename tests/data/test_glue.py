@@ -108,12 +108,12 @@ def written(tmp_path, name, predictions, labels):
 
 
 @pytest.mark.parametrize("name", ["mnli", "qnli", "rte", "ax"])
-def test_these_submit_names(tmp_path, name):
+def test_a_submission_of_label_names(tmp_path, name):
     assert written(tmp_path, name, [1, 0, 1], ("x", "y")) == "index\tprediction\n0\ty\n1\tx\n3\ty\n"
 
 
 @pytest.mark.parametrize("name", ["cola", "sst2", "mrpc", "qqp", "wnli"])
-def test_these_submit_numbers(tmp_path, name):
+def test_a_submission_of_label_numbers(tmp_path, name):
     assert written(tmp_path, name, [1, 0, 1], ("x", "y")) == "index\tprediction\n0\t1\n1\t0\n3\t1\n"
 
 

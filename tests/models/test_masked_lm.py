@@ -40,7 +40,7 @@ def test_logits_are_those_of_an_independent_head(masked_lm, batch):
     assert_close(masked_lm(masked(batch)), expected)
 
 
-def test_a_folder_brings_it_back(masked_lm, batch, tmp_path):
+def test_a_folder_brings_a_masked_lm_back(masked_lm, batch, tmp_path):
     masked_lm.save_to_preset(tmp_path / "model")
     again = BertMaskedLM.from_preset(str(tmp_path / "model"))
     np.testing.assert_array_equal(again(masked(batch)), masked_lm(masked(batch)))
@@ -51,7 +51,7 @@ def test_a_folder_brings_it_back(masked_lm, batch, tmp_path):
     assert not any("pooler" in name for name in names)
 
 
-def test_a_keras_file_brings_it_back(masked_lm, batch, tmp_path):
+def test_a_keras_file_brings_a_masked_lm_back(masked_lm, batch, tmp_path):
     masked_lm.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(masked(batch)), masked_lm(masked(batch)))
@@ -85,7 +85,7 @@ with torch.no_grad():
 
 
 @needs_transformers
-def test_transformers_opens_it(masked_lm, batch, tmp_path):
+def test_transformers_opens_a_masked_lm(masked_lm, batch, tmp_path):
     masked_lm.save_to_preset(tmp_path / "model")
     theirs = {
         "input_ids": batch["token_ids"].tolist(),

@@ -23,13 +23,13 @@ def mpnet(make_encoder):
     return make_encoder(num_segments=0, relative_position_buckets=32, family="mpnet")
 
 
-def test_buckets():
+def test_buckets_of_relative_positions():
     """Near distances have one bucket each, far ones share, and keys before the query have the first half."""
     found = buckets_of(np.array([0, -1, -7, -8, -127, -500, 1, 7, 8, 500]), 32)
     assert found.tolist() == [0, 1, 7, 8, 15, 15, 17, 23, 24, 31]
 
 
-def test_segments_mean_nothing(mpnet, batch):
+def test_an_mpnet_ignores_segments(mpnet, batch):
     other = batch | {"segment_ids": 1 - np.asarray(batch["segment_ids"])}
     np.testing.assert_array_equal(mpnet(batch)["sequence_output"], mpnet(other)["sequence_output"])
 
@@ -69,7 +69,7 @@ def test_special_tokens_may_be_objects(mpnet, batch, tmp_path):
     np.testing.assert_array_equal(loaded(batch)["sequence_output"], mpnet(batch)["sequence_output"])
 
 
-def test_keras_saves_it(mpnet, batch, tmp_path):
+def test_a_keras_file_brings_an_mpnet_back(mpnet, batch, tmp_path):
     import keras
 
     mpnet.save(tmp_path / "model.keras")
@@ -86,13 +86,13 @@ def test_a_vocabulary_without_a_place_for_each_piece_is_refused(mpnet, tmp_path,
         BertEncoder.from_preset(tmp_path / "model")
 
 
-def test_it_is_no_masked_lm(mpnet, tmp_path):
+def test_an_mpnet_does_not_load_as_a_masked_lm(mpnet, tmp_path):
     mpnet.save_to_preset(tmp_path / "model")
     with pytest.raises(InputError, match="of the family mpnet; expected a BERT"):
         BertMaskedLM.from_preset(tmp_path / "model")
 
 
-def test_it_teaches_a_bert(mpnet, make_encoder, batch):
+def test_an_mpnet_teaches_a_bert(mpnet, make_encoder, batch):
     """The student reads the same ids; every loss is finite, and the relative positions stay the teacher's."""
     import keras
 

@@ -14,7 +14,7 @@ from tests.tolerance import assert_close
 from tinybert_tf.models import BertClassifier, BertTokenizer
 
 
-def test_keras_hub_opens_it(make_encoder, tmp_path, batch):
+def test_keras_hub_opens_our_folder(make_encoder, tmp_path, batch):
     import keras_hub
 
     encoder = make_encoder()
@@ -76,7 +76,9 @@ def run_python(code, *arguments):
     [(True, ["bad", "good", "neither"]), (False, ["LABEL_0", "LABEL_1"])],
     ids=["own", "default"],
 )
-def test_transformers_opens_it_and_we_open_what_it_writes(make_classifier, vocabulary, tmp_path, lowercase, labels):
+def test_transformers_opens_our_folder_and_we_open_its_own(
+    make_classifier, vocabulary, tmp_path, lowercase, labels
+):
     tokenizer = BertTokenizer(vocabulary, lowercase=lowercase, sequence_length=20)
     classifier = make_classifier(labels=labels, tokenizer=tokenizer)
     classifier.save_to_preset(tmp_path / "model")

@@ -37,7 +37,7 @@ def make_small():
     return make
 
 
-def test_without_compression_it_is_the_optimizer_inside(make_small):
+def test_without_compression_the_optimizer_is_the_one_inside(make_small):
     (plain, *data), (wrapped, *_) = make_small(), make_small()
     plain.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     plain.fit(*data, epochs=4, shuffle=False, verbose=0)
@@ -47,7 +47,7 @@ def test_without_compression_it_is_the_optimizer_inside(make_small):
 
 
 @pytest.mark.parametrize("quantized", ["int8", "int4"])
-def test_it_learns_on_the_grid(make_classifier, batch, quantized):
+def test_a_quantized_model_learns_on_the_grid(make_classifier, batch, quantized):
     classifier = make_classifier(dropout=0.0)
     losses, _ = learn(classifier, batch, LABELS, quantized)
     assert losses[-1] < 0.5 * losses[0]
@@ -93,7 +93,7 @@ def test_pruning_reaches_its_share(make_small, quantized):
     assert all((np.asarray(layer.bias) != 0).any() for layer in model.layers)
 
 
-def test_pruning_goes_on_where_it_was(make_small):
+def test_a_second_phase_keeps_the_zeros_of_the_first(make_small):
     """A second phase starts with the zeros of the first, though it is too short for new masks."""
     model, *data = make_small()
     learn(model, *data, sparsity=0.5, steps=40)
@@ -111,7 +111,7 @@ def test_pruning_counts_steps_where_gradients_are_accumulated(make_small):
     assert sparsity_of(model) == pytest.approx(0.5, abs=0.03)
 
 
-def test_pruning_wants_as_many_steps_as_it_takes(make_small):
+def test_pruning_in_too_few_steps_is_refused(make_small):
     with pytest.raises(InputError, match=r"sparsity: got 0.5, with 9 steps; expected 10 steps or more"):
         CompressingOptimizer(keras.optimizers.Adam(0.02), make_small()[0], "none", 0.5, 9)
 

@@ -30,7 +30,7 @@ def test_the_record_names_settings_inputs_and_versions(tmp_path):
     assert record["versions"]["tensorflow"].startswith("2.")
 
 
-def test_the_same_settings_go_on(tmp_path):
+def test_the_same_settings_resume_a_run(tmp_path):
     started(tmp_path / "run")
     assert not started(tmp_path / "run").finished
 

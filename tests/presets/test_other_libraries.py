@@ -76,9 +76,7 @@ def run_python(code, *arguments):
     [(True, ["bad", "good", "neither"]), (False, ["LABEL_0", "LABEL_1"])],
     ids=["own", "default"],
 )
-def test_transformers_opens_our_folder_and_we_open_its_own(
-    make_classifier, vocabulary, tmp_path, lowercase, labels
-):
+def test_transformers_opens_our_folder_and_we_open_its_own(make_classifier, vocabulary, tmp_path, lowercase, labels):
     tokenizer = BertTokenizer(vocabulary, lowercase=lowercase, sequence_length=20)
     classifier = make_classifier(labels=labels, tokenizer=tokenizer)
     classifier.save_to_preset(tmp_path / "model")

@@ -33,12 +33,12 @@ def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path):
     assert not evaluate.run(config).was_finished and evaluate.run(config).was_finished
     shutil.rmtree(model)
     shutil.copytree(runs["task"].path / "model", model)
-    with pytest.raises(InputError, match=r"^model: got content other than when"):
+    with pytest.raises(InputError, match=r"^model: got content that has changed since"):
         evaluate.run(config)
 
 
 def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, monkeypatch):
-    """The same model with its two logits exchanged is as right as before, and F1 is of the same class."""
+    """The same model with its two logits exchanged has the same accuracy, and F1 of the same class."""
     model = BertClassifier.from_preset(str(runs["finetune"].path))
     turned = BertClassifier(model.encoder, model.labels[::-1])
     for ours, theirs in zip(turned.classifier.weights, model.classifier.weights):
@@ -56,7 +56,7 @@ def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, 
 
 
 def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path):
-    """One class of two is in it: a file by itself would not say which."""
+    """The file holds one of two classes, and would not say by itself which one."""
     (tmp_path / "test.csv").write_text("text,label\na good film,good\nthe fine story,good\n")
     config = configs.EvaluateConfig(
         output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.csv")

@@ -7,13 +7,13 @@ import keras
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import bert_initializer
 from tinybert_tf.models.encoder import BertEncoder
-from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.models.head import ModelWithHead
 from tinybert_tf.presets.pretrained import DENSE, NamedLayer, Pretrained
 from tinybert_tf.presets.resolve import open_preset
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
-class BertClassifier(keras.Model):
+class BertClassifier(ModelWithHead):
     """A sequence classifier on a `BertEncoder`, like Hugging Face's `BertForSequenceClassification`.
 
     Args:
@@ -30,6 +30,9 @@ class BertClassifier(keras.Model):
     >>> classifier(classifier.tokenizer(["A fine film."])).shape
     TensorShape([1, 2])
     """
+
+    architecture = "BertForSequenceClassification"
+    pipeline_tag = "text-classification"
 
     def __init__(self, encoder: BertEncoder, labels: Sequence[str], dropout: float | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -77,19 +80,8 @@ class BertClassifier(keras.Model):
             source.assign(classifier.head_layers())
         return classifier
 
-    def save_to_preset(self, folder, card: str | None = None) -> None:
-        """Writes a standard Hugging Face folder with labels and tokenizer; `from_preset` needs nothing else.
-
-        Arguments and errors are those of `BertEncoder.save_to_preset`.
-        """
-        save_folder(self, folder, card)
-
-    pipeline_tag = "text-classification"
-
     def hf_config(self) -> dict:
-        """Returns what `config.json` says about this kind of model besides the shape, in BERT's names."""
-        return {
-            "architectures": ["BertForSequenceClassification"],
+        return super().hf_config() | {
             "classifier_dropout": self.dropout,
             "id2label": {str(i): label for i, label in enumerate(self.labels)},
             "label2id": {label: i for i, label in enumerate(self.labels)},
@@ -97,14 +89,7 @@ class BertClassifier(keras.Model):
         }
 
     def head_layers(self) -> Iterator[NamedLayer]:
-        """Yields the layers of the head, like `BertEncoder.named_layers`."""
         yield "classifier", self.classifier, DENSE
-
-    def named_layers(self) -> Iterator[NamedLayer]:
-        """Yields the layers of the whole model, like `BertEncoder.named_layers`."""
-        for prefix, layer, kind in self.encoder.named_layers():
-            yield f"bert.{prefix}", layer, kind
-        yield from self.head_layers()
 
     def build(self, input_shape=None):
         if self.built:
@@ -119,23 +104,5 @@ class BertClassifier(keras.Model):
         logits = self.classifier(self.dropout_layer(outputs["pooled_output"], training=training))
         return outputs | {"logits": logits} if any(asked.values()) else logits
 
-    @property
-    def config(self):
-        """The encoder's shape."""
-        return self.encoder.config
-
-    @property
-    def tokenizer(self):
-        """The encoder's tokenizer, or None."""
-        return self.encoder.tokenizer
-
     def get_config(self):
-        return super().get_config() | {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "labels": list(self.labels),
-            "dropout": self.dropout,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config | {"encoder": keras.saving.deserialize_keras_object(config["encoder"])})
+        return super().get_config() | {"labels": list(self.labels), "dropout": self.dropout}

@@ -36,6 +36,9 @@ class BertEncoder(keras.Model):
     (7, TensorShape([1, 12, 6, 6]))
     """
 
+    architecture = "BertModel"
+    pipeline_tag = "feature-extraction"
+
     def __init__(
         self,
         vocabulary_size: int,
@@ -150,11 +153,9 @@ class BertEncoder(keras.Model):
         """
         save_folder(self, folder, card)
 
-    pipeline_tag = "feature-extraction"  # Hugging Face's name of its use
-
     def hf_config(self) -> dict:
         """Returns what `config.json` says about this kind of model besides the shape, in BERT's names."""
-        return {"architectures": ["BertModel"]}
+        return {"architectures": [self.architecture]}
 
     def named_layers(self) -> Iterator[NamedLayer]:
         """Yields (Hugging Face's name, layer, its parameters) for every layer that holds weights."""

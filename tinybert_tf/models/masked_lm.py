@@ -8,15 +8,13 @@ from keras import ops
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers.activations import get_activation
 from tinybert_tf.models.encoder import BertEncoder
-from tinybert_tf.presets.folder import save_folder
+from tinybert_tf.models.head import ModelWithHead
 from tinybert_tf.presets.pretrained import DENSE, NORM, OUTPUT_BIAS, NamedLayer, Pretrained
 from tinybert_tf.presets.resolve import open_preset
 
-ARCHITECTURE = "BertForMaskedLM"
-
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
-class BertMaskedLM(keras.Model):
+class BertMaskedLM(ModelWithHead):
     """A `BertEncoder` with BERT's masked-LM head, like Hugging Face's `BertForMaskedLM`.
 
     The head is a dense layer, an activation, a layer norm, and a product with the token table plus a bias. The dense
@@ -32,6 +30,9 @@ class BertMaskedLM(keras.Model):
     >>> model(inputs | {"masked_positions": [[2]]}).shape
     TensorShape([1, 1, 30522])
     """
+
+    architecture = "BertForMaskedLM"
+    pipeline_tag = "fill-mask"
 
     def __init__(self, encoder: BertEncoder, **kwargs):
         super().__init__(**kwargs)
@@ -70,7 +71,7 @@ class BertMaskedLM(keras.Model):
         cls, source: Pretrained, new_head: bool = True, load_weights: bool = True, **kwargs
     ) -> "BertMaskedLM":
         """Builds a masked LM from the parts of a saved model; arguments and errors are those of `from_preset`."""
-        if ARCHITECTURE not in source.heads:
+        if cls.architecture not in source.heads:
             got = f"{source.name}, of the family {source.config.family}"
             raise InputError("preset", got, "a BERT, for a masked language model")
         if source.tokenizer.mask_id is None:
@@ -83,31 +84,18 @@ class BertMaskedLM(keras.Model):
             variable.assign(ops.zeros(variable.shape))
         return model
 
-    def save_to_preset(self, folder, card: str | None = None) -> None:
-        """Writes a standard Hugging Face `BertForMaskedLM` folder.
-
-        Arguments and errors are those of `BertEncoder.save_to_preset`.
-        """
-        save_folder(self, folder, card)
-
-    pipeline_tag = "fill-mask"
-
     def hf_config(self) -> dict:
-        """Returns what `config.json` says about this kind of model besides the shape, in BERT's names."""
-        return {"architectures": [ARCHITECTURE], "tie_word_embeddings": True}
+        return super().hf_config() | {"tie_word_embeddings": True}
 
     def head_layers(self) -> Iterator[NamedLayer]:
-        """Yields the layers of the head, like `BertEncoder.named_layers`; the product with the token table is tied."""
+        # The product with the token table is tied: it has no weights of its own but the bias.
         yield "cls.predictions.transform.dense", self.transform, DENSE
         yield "cls.predictions.transform.LayerNorm", self.transform_norm, NORM
         yield "cls.predictions", self, OUTPUT_BIAS
 
     def named_layers(self) -> Iterator[NamedLayer]:
-        """Yields the layers of the whole model, like `BertEncoder.named_layers`; a masked LM has no pooler."""
-        for prefix, layer, kind in self.encoder.named_layers():
-            if layer is not self.encoder.pooler:
-                yield f"bert.{prefix}", layer, kind
-        yield from self.head_layers()
+        """Yields the layers of the whole model but the pooler, which a masked LM has none of."""
+        return (named for named in super().named_layers() if named[1] is not self.encoder.pooler)
 
     @property
     def trainable_weights(self):
@@ -142,20 +130,3 @@ class BertMaskedLM(keras.Model):
         table = ops.cast(self.encoder.embeddings.token_embedding.embeddings, hidden.dtype)
         logits = ops.matmul(hidden, ops.transpose(table))
         return ops.cast(logits, "float32") + ops.cast(self.output_bias, "float32")
-
-    @property
-    def config(self):
-        """The encoder's shape."""
-        return self.encoder.config
-
-    @property
-    def tokenizer(self):
-        """The encoder's tokenizer, or None."""
-        return self.encoder.tokenizer
-
-    def get_config(self):
-        return super().get_config() | {"encoder": keras.saving.serialize_keras_object(self.encoder)}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config | {"encoder": keras.saving.deserialize_keras_object(config["encoder"])})

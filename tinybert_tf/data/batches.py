@@ -18,8 +18,8 @@ class LengthBuckets:
 
     The examples are shuffled again and again, which makes one endless stream. The stream is cut into pools of 50
     batches (or as many as one shuffle holds, so that no batch repeats an example). Each pool is sorted by length and
-    cut into batches, and these are shuffled too. So every batch is full, even where there are fewer examples than
-    rows, and n passes show each example n times, give or take one where a pool reaches into the next shuffle.
+    cut into batches, and these are shuffled too. So every batch is full, even if it has more rows than there are
+    examples, and n passes show each example n times, give or take one where a pool reaches into the next shuffle.
 
     Args:
         examples: The examples, with or without labels.

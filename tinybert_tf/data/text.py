@@ -27,7 +27,7 @@ class Corpus:
         field: Key of the text in JSONL objects and TFDS examples.
 
     Raises:
-        InputError: A source does not exist or holds no text; later, a line cannot be read.
+        InputError: A source does not exist or holds no text; or, while reading, a line cannot be read.
     """
 
     def __init__(self, sources: Sequence[str], field: str = "text"):

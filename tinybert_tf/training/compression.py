@@ -61,7 +61,7 @@ class CompressedWeight:
         self._range = {name: tf.Variable(tf.zeros(channels), trainable=False) for name in ("min_var", "max_var")}
 
     def set_sparsity(self, sparsity) -> None:
-        """Makes a new mask: this share of the float weight's values, the smallest by magnitude, becomes zero."""
+        """Makes a new mask: the share `sparsity` of the float weight's values, the smallest ones, becomes zero."""
         if self.mask is not None:
             magnitudes = tf.abs(self.latent.value)
             count = tf.cast(tf.round(sparsity * tf.cast(tf.size(magnitudes), tf.float32)), tf.int32)

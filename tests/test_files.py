@@ -29,9 +29,9 @@ def test_json_comes_back(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"{", "a.json, which is no JSON"),
-        (b"\xff{", "a.json, which is no JSON"),
-        (b"[" * 100_000, "a.json, which is no JSON"),
+        (b"{", "a.json, which is not JSON"),
+        (b"\xff{", "a.json, which is not JSON"),
+        (b"[" * 100_000, "a.json, which is not JSON"),
         (b"[]", "a.json with a list; expected a JSON object"),
         (None, "no file .*a.json"),
     ],

@@ -1,14 +1,14 @@
 """The files that the Android demo reads, in the folder where its build looks for them."""
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import write_folder
 from tinybert_tf.tflite.archive import LABELS, SETTINGS, VOCABULARY
 
-ASSETS = ("student.tflite", VOCABULARY, LABELS, SETTINGS)  # the settings last: without them there is no model
+ASSETS = ("student.tflite", VOCABULARY, LABELS, SETTINGS)
 
 
 def copy_to_assets(export: Path, folder: str | os.PathLike) -> None:
@@ -25,16 +25,9 @@ def copy_to_assets(export: Path, folder: str | os.PathLike) -> None:
         InputError: The folder cannot be written.
     """
     folder = Path(folder).expanduser()
-    partial = {name: folder / f".{name}.partial" for name in ASSETS}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, file in partial.items():
-            shutil.copyfile(export / name, file)
-        (folder / SETTINGS).unlink(missing_ok=True)
-        for name, file in partial.items():
-            file.replace(folder / name)
+        with write_folder(folder, last=SETTINGS) as partial:
+            for name in ASSETS:
+                shutil.copyfile(export / name, partial / name)
     except OSError as error:
-        for file in partial.values():
-            with contextlib.suppress(OSError):
-                file.unlink(missing_ok=True)
         raise InputError("android_assets", f"{folder} ({error.strerror})", "a folder that can be written") from None

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from tinybert_tf.configs import NUMBER_FORMATS
+from tinybert_tf.configs import INPUTS, NUMBER_FORMATS
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.tflite.graph import INPUTS, TOKEN_LOOKUP, PhoneGraph, output_name
+from tinybert_tf.tflite.graph import TOKEN_LOOKUP, PhoneGraph, output_name
 from tinybert_tf.tflite.metadata import add_metadata
 from tinybert_tf.tflite.quiet import quiet
 

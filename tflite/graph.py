@@ -8,13 +8,13 @@ leave them outside its file.
 import numpy as np
 import tensorflow as tf
 
+from tinybert_tf.configs import INPUTS
 from tinybert_tf.layers.activations import get_activation
 from tinybert_tf.layers.attention import MASKED_SCORE
 from tinybert_tf.layers.relative_position import buckets_of
 from tinybert_tf.layers.transformer_block import TransformerBlock
 from tinybert_tf.models import BertClassifier
 
-INPUTS = ("token_ids", "segment_ids", "padding_mask")
 TOKEN_LOOKUP = "token_lookup"  # name of the op that reads the token table
 PROBABILITIES, SCORE = "probabilities", "score"
 

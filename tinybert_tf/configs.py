@@ -1,6 +1,9 @@
-"""The encoder's shape and its presets, the weights of the losses, and the number formats of files."""
+"""The encoder's inputs, its shape and presets, the weights of the losses, and the number formats of files."""
 
 import dataclasses
+
+# The tensors that every BERT takes, each `[batch, length]`, in the order of files and signatures.
+INPUTS = ("token_ids", "segment_ids", "padding_mask")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,4 +110,4 @@ def write_submission(path: Path, task: GlueTask, ids: Sequence, predictions: np.
         else:
             shown = labels[value] if task.submit_names else str(int(value))
         lines.append(f"{key}\t{shown}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")

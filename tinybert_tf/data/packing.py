@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tinybert_tf.configs import INPUTS
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.tokenizer import BertTokenizer
 
@@ -69,7 +70,7 @@ class PackedText:
     def dataset(self, epochs: int | None = None) -> tf.data.Dataset:
         """Returns the batches as a `tf.data.Dataset`, for `fit`."""
         spec = tf.TensorSpec([self.batch_size, None], tf.int32)
-        signature = dict.fromkeys(("token_ids", "segment_ids", "padding_mask"), spec)
+        signature = dict.fromkeys(INPUTS, spec)
         return tf.data.Dataset.from_generator(
             lambda: (batch for batch, _ in self.batches(epochs=epochs)), output_signature=signature
         ).prefetch(2)

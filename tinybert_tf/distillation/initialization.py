@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinybert_tf.configs import INPUTS
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import encoder_of
 from tinybert_tf.models import BertClassifier, BertEncoder
@@ -115,7 +116,7 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
 
 
 def _hidden_states(model: BertEncoder | BertClassifier, batch: dict) -> list[np.ndarray]:
-    inputs = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask")}
+    inputs = {name: batch[name] for name in INPUTS}
     states = encoder_of(model)(inputs, training=False, return_intermediates=True)["hidden_states"]
     return [np.asarray(state, np.float64) for state in states]
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
 from tinybert_tf import assets
+from tinybert_tf.configs import INPUTS
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.files import write_whole
@@ -32,7 +33,7 @@ class Predictor:
     def __init__(self, model: BertClassifier, batch_size: int = 64):
         self.model, self.batch_size = model, batch_size
         spec = tf.TensorSpec([None, None], tf.int32)
-        signature = dict.fromkeys(("token_ids", "segment_ids", "padding_mask"), spec)
+        signature = dict.fromkeys(INPUTS, spec)
         self._forward = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
 
     def logits(self, tokens: TokenizedExamples, title: str = "predict") -> np.ndarray:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from absl import logging
 
-from tinybert_tf.configs import NUMBER_FORMATS
+from tinybert_tf.configs import INPUTS, NUMBER_FORMATS
 from tinybert_tf.exporters import Extra
 from tinybert_tf.exporters.parity import Reference
 from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.tflite import TextClassifier
 from tinybert_tf.tflite.archive import append_files, texts_of
 from tinybert_tf.tflite.convert import SIGNATURE, convert
-from tinybert_tf.tflite.graph import INPUTS, output_name
+from tinybert_tf.tflite.graph import output_name
 from tinybert_tf.tflite.quiet import quiet
 
 NAME = "litert"

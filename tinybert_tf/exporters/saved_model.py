@@ -6,12 +6,13 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from tinybert_tf.configs import INPUTS
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import Extra
 from tinybert_tf.exporters.parity import Reference
 from tinybert_tf.models.classifier import BertClassifier
 from tinybert_tf.settings.stages import ExportConfig
-from tinybert_tf.tflite.graph import INPUTS, PROBABILITIES, SCORE
+from tinybert_tf.tflite.graph import PROBABILITIES, SCORE
 from tinybert_tf.tflite.quiet import quiet
 
 NAME = "saved_model"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import keras
 
-from tinybert_tf.configs import EncoderConfig
+from tinybert_tf.configs import INPUTS, EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer
@@ -268,5 +268,4 @@ class BertEncoder(keras.Model):
 
 def encoder_inputs(batch: int | None = None, length: int | None = None) -> dict:
     """Returns symbolic `keras.Input`s for the three tensors that encoders take."""
-    names = ("token_ids", "segment_ids", "padding_mask")
-    return {name: keras.Input((length,), batch_size=batch, dtype="int32", name=name) for name in names}
+    return {name: keras.Input((length,), batch_size=batch, dtype="int32", name=name) for name in INPUTS}

@@ -21,7 +21,7 @@ def add_metadata(model: bytes, name: str, description: str, output: str) -> byte
     """Returns a converted model with a metadata flatbuffer in it.
 
     Args:
-        model: A LiteRT file of one subgraph, whose inputs are named as in `tinybert_tf.tflite.graph.INPUTS`.
+        model: A LiteRT file of one subgraph, whose inputs are named as in `tinybert_tf.configs.INPUTS`.
         name: Name of the model.
         description: A sentence about the model.
         output: Name of the output tensor: "probabilities" or "score".

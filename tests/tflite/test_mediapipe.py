@@ -28,10 +28,10 @@ pytestmark = pytest.mark.assets
 @pytest.fixture(scope="session")
 def mediapipe():
     """A function that asks MediaPipe, which is installed beside this environment: see `mediapipe_answers.py`."""
-    folder = assets.home() / "test_packages" / VERSION
+    folder = assets.home() / "test_packages" / f"{VERSION}-alone"
     if not folder.is_dir():
-        partial = folder.with_name(f"{VERSION}.{os.getpid()}")
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-warn-conflicts", "--target", partial, VERSION]
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", partial, VERSION]
         subprocess.run(command, check=True)
         partial.rename(folder)
 

@@ -52,7 +52,7 @@ def test_tsv_keeps_quotes_as_they_are(write):
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "A.JSONL"])
-def test_jsonl_has_one_object_a_line(write, name):
+def test_jsonl_has_one_object_per_line(write, name):
     rows = [{"text": 'a\n"b" \u2028 é', "label": 1, "more": [1]}, {"label": "0", "text": ""}]
     content = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     table = read_table(write(name, content), DEFAULT)

@@ -1,5 +1,7 @@
 """BERT's optimizer: AdamW, linear warm-up and decay, global clipping."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -35,7 +37,12 @@ class FusedAdamW(keras.optimizers.AdamW):
 
     Otherwise AdamW makes some fourteen passes over every weight: half the time (docs/results/training_speed.md). Its
     schedule counts optimizer steps, also if gradients are accumulated: Keras's counts parts of batches and ends early.
+
+    Attributes:
+        fuse_from: Number of weights from which on the program is worth compiling, which takes 4 seconds or more.
     """
+
+    fuse_from = 1_000_000
 
     def _get_current_learning_rate(self):
         rate = self._learning_rate
@@ -44,7 +51,9 @@ class FusedAdamW(keras.optimizers.AdamW):
     def apply(self, grads, trainable_variables=None):
         """Applies a step as Keras does, with the same result."""
         variables = trainable_variables or self._trainable_variables
-        if not tf.inside_function() or tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU"):
+        small = sum(math.prod(v.shape) for v in variables) < self.fuse_from
+        elsewhere = tf.distribute.has_strategy() or tf.config.list_physical_devices("GPU")
+        if small or elsewhere or not tf.inside_function():
             return super().apply(grads, trainable_variables)
         if not self.built:
             with tf.init_scope():

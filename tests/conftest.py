@@ -52,6 +52,14 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_compilation_by_default():
+    """Keras's `fit` compiles its step with XLA, for longer than tiny models train; tests of XLA ask for it by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: False, raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def determinism_stays_off():
     """A stage run in the tests' own process must not hand its deterministic ops, which XLA refuses, to other tests."""

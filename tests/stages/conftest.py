@@ -23,7 +23,7 @@ def plain_teacher(tmp_path_factory):
 
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("teacher") / "plain"
-    encoder = BertEncoder(len(PIECES), 3, 12, 24, 48, max_sequence_length=64)
+    encoder = BertEncoder(len(PIECES), 2, 12, 24, 48, max_sequence_length=64)
     encoder.tokenizer = BertTokenizer(PIECES, sequence_length=64)
     encoder.save_to_preset(folder)
     return folder
@@ -53,10 +53,10 @@ def reviews(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def student_shape():
-    """A shape of two layers under a name, for a process of its own too."""
+    """A shape of one layer under a name, for a process of its own too."""
     from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
 
-    STUDENT_PRESETS["tiny"] = EncoderConfig(num_layers=2, hidden_dim=12, intermediate_dim=24, max_sequence_length=64)
+    STUDENT_PRESETS["tiny"] = EncoderConfig(num_layers=1, hidden_dim=12, intermediate_dim=24, max_sequence_length=64)
     yield "tiny"
     del STUDENT_PRESETS["tiny"]
 

@@ -15,6 +15,7 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig, TaskConfig
 from tinybert_tf.stages import export
 from tinybert_tf.tflite import TextClassifier
+from tinybert_tf.training.run_directory import digest_of
 
 
 @pytest.fixture
@@ -26,6 +27,22 @@ def student(make_classifier, reviews, tmp_path):
     record = {"stage": "task", "status": "finished", "settings": settings, "results": {}}
     (run / "run.json").write_text(json.dumps(record))
     return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def conversions():
+    """Converts a model once per number format and length: most tests here are about what is around the conversion."""
+    made, convert = {}, litert.convert
+
+    def once(model, *options):
+        key = digest_of(model), tuple(model.labels), options
+        if key not in made:
+            made[key] = convert(model, *options)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(litert, "convert", once)
+        yield
 
 
 def config(student, tmp_path, **options):

@@ -5,10 +5,26 @@ import pytest
 from tinybert_tf.tflite import archive
 
 
-@pytest.fixture
-def export(tmp_path):
-    """A function that writes a classifier's .tflite file and returns its path."""
+@pytest.fixture(scope="session")
+def converted():
+    """A function that converts a classifier, and the same weights in the same way only once."""
     from tinybert_tf.tflite.convert import convert
+    from tinybert_tf.training.run_directory import digest_of
+
+    made = {}
+
+    def convert_once(classifier, *options):
+        key = digest_of(classifier), tuple(classifier.labels), options
+        if key not in made:
+            made[key] = convert(classifier, *options)
+        return made[key]
+
+    return convert_once
+
+
+@pytest.fixture
+def export(tmp_path, converted):
+    """A function that writes a classifier's .tflite file and returns its path."""
     from tinybert_tf.tflite.graph import output_name
 
     def export(classifier, variant="float32", sequence_length=16, fixed=False):
@@ -20,7 +36,7 @@ def export(tmp_path):
             "signature": "serving_default",
             "output": output_name(classifier),
         }
-        model = convert(classifier, variant, sequence_length, fixed)
+        model = converted(classifier, variant, sequence_length, fixed)
         model = archive.append_files(model, classifier.tokenizer.vocabulary, classifier.labels, settings)
         path = tmp_path / f"student_{variant}_{fixed}.tflite"
         path.write_bytes(model)

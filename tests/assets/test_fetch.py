@@ -39,7 +39,7 @@ def test_parts_that_make_another_whole_are_refused(parts, cache):
 
 def test_room_is_looked_for_first(parts):
     parts(room_bytes=10**18)
-    with pytest.raises(OSError, match=r"needs 1000000000.0 GB .* TINYBERT_HOME, which needs room"):
+    with pytest.raises(OSError, match=r"needs 1000000000.0 GB .* TINYBERT_HOME, which needs space"):
         assets.fetch("toy")
 
 

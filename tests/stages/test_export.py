@@ -96,7 +96,7 @@ def test_data_that_are_gone_do_not_hinder(student, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[]", "list"),
         ("{}", "without a readable 'stage'"),
         ('{"stage": "task", "settings": []}', "without a readable 'settings'"),

@@ -80,19 +80,18 @@ def test_real_weights_at_every_length(real_classifier):
     assert 0.42 * table < len(models["int8"]) - len(models["int4"]) < 0.5 * table
 
 
-def test_inputs_have_other_places_than_the_signature_says(make_classifier, batch):
+def test_inputs_have_other_places_than_the_signature_says(make_classifier, converted):
     """The converter may put inputs in any order, so they must be bound by name."""
-    classifier = make_classifier()
-    interpreter = Interpreter(model_content=convert(classifier, "float32"))
+    interpreter = Interpreter(model_content=converted(make_classifier(), "float32", 16, False))
     names = [detail["name"] for detail in interpreter.get_input_details()]
     signature = interpreter.get_signature_list()["serving_default"]["inputs"]
     assert sorted(signature) == ["padding_mask", "segment_ids", "token_ids"]
     assert sorted(name.split("_", 2)[2].removesuffix(":0") for name in names) == sorted(signature)
 
 
-def test_a_file_without_its_weights_is_refused(make_classifier):
+def test_a_file_without_its_weights_is_refused(make_classifier, converted):
     """TF 2.21 can silently leave variables outside the file."""
-    model = convert(make_classifier(), "float32")
+    model = converted(make_classifier(), "float32", 16, False)
     with pytest.raises(RuntimeError, match="its weights alone have"):
         convert_module._check(model, make_classifier(intermediate_dim=2000), "float32", 16)
 

@@ -48,7 +48,7 @@ def test_without_compression_the_optimizer_is_the_one_inside(make_small):
 
 @pytest.mark.parametrize("quantized", ["int8", "int4"])
 def test_a_quantized_model_learns_on_the_grid(make_classifier, batch, quantized):
-    classifier = make_classifier(dropout=0.0)
+    classifier = make_classifier(dropout=0.0, num_layers=1)
     losses, _ = learn(classifier, batch, LABELS, quantized)
     assert losses[-1] < 0.5 * losses[0]
     kernel = np.asarray(classifier.encoder.blocks[0].intermediate_dense.kernel)
@@ -71,7 +71,7 @@ def test_the_optimizer_keeps_float_weights(make_small):
 def test_conversion_changes_nothing_more(make_classifier, batch):
     """The matrices of the int8 file are those that were learned; activations are rounded at run time."""
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-    classifier = make_classifier(dropout=0.0, hidden_dim=48, intermediate_dim=96)
+    classifier = make_classifier(dropout=0.0, num_layers=1, hidden_dim=48, intermediate_dim=96)
     learn(classifier, batch, LABELS, "int8", steps=3)
     file = interpreter.Interpreter(model_content=convert(classifier, "int8"))
     file.allocate_tensors()
@@ -122,7 +122,7 @@ def test_only_formats_with_scales_are_learned_with(make_small):
 
 
 def test_tables_are_not_pruned(make_classifier, batch):
-    classifier = make_classifier(dropout=0.0)
+    classifier = make_classifier(dropout=0.0, num_layers=1)
     learn(classifier, batch, LABELS, sparsity=0.5, steps=20)
     assert (np.asarray(classifier.encoder.embeddings.token_embedding.embeddings) != 0).all()
     assert sparsity_of(classifier) == pytest.approx(0.5, abs=0.03)

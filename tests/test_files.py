@@ -114,9 +114,31 @@ def test_a_folder_that_fails_is_as_it_was(tmp_path):
     assert contents(tmp_path) == {"last.json": "old"} and len(list(tmp_path.iterdir())) == 1
 
 
+DEAD = 2**22 + 1  # more than any process's number on Linux
+
+
 def test_what_a_killed_process_left_is_swept_away(tmp_path):
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial" / "half.txt").write_text("half")
+    (tmp_path / f".new.{DEAD}.partial").mkdir()
+    (tmp_path / f".new.{DEAD}.partial" / "half.txt").write_text("half")
+    (tmp_path / f".b.txt.{DEAD}.partial").write_text("half")
     with write_folder(tmp_path) as partial:
         (partial / "a.txt").write_text("a")
-    assert contents(tmp_path) == {"a.txt": "a"}
+    write_text(tmp_path / "b.txt", "b")
+    assert contents(tmp_path) == {"a.txt": "a", "b.txt": "b"}
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    """Two writers of one name: each has a file of its own, and the last one wins whole."""
+    theirs = f".a.txt.{os.getppid()}.partial"
+    (tmp_path / theirs).write_text("half of theirs")
+    write_text(tmp_path / "a.txt", "ours")
+    assert contents(tmp_path) == {"a.txt": "ours", theirs: "half of theirs"}
+
+
+def test_a_folder_in_a_files_place_is_seen_before_anything_is_gone(tmp_path):
+    (tmp_path / "last.json").write_text("old")
+    (tmp_path / "z.txt").mkdir()
+    with pytest.raises(IsADirectoryError), write_folder(tmp_path, last="last.json") as partial:
+        for name in ("a.txt", "last.json", "z.txt"):
+            (partial / name).write_text("new")
+    assert contents(tmp_path) == {"last.json": "old"}

@@ -5,6 +5,8 @@ a power cut leaves half a file under that name.
 """
 
 import contextlib
+import errno
+import glob
 import json
 import os
 import shutil
@@ -38,9 +40,14 @@ def read_json(path: Path, argument: str = "preset") -> dict:
     return content
 
 
-def json_text(content: dict) -> str:
-    """Returns a JSON object as text: indented, with a newline at its end."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+def json_text(content: dict, ensure_ascii: bool = False) -> str:
+    """Returns a JSON object as text: indented, with a newline at its end.
+
+    Args:
+        content: The object.
+        ensure_ascii: Whether to escape what is not ASCII, which also takes file names that are not Unicode.
+    """
+    return json.dumps(content, indent=2, ensure_ascii=ensure_ascii) + "\n"
 
 
 @contextlib.contextmanager
@@ -54,7 +61,7 @@ def write_whole(path: Path, mode: str = "w") -> Iterator[IO]:
     Raises:
         OSError: The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}{PARTIAL}")
+    partial = _partial(path.parent, path.name)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         with partial.open(mode, **text) as stream:
@@ -88,28 +95,54 @@ def write_folder(folder: Path, last: str | None = None, obsolete: Sequence[str] 
         OSError: The folder cannot be written.
     """
     # Inside an existing folder, which may be a file system of its own.
-    partial = folder / PARTIAL if folder.exists() else folder.with_name(f".{folder.name}{PARTIAL}")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = _partial(folder, "new") if folder.exists() else _partial(folder.parent, folder.name)
     partial.mkdir(parents=True)
     try:
         yield partial
         for file in partial.rglob("*"):
             if file.is_file():
                 _sync(file)
-        if not folder.exists():
+        if folder.exists():
+            _exchange(partial, folder, last, obsolete)
+        else:
             partial.rename(folder)
-            return
-        for name in (*([last] if last else ()), *obsolete):
-            (folder / name).unlink(missing_ok=True)
-        for made in sorted(partial.iterdir(), key=lambda made: made.name == last):
-            target = folder / made.name
-            if target.is_dir() and made.is_dir():
-                shutil.rmtree(target)
-            made.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _exchange(partial: Path, folder: Path, last: str | None, obsolete: Sequence[str]) -> None:
+    made = sorted(partial.iterdir(), key=lambda made: made.name == last)
+    for new in made:  # before anything is gone
+        target = folder / new.name
+        if target.is_dir() and not new.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    for name in (*([last] if last else ()), *obsolete):
+        (folder / name).unlink(missing_ok=True)
+    for new in made:
+        if (folder / new.name).is_dir():
+            shutil.rmtree(folder / new.name)
+        new.replace(folder / new.name)
+
+
+def _partial(folder: Path, name: str) -> Path:
+    """A path for what this process is writing under that name; what killed processes left there is swept away."""
+    for left in folder.glob(f".{glob.escape(name)}.*{PARTIAL}"):
+        process = left.name.removeprefix(f".{name}.").removesuffix(PARTIAL)
+        if process.isdecimal() and not _is_running(int(process)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return folder / f".{name}.{os.getpid()}{PARTIAL}"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return process != os.getpid()
+
+
 def _sync(file: Path) -> None:
-    with file.open("rb+") as stream:
+    with file.open("rb") as stream:
         os.fsync(stream.fileno())

@@ -25,6 +25,10 @@ DAMAGES = {
         lambda f: change_json(f / "config.json", model_type="distilbert"),
         r"config.json with model_type 'distilbert'; expected 'bert'",
     ),
+    "a list of kinds": (
+        lambda f: change_json(f / "config.json", model_type=["bert"]),
+        r"config.json with model_type \['bert'\]; expected 'bert'",
+    ),
     "relative positions": (
         lambda f: change_json(f / "config.json", position_embedding_type="relative_key"),
         r"config.json with position_embedding_type 'relative_key'; expected 'absolute'",

@@ -103,6 +103,12 @@ def test_keras_hub_folder_with_arguments(hub_folder, backbone, batch):
     assert not equal_outputs(BertEncoder.from_preset(hub_folder, load_weights=False), backbone, batch)
 
 
+@pytest.mark.parametrize("shape", [{"num_layers": 3}, {"hidden_dim": 24}])
+def test_keras_hub_weights_of_another_shape_are_refused(hub_folder, shape):
+    with pytest.raises(InputError, match=r"^preset: got .*hub"):
+        BertEncoder.from_preset(hub_folder, **shape)
+
+
 def test_there_and_back(hub_folder, backbone, tmp_path, batch):
     import keras_hub
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from tests.presets.folders import FILES, same
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertEncoder
+from tinybert_tf.models import BertEncoder, BertMaskedLM
 from tinybert_tf.presets import folder as checkpoints
 from tinybert_tf.presets import tensors as weights
 
@@ -130,3 +130,18 @@ def test_card(make_classifier, tmp_path):
     assert card.startswith("---\n") and "# reviews" in card and "negative, positive" in card and "2 layers" in card
     checkpoints.save_folder(make_classifier(), tmp_path / "reviews", card="another")
     assert (tmp_path / "reviews" / "README.md").read_text() == "another"
+
+
+def test_a_model_that_its_family_has_not_is_refused(make_encoder, tmp_path):
+    for encoder, message in (
+        (make_encoder(family="roberta"), r"family: got 'roberta'; expected one of bert, mpnet"),
+        (make_encoder(relative_position_buckets=32), r"family: got a BERT with relative positions"),
+    ):
+        with pytest.raises(InputError, match=message):
+            encoder.save_to_preset(tmp_path / "model")
+    mpnet = make_encoder(num_segments=0, relative_position_buckets=32, family="mpnet")
+    with pytest.raises(
+        InputError, match=r"model: got a BertForMaskedLM of the family mpnet; expected one of BertModel"
+    ):
+        BertMaskedLM(mpnet).save_to_preset(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []

@@ -99,3 +99,18 @@ def test_a_line_that_is_no_augmented_example_is_named(runs, files, tmp_path):
     (tmp_path / FILE).write_text('{"source": 0, "text": "fine"}\n{"text": "dull"}\n')
     with pytest.raises(InputError, match=f"{FILE}, line 2: .*; expected an object with source, text"):
         read_augmented(str(tmp_path), load_task(**files_only(files)), 0.0)
+
+
+def test_texts_without_a_word_to_change_have_no_variants(runs, tmp_path):
+    """The augmenter changes words of a to z: here are none, and the teacher has nothing to judge."""
+    rows = [f"фильм номер {i},{'good' if i % 2 else 'bad'}" for i in range(20)]
+    (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    config = configs.AugmentConfig(
+        output_dir=str(tmp_path / "augment"),
+        masked_lm=str(runs["masked_lm"].path),
+        vectors="",
+        teacher=str(runs["finetune"].path),
+        train_file=str(tmp_path / "train.csv"),
+    )
+    results = augment.run(config).record["results"]
+    assert results["rows"] == results["examples"] == 18 and results["flips_looked_at"] == 0

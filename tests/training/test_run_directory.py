@@ -1,6 +1,7 @@
 """Run directories: made late, locked, resumed, or refused in one line."""
 
 import json
+import os
 
 import pytest
 
@@ -86,6 +87,18 @@ def test_a_record_that_is_no_text_is_one_line(tmp_path):
     (tmp_path / "run.json").write_bytes(b"\xff\x00{")
     with pytest.raises(InputError, match=r"run.json, which is not JSON"):
         RunDirectory(tmp_path, "general", {})
+
+
+def test_an_older_version_called_steps_updates(tmp_path):
+    record = {"stage": "general", "status": "finished", "settings": SETTINGS, "results": {"updates": 300}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert RunDirectory(tmp_path, "general", SETTINGS).record["results"] == {"steps": 300}
+
+
+def test_a_file_name_that_is_not_unicode_is_on_record(tmp_path):
+    name = os.fsdecode(b"caf\xe9.csv")
+    started(tmp_path / "run", SETTINGS | {"train_file": name})
+    assert RunDirectory(tmp_path / "run", "general", SETTINGS | {"train_file": name}).record
 
 
 def test_a_record_from_before_a_setting_was_added_has_its_default(tmp_path):

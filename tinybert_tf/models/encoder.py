@@ -129,6 +129,8 @@ class BertEncoder(keras.Model):
         Raises:
             InputError: The parts do not fit together.
         """
+        if load_weights:
+            source.has("pooler.dense")  # refuses files that cannot be read, before anything is built
         try:
             encoder = cls.from_shape(source.config, **{"tokenizer": source.tokenizer} | kwargs)
         except InputError as error:

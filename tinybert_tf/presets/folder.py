@@ -13,16 +13,16 @@ import numpy as np
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.files import json_text, read_json, write_folder
-from tinybert_tf.presets.families import FAMILIES
-from tinybert_tf.presets.families.bert import (
+from tinybert_tf.presets.content import (
     CONFIG_FILE,
     TOKENIZER_CONFIG_FILE,
     TOKENIZER_FILE,
     VOCABULARY_FILE,
-    Bert,
     FolderContent,
     Vocabulary,
 )
+from tinybert_tf.presets.families import FAMILIES
+from tinybert_tf.presets.families.bert import Bert
 from tinybert_tf.presets.model_card import model_card
 from tinybert_tf.presets.pretrained import Pretrained, tensors_of
 from tinybert_tf.presets.tensors import SHARD_INDEX_FILE, Tensors, write_tensors
@@ -52,7 +52,7 @@ class FolderPretrained(Pretrained):
         self.config_source = str(self._file)
         self._content = read_json(self._file)
         kind = self._content.get("model_type", Bert.model_type)
-        if kind not in FAMILIES:
+        if not isinstance(kind, str) or kind not in FAMILIES:
             known = " or ".join(map(repr, FAMILIES))
             raise InputError("preset", f"{self._file} with model_type {kind!r}", known)
         self._family = FAMILIES[kind]
@@ -83,7 +83,7 @@ class FolderPretrained(Pretrained):
         try:
             return BertTokenizer(self._vocabulary.pieces, lowercase=lowercase, sequence_length=length)
         except InputError as error:
-            raise InputError("preset", f"{self.folder / VOCABULARY_FILE} with {error.got}", error.expected) from None
+            raise InputError("preset", f"{self._vocabulary.file} with {error.got}", error.expected) from None
 
     @functools.cached_property
     def _tensors(self) -> Tensors:
@@ -147,12 +147,12 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
     no model rather than half of one.
 
     Args:
-        model: A model with `config`, `tokenizer`, `named_layers()`, `hf_config()` and `pipeline_tag`.
+        model: A model with `config`, `tokenizer`, `architecture`, `pipeline_tag`, `named_layers()` and `hf_config()`.
         folder: The folder, which is made if it does not exist.
         card: Text of its README.md; by default a short one, if there is none yet.
 
     Raises:
-        InputError: `folder` is a file, or the model has no tokenizer.
+        InputError: `folder` is a file, or the model has no tokenizer, or its family has no such models.
         OSError: The folder cannot be written.
     """
     folder = Path(folder).expanduser().resolve()
@@ -160,7 +160,12 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
         raise InputError("tokenizer", "a model without one", "a BertTokenizer as the encoder's tokenizer, to be saved")
     if folder.exists() and not folder.is_dir():
         raise InputError("folder", f"{folder}, which is a file", "a folder, or a name for a new one")
-    family, tokenizer = FAMILIES[model.config.family], model.tokenizer
+    family, tokenizer = FAMILIES.get(model.config.family), model.tokenizer
+    if family is None:
+        raise InputError("family", repr(model.config.family), f"one of {', '.join(FAMILIES)}")
+    if model.architecture not in family.architectures:
+        got = f"a {model.architecture} of the family {family.model_type}"
+        raise InputError("model", got, f"one of {', '.join(family.architectures)}")
     own = model.hf_config()
     config = {"architectures": own["architectures"], **family.hf_config(model.config), "pad_token_id": tokenizer.pad_id}
     config |= own

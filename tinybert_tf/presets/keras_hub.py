@@ -1,6 +1,7 @@
 """keras-hub presets: names, `kaggle://…` and folders that keras-hub's own `save_to_preset` wrote."""
 
 import functools
+import math
 import operator
 from collections.abc import Sequence
 
@@ -104,15 +105,19 @@ class KerasHubPretrained(Pretrained):
         layer = self._layer(prefix)
         if layer is None:
             raise InputError("preset", f"{self.name}, a keras-hub preset without {prefix}", "a model that has it")
-        weight = layer.weights[1 if parameter[0] == "bias" else 0]
-        return np.asarray(weight, np.float32).reshape(shape)  # keras-hub's kernels differ only by an axis for heads
+        value = np.asarray(layer.weights[1 if parameter[0] == "bias" else 0], np.float32)
+        if value.size != math.prod(shape):
+            got = f"{self.name} with {prefix} of shape {value.shape}"
+            raise InputError("preset", got, f"{tuple(shape)}, as asked for")
+        return value.reshape(shape)  # keras-hub's kernels differ only by an axis for heads
 
     def _layer(self, prefix: str):
         if prefix == "classifier":
             return self._task and self._task.output_dense
         if prefix.startswith("encoder.layer."):
             number, name = prefix.removeprefix("encoder.layer.").split(".", 1)
-            return operator.attrgetter(_BLOCK_LAYERS[name])(self._backbone.transformer_layers[int(number)])
+            blocks = self._backbone.transformer_layers[int(number) :]
+            return operator.attrgetter(_BLOCK_LAYERS[name])(blocks[0]) if blocks else None
         return getattr(self._backbone, _LAYERS[prefix]) if prefix in _LAYERS else None
 
     def _from_preset(self, cls, **kwargs):

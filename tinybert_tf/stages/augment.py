@@ -64,6 +64,7 @@ class _Augment(Job):
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         if self.teacher is not None:
             self.task.columns_of(self.teacher.labels)  # refuses other labels
+            self.length = task_length(config, self.task, self.teacher)
             if self.task.is_regression and config.drop_flips:
                 raise InputError("drop_flips", "true, for a regression", "classes: a number has no label that flips")
         return {
@@ -145,8 +146,7 @@ class _Augment(Job):
         return flipped, len(variants), change
 
     def _teachers_logits(self, rows: list[dict]) -> np.ndarray:
-        pairs = [row["text_pair"] for row in rows] if "text_pair" in rows[0] else None
+        pairs = None if self.examples.text_pairs is None else [row["text_pair"] for row in rows]
         examples = Examples([row["text"] for row in rows], pairs)
-        length = task_length(self.config, self.task, self.teacher)
-        tokens = TokenizedExamples(examples, self.teacher.tokenizer, length)
+        tokens = TokenizedExamples(examples, self.teacher.tokenizer, self.length)
         return predict_logits(self.teacher, tokens, title="teacher's answers")

@@ -51,7 +51,7 @@ def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **opti
     return BertEncoder.from_shape(shape, tokenizer=tokenizer, **options)
 
 
-def check_length(sequence_length: int, *models) -> int:
+def longest_length(sequence_length: int, *models) -> int:
     """Returns the largest number of tokens for which all models have positions.
 
     Raises:
@@ -69,7 +69,7 @@ def task_length(config: TaskData, task: Task, *models) -> int:
     Raises:
         InputError: The flag's value is larger than a model's positions.
     """
-    longest = check_length(config.sequence_length, *models)
+    longest = longest_length(config.sequence_length, *models)
     return config.sequence_length or min(longest, recipe_for(task.name).sequence_length)
 
 
@@ -79,7 +79,7 @@ def saved_length(sequence_length: int, model: BertClassifier) -> int:
     Raises:
         InputError: The given number is larger than the model's positions.
     """
-    longest = check_length(sequence_length, model)
+    longest = longest_length(sequence_length, model)
     return sequence_length or min(model.tokenizer.sequence_length, longest)
 
 

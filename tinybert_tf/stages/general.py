@@ -13,7 +13,7 @@ from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.presets.model_card import general_card, losses_table
 from tinybert_tf.settings.stages import GeneralConfig
-from tinybert_tf.stages.common import check_length, encoder_of, is_shape, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.common import encoder_of, is_shape, longest_length, optimizer_of, schedule_of, steps_on_text
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -49,7 +49,7 @@ class _General(Job):
             self.teacher = BertEncoder.from_preset(config.teacher, dtype=config.dtype_policy)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
         self.student = encoder_of(config.student, self.teacher.tokenizer, "student", **options)
-        check_length(config.sequence_length, self.teacher, self.student)
+        longest_length(config.sequence_length, self.teacher, self.student)
         student = "" if is_shape(config.student) else digest_of(self.student)
         return {"teacher": digest_of(self.teacher), "corpus": self.corpus.fingerprint(), "student": student}
 

@@ -9,7 +9,7 @@ from tinybert_tf.data.text import Corpus
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.stages import MaskedLMConfig
-from tinybert_tf.stages.common import check_length, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.common import longest_length, optimizer_of, schedule_of, steps_on_text
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -43,7 +43,7 @@ class _MaskedLM(Job):
         self.corpus = Corpus(config.corpus, config.corpus_field)
         with naming("model"):
             self.model = BertMaskedLM.from_preset(config.model, dtype=config.dtype_policy)
-        check_length(config.sequence_length, self.model)
+        longest_length(config.sequence_length, self.model)
         return {"model": digest_of(self.model), "corpus": self.corpus.fingerprint()}
 
     def prepare(self) -> None:

@@ -114,7 +114,7 @@ class _TaskDistillation(Job):
         for phase in PHASES.get(self.recipe.phase, (self.recipe.phase,)):
             part = self.folder.part(phase)
             if not part.finished:
-                with part.start(self.folder.record["inputs"]):
+                with part.start(self.folder.record.get("inputs", {})):
                     part.finish(self._run_phase(phase, part))
             # Start again from the folder and the seed, like a run that was stopped between two phases.
             keras.utils.set_random_seed(self.config.seed)

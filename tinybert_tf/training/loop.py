@@ -76,6 +76,7 @@ class _Loop:
     def run(self, stream, start_counts: bool) -> None:
         if not self.restore():
             self.look_at_the_start(start_counts)
+        self.meter = _Meter(self.meter.logs)  # its clock starts now
         batches, update = iter(stream(self.position)), _updater(self.model, self.schedule.gradient_accumulation_steps)
         total = self.schedule.max_steps
         with tqdm(total=total, initial=self.step, desc=self.folder.stage, unit="step", dynamic_ncols=True) as bar:

@@ -168,11 +168,14 @@ class RunDirectory:
             if self.path.exists() and not self.path.is_dir():
                 raise InputError("output_dir", f"{self.path}, which is a file", "a folder")
             # A kill before the end of the first write leaves these and nothing else.
-            begun = {".lock", f".{RECORD_FILE}{PARTIAL}"}
-            if self.path.is_dir() and {entry.name for entry in self.path.iterdir()} - begun:
+            names = [entry.name for entry in self.path.iterdir()] if self.path.is_dir() else []
+            if [name for name in names if name != ".lock" and not name.endswith(PARTIAL)]:
                 raise InputError("output_dir", f"{self.path}, which holds other files", "a new folder, or one of a run")
             return {}
         record = read_record(self.path)
+        results = record.get("results", {})
+        if isinstance(results, dict) and "updates" in results:  # the name of steps in older versions
+            results["steps"] = results.pop("updates")
         for part in {"settings", "inputs"} & set(record):
             record[part] = {self._renamed.get(name, name): value for name, value in record[part].items()}
         theirs = {"stage": record["stage"], **self._defaults, **record["settings"]}
@@ -183,7 +186,7 @@ class RunDirectory:
         return record
 
     def _write(self) -> None:
-        write_text(self.path / RECORD_FILE, json_text(self.record))
+        write_text(self.path / RECORD_FILE, json_text(self.record, ensure_ascii=True))
 
 
 def read_record(folder: Path, argument: str = "output_dir") -> dict:

@@ -1,6 +1,5 @@
 """BERT in a Hugging Face folder: `config.json`, names of tensors, vocabulary. Other families override it."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,45 +9,9 @@ import numpy as np
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import read_json
+from tinybert_tf.presets.content import TOKENIZER_FILE, VOCABULARY_FILE, FolderContent, Vocabulary
 from tinybert_tf.presets.tensors import Tensors
 from tinybert_tf.tokenizer.vocabulary import read_vocabulary
-
-CONFIG_FILE, VOCABULARY_FILE = "config.json", "vocab.txt"
-TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Vocabulary:
-    """The WordPieces of a folder, in a BERT's order.
-
-    Args:
-        pieces: The WordPieces; special tokens have BERT's names.
-        size: Number of rows in the folder's own tables.
-        lowercase: Whether text is lower-cased if `tokenizer_config.json` does not say so.
-        rows: Row of each piece in the folder's own tables, `[pieces]`; None if the order is BERT's.
-    """
-
-    pieces: list[str]
-    size: int
-    lowercase: bool = True
-    rows: np.ndarray | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class FolderContent:
-    """The content of a model folder that is to be written.
-
-    Args:
-        tensors: Weights by name.
-        config: Content of `config.json`.
-        vocabulary: Lines of `vocab.txt`.
-        tokenizer_config: Content of `tokenizer_config.json`.
-    """
-
-    tensors: dict[str, np.ndarray]
-    config: dict
-    vocabulary: list[str]
-    tokenizer_config: dict
 
 
 class Bert:
@@ -119,7 +82,7 @@ class Bert:
         """
         if (folder / VOCABULARY_FILE).is_file():
             pieces = read_vocabulary(folder / VOCABULARY_FILE)
-            return Vocabulary(pieces, len(pieces))
+            return Vocabulary(folder / VOCABULARY_FILE, pieces, len(pieces))
         file = folder / TOKENIZER_FILE
         if not file.is_file():
             raise InputError("preset", f"{folder} without {VOCABULARY_FILE}", "a WordPiece vocabulary")
@@ -130,7 +93,7 @@ class Bert:
         if model.get("type") != "WordPiece" or not whole:
             got = f"{file} with a {model.get('type')} model"
             raise InputError("preset", got, "a WordPiece vocabulary without gaps")
-        return Vocabulary(sorted(ids, key=ids.get), len(ids), bool(normalizer.get("lowercase", True)))
+        return Vocabulary(file, sorted(ids, key=ids.get), len(ids), bool(normalizer.get("lowercase", True)))
 
     def stored_names(self, name: str) -> Iterator[str]:
         """Yields the names under which a tensor may be stored; `name` is BERT's, without the prefix `bert.`."""

@@ -14,13 +14,8 @@ import numpy as np
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import read_json
-from tinybert_tf.presets.families.bert import (
-    TOKENIZER_CONFIG_FILE,
-    VOCABULARY_FILE,
-    Bert,
-    FolderContent,
-    Vocabulary,
-)
+from tinybert_tf.presets.content import TOKENIZER_CONFIG_FILE, VOCABULARY_FILE, FolderContent, Vocabulary
+from tinybert_tf.presets.families.bert import Bert
 from tinybert_tf.presets.tensors import Tensors
 from tinybert_tf.tokenizer.vocabulary import read_vocabulary
 
@@ -82,7 +77,8 @@ class Mpnet(Bert):
         if missing or len(places) < len(theirs):
             got = f"{file} without a place for {', '.join(missing)}" if missing else f"{file} with a piece twice"
             raise InputError("preset", got, "BERT's WordPieces and MPNet's special tokens")
-        return Vocabulary(pieces, len(theirs), rows=np.array([places[named.get(piece, piece)] for piece in pieces]))
+        rows = np.array([places[named.get(piece, piece)] for piece in pieces])
+        return Vocabulary(file, pieces, len(theirs), rows=rows)
 
     def stored_names(self, name: str) -> Iterator[str]:
         yield from super().stored_names(_renamed(name, _NAMES))

@@ -1,0 +1,45 @@
+"""What a model folder holds, in BERT's terms: the names of its files, its vocabulary, and all of it to be written."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+CONFIG_FILE, VOCABULARY_FILE = "config.json", "vocab.txt"
+TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """The WordPieces of a folder, in a BERT's order.
+
+    Args:
+        file: File that they were read from.
+        pieces: The WordPieces; special tokens have BERT's names.
+        size: Number of rows in the folder's own tables.
+        lowercase: Whether text is lower-cased if `tokenizer_config.json` does not say so.
+        rows: Row of each piece in the folder's own tables, `[pieces]`; None if the order is BERT's.
+    """
+
+    file: Path
+    pieces: list[str]
+    size: int
+    lowercase: bool = True
+    rows: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderContent:
+    """The content of a model folder that is to be written.
+
+    Args:
+        tensors: Weights by name.
+        config: Content of `config.json`.
+        vocabulary: Lines of `vocab.txt`.
+        tokenizer_config: Content of `tokenizer_config.json`.
+    """
+
+    tensors: dict[str, np.ndarray]
+    config: dict
+    vocabulary: list[str]
+    tokenizer_config: dict

@@ -140,8 +140,6 @@ def test_a_model_that_its_family_has_not_is_refused(make_encoder, tmp_path):
         with pytest.raises(InputError, match=message):
             encoder.save_to_preset(tmp_path / "model")
     mpnet = make_encoder(num_segments=0, relative_position_buckets=32, family="mpnet")
-    with pytest.raises(
-        InputError, match=r"model: got a BertForMaskedLM of the family mpnet; expected one of Bert"
-    ):
+    with pytest.raises(InputError, match=r"model: got a BertForMaskedLM of the family mpnet; expected one of Bert"):
         BertMaskedLM(mpnet).save_to_preset(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,6 @@ from tests.conftest import PIECES, WORDS
 from tests.stages import command_line
 
 FLAGS = [
-    "--student=tinybert_2l_312",
     "--max_steps=12",
     "--batch_size=8",
     "--sequence_length=16",
@@ -28,13 +27,16 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """A tiny teacher of 12 heads, and text to go with it."""
+    """A tiny teacher of 12 heads and a tinier student, and text to go with them."""
     from tinybert_tf.models import BertEncoder, BertTokenizer
 
     folder = tmp_path_factory.mktemp("inputs")
     teacher = BertEncoder(len(PIECES), 2, 12, 24, 48, max_sequence_length=64)
     teacher.tokenizer = BertTokenizer(PIECES, sequence_length=64)
     teacher.save_to_preset(folder / "teacher")
+    BertEncoder(len(PIECES), 2, 12, 12, 24, max_sequence_length=64, tokenizer=teacher.tokenizer).save_to_preset(
+        folder / "student"
+    )
     rng = np.random.default_rng(0)
     documents = [" ".join(rng.choice(WORDS, rng.integers(5, 40))) for _ in range(400)]
     (folder / "text.txt").write_text("\n\n".join(documents))
@@ -42,7 +44,12 @@ def inputs(tmp_path_factory):
 
 
 def command(inputs, output, *flags):
-    files = [f"--teacher={inputs}/teacher", f"--corpus={inputs}/text.txt", f"--output_dir={output}"]
+    files = [
+        f"--teacher={inputs}/teacher",
+        f"--student={inputs}/student",
+        f"--corpus={inputs}/text.txt",
+        f"--output_dir={output}",
+    ]
     return ["--stage=general", *files, *FLAGS, *flags]
 
 
@@ -84,7 +91,7 @@ def test_a_run_leaves_a_student_that_loads(whole):
 
     output, result = whole
     student = BertEncoder.from_preset(str(output))
-    assert (student.config.num_layers, student.config.hidden_dim) == (2, 312)
+    assert (student.config.num_layers, student.config.hidden_dim) == (2, 12)
     card = (output / "model" / "README.md").read_text()
     assert "| held-out" in card and "| steps | 12 of 8 sequences of 16 tokens |" in card
     assert str(output / "model") in result.stdout
@@ -114,7 +121,7 @@ def test_a_finished_run_says_so_and_changes_nothing(inputs, whole):
 def test_a_run_that_fails_and_is_killed_goes_on_to_the_same_weights(inputs, whole, tmp_path):
     """First the disk is full, simulated by a limit on file sizes that a checkpoint exceeds; then comes SIGKILL."""
     output = tmp_path / "run"
-    result = command_line.run(command(inputs, output), file_size_bytes=2_000_000)
+    result = command_line.run(command(inputs, output), file_size_bytes=20_000)
     assert result.returncode == 2
     line = result.stderr.splitlines()[-1]
     assert line.startswith("error: [Errno") and line.endswith("; repeat the command to resume")
@@ -151,7 +158,7 @@ def test_other_settings_are_refused(inputs, whole):
         (["--layer_map=middle"], ["--layer_map:", "'middle'", "uniform, top, bottom"]),
         (["--layer_map=1,2,2"], ["--layer_map:", "1,2,2", "2 teacher layers"]),
         (["--student=tinybert_4l_320_16h"], ["--student:", "16 heads", "12"]),
-        (["--relation_weight=1", "--relation_heads=7"], ["--relation_heads: got 7;", "width 312", "teacher's 24"]),
+        (["--relation_weight=1", "--relation_heads=7"], ["--relation_heads: got 7;", "width 12", "teacher's 24"]),
         (["--hidden_weight=1,2,3"], ["--hidden_weight:", "3 numbers", "2"]),
         (["--sequence_length=128"], ["--sequence_length:", "128", "at most 64"]),
     ],

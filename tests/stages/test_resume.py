@@ -16,7 +16,7 @@ def models(tmp_path):
 
     keras.utils.set_random_seed(0)
     tokenizer = BertTokenizer(PIECES, sequence_length=64)
-    teacher = BertEncoder(len(PIECES), 2, 12, 24, 48, max_sequence_length=64, tokenizer=tokenizer)
+    teacher = BertEncoder(len(PIECES), 1, 12, 24, 48, max_sequence_length=64, tokenizer=tokenizer)
     BertClassifier(teacher, ["bad", "good"]).save_to_preset(tmp_path / "teacher")
     student = BertEncoder(len(PIECES), 1, 12, 12, 24, max_sequence_length=64, tokenizer=tokenizer)
     student.save_to_preset(tmp_path / "student")

@@ -21,7 +21,6 @@ FLAGS = [
     "--eval_sequences=8",
     "--dropout=0.1",
     "--learning_rate=1e-3",
-    "--student_init=random",
 ]
 
 

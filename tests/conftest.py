@@ -56,7 +56,7 @@ def pytest_xdist_make_scheduler(config, log):
 def no_compilation_by_default():
     """Keras's `fit` compiles its step with XLA, for longer than tiny models train; tests of XLA ask for it by name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: False, raising=False)
+        patch.setattr("keras.src.trainers.trainer.Trainer._resolve_auto_jit_compile", lambda self: False, raising=False)
         yield
 
 

@@ -1,6 +1,9 @@
 """Better starts than random: embeddings, projections and the classifier's head, from the teacher's."""
 
+from collections.abc import Callable
+
 import numpy as np
+import tensorflow as tf
 
 from tinybert_tf.configs import INPUTS
 from tinybert_tf.distillation.distiller import TinyBertDistiller
@@ -66,9 +69,10 @@ def fit_projections(distiller: TinyBertDistiller, batches: list[dict]) -> None:
     layers = {match.student_layer: match.teacher_layer for match in distiller.matches if match.loss.projected}
     fits = {number: _Fit() for number in layers}
     shared = len({id(layer) for layer in distiller.projections.values()}) == 1
+    readers = [_reader(model) for model in (distiller.student, distiller.teacher)]
     for batch in batches:
         valid = np.asarray(batch["padding_mask"], bool)
-        ours, theirs = (_hidden_states(model, batch) for model in (distiller.student, distiller.teacher))
+        ours, theirs = (read(batch) for read in readers)
         for number, teacher_layer in layers.items():
             fit = fits[min(fits)] if shared else fits[number]
             fit.add(ours[number][valid], theirs[teacher_layer][valid])
@@ -90,9 +94,10 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
         batches: Batches of real text: a thousand examples and more.
     """
     states, fit = [], _Fit()
+    readers = [_reader(model) for model in (student, teacher)]
     for batch in batches:
         valid = np.asarray(batch["padding_mask"], bool)
-        ours, theirs = (_hidden_states(model, batch)[-1] for model in (student, teacher))
+        ours, theirs = (read(batch)[-1] for read in readers)
         fit.add(ours[valid], theirs[valid])  # all tokens: [CLS] alone would be too few
         states.append((ours[:, 0], theirs[:, 0]))
     ours, theirs = (np.concatenate(part) for part in zip(*states))
@@ -115,10 +120,19 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
         variable.assign(value)
 
 
-def _hidden_states(model: BertEncoder | BertClassifier, batch: dict) -> list[np.ndarray]:
-    inputs = {name: batch[name] for name in INPUTS}
-    states = encoder_of(model)(inputs, training=False, return_intermediates=True)["hidden_states"]
-    return [np.asarray(state, np.float64) for state in states]
+def _reader(model: BertEncoder | BertClassifier) -> Callable[[dict], list[np.ndarray]]:
+    """Returns a function from a batch to the model's hidden states, float64; one graph serves every length."""
+    encoder = encoder_of(model)
+
+    @tf.function(input_signature=[dict.fromkeys(INPUTS, tf.TensorSpec([None, None], tf.int32))])
+    def states(inputs):
+        return encoder(inputs, training=False, return_intermediates=True)["hidden_states"]
+
+    def read(batch: dict) -> list[np.ndarray]:
+        inputs = {name: tf.cast(batch[name], tf.int32) for name in INPUTS}
+        return [np.asarray(state, np.float64) for state in states(inputs)]
+
+    return read
 
 
 def _least_squares(ours, theirs, batches: list[dict]) -> np.ndarray:

@@ -10,7 +10,6 @@ import keras
 import pytest
 
 from tinybert_tf import assets
-from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
 from tinybert_tf.tflite import TextClassifier
 
@@ -49,13 +48,13 @@ def mediapipe():
 
 @pytest.fixture(params=["any length", "fixed length"])
 def exported(request, export):
-    """MiniLM's first two layers, and two layers with random weights; both have the real vocabulary."""
+    """MiniLM's first two layers, and a narrow model with random weights; both have the real vocabulary."""
     keras.utils.set_random_seed(0)
     if request.param == "any length":
         encoder = BertEncoder.from_preset("minilm_l6", num_layers=2)
         return export(BertClassifier(encoder, ["a", "b", "c"]), "float32", 64)
     tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
-    encoder = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_2l_312"], tokenizer=tokenizer)
+    encoder = BertEncoder(len(tokenizer.vocabulary), 1, 12, 48, 96, tokenizer=tokenizer)
     return export(BertClassifier(encoder, ["a", "b", "c"]), "float32", 64, fixed=True)
 
 

@@ -211,7 +211,7 @@ def test_config_mirrors_the_constructor(make_classifier):
 @pytest.mark.assets
 def test_real_weights_learn_from_text():
     texts = ["a fine film", "a dull story", "a wonderful play", "an awful movie", "great fun", "a boring mess"]
-    classifier = compiled(BertClassifier.from_preset("minilm_l6", labels=["bad", "good"], num_layers=3), 1e-4)
+    classifier = compiled(BertClassifier.from_preset("minilm_l6", labels=["bad", "good"]), 1e-4)
     tokens = {name: value.numpy() for name, value in classifier.tokenizer(texts).items()}
     classifier.fit(tokens, np.array([1, 0, 1, 0, 1, 0]), epochs=8, verbose=0)
     unseen = classifier.tokenizer(["a great story", "an awful mess"])

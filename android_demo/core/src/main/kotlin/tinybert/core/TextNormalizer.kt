@@ -3,7 +3,7 @@ package tinybert.core
 import java.text.Normalizer
 
 /**
- * BERT's normalisation, character by character, as `tinybert_tf/models/normalizer.py` has it: control, format and
+ * BERT's normalisation, character by character, as `tinybert_tf/tokenizer/normalizer.py` has it: control, format and
  * private characters go, white space becomes a space; uncased also decomposes (NFD), drops accents and lower-cases.
  */
 class TextNormalizer(private val lowercase: Boolean) {

@@ -15,10 +15,11 @@ from tinybert_tf.distillation.matches import Match, all_matches
 from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.models.base import TrainedModel
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
-class TinyBertDistiller(keras.Model):
+class TinyBertDistiller(TrainedModel):
     """Distils a teacher into a student with TinyBERT's losses: one forward pass of each model in a step.
 
     With the losses of `tinybert_tf.distillation.losses`, averaged over sentences, and λ the loss weights:
@@ -198,8 +199,6 @@ class TinyBertDistiller(keras.Model):
             # Keras adds up the gradients of replicas.
             scaled = self.optimizer.scale_loss(totals["loss"] / tf.distribute.get_strategy().num_replicas_in_sync)
         variables = self.trainable_variables
-        if not self.optimizer.built:
-            self.optimizer.build(variables)
         # The pooler has no gradient while no prediction is matched: that is intended, and no reason to warn.
         pairs = [(g, v) for g, v in zip(tape.gradient(scaled, variables), variables) if g is not None]
         self.optimizer.apply_gradients(pairs)

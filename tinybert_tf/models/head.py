@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import keras
 
+from tinybert_tf.models.base import TrainedModel
 from tinybert_tf.presets.folder import save_folder
 from tinybert_tf.presets.pretrained import NamedLayer
 
 
-class ModelWithHead(keras.Model, abc.ABC):
+class ModelWithHead(TrainedModel, abc.ABC):
     """A model that has an `encoder`, and on it layers of its own: it is loaded and saved with the encoder's tokenizer.
 
     Attributes:

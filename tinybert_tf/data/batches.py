@@ -1,6 +1,6 @@
 """Batches of examples of similar length, in an order that depends on seed and step alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -81,6 +81,17 @@ class LengthBuckets:
     def _batch(self, places: np.ndarray):
         inputs = self.tokens.rows(places) | {name: values[places] for name, values in self.extras.items()}
         return inputs if self.examples.labels is None else (inputs, self.examples.labels[places])
+
+
+def first_tokens(batches: Iterable[dict], tokens: int) -> list[dict]:
+    """Returns the first batches of inputs that hold this many tokens together; all, if they hold fewer."""
+    taken = []
+    for batch in batches:
+        taken.append(batch)
+        tokens -= int(np.sum(batch["padding_mask"]))
+        if tokens <= 0:
+            break
+    return taken
 
 
 class TokenizedExamples:

@@ -1,4 +1,4 @@
-"""Better starts than random: embeddings, projections and the classifier's head, from the teacher's."""
+"""Better starts than random: the whole student, or its embeddings, projections and head, from the teacher."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,40 @@ import numpy as np
 import tensorflow as tf
 
 from tinybert_tf.configs import INPUTS
+from tinybert_tf.data.batches import first_tokens
+from tinybert_tf.distillation.closed_form import LayerFit, cut_from_teacher
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import encoder_of
 from tinybert_tf.models import BertClassifier, BertEncoder
 
+_PROJECTION_TOKENS = 20_000
 _TABLES = ("token_embedding", "position_embedding", "segment_embedding")  # an MPNet has no segments
 
 
-def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -> float:
+def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -> list[LayerFit]:
+    """Sets the whole student by least squares: embeddings, every layer, the distiller's projections, and a head.
+
+    This is `cut_from_teacher`, then `fit_projections`, then, between two classifiers, `initialize_head_from_teacher`.
+
+    Args:
+        distiller: A distiller with a student that is not wider than the teacher.
+        batches: Batches of real text, as the distiller takes it: some tens of thousands of tokens.
+
+    Returns:
+        How well each layer of the student stands for its teacher's.
+
+    Raises:
+        InputError: The student is wider than its teacher.
+    """
+    teacher, student = distiller.teacher, distiller.student
+    fits = cut_from_teacher(encoder_of(teacher), encoder_of(student), distiller.layer_map, batches)
+    fit_projections(distiller, first_tokens(batches, _PROJECTION_TOKENS))
+    if isinstance(teacher, BertClassifier) and isinstance(student, BertClassifier):
+        initialize_head_from_teacher(teacher, student, batches)
+    return fits
+
+
+def initialize_embeddings(distiller: TinyBertDistiller, batches: list[dict]) -> float:
     """Sets the student's embedding tables and the distiller's projections from the teacher's embeddings.
 
     The teacher's tables (token, position, segment) are written in the basis of the leading principal directions
@@ -67,6 +93,8 @@ def fit_projections(distiller: TinyBertDistiller, batches: list[dict]) -> None:
         batches: Batches of real text, as the distiller takes it: some tens of thousands of tokens.
     """
     layers = {match.student_layer: match.teacher_layer for match in distiller.matches if match.loss.projected}
+    if not layers:
+        return
     fits = {number: _Fit() for number in layers}
     shared = len({id(layer) for layer in distiller.projections.values()}) == 1
     readers = [_reader(model) for model in (distiller.student, distiller.teacher)]

@@ -146,10 +146,17 @@ class Distillation(Settings):
         False, "Whether an MPNet's attention scores are matched with its relative position bias added.", DISTILLATION
     )
     student_init: str = setting(
-        "svd",
-        "How the embeddings of a new student start.",
+        "teacher",
+        "How a new student starts.",
         DISTILLATION,
-        choices={"svd": "singular value decomposition of the teacher's", "random": "from the seed"},
+        choices={
+            "teacher": "every layer cut out of the teacher by least squares",
+            "svd": "embeddings from the teacher's, random layers",
+            "random": "from the seed",
+        },
+    )
+    init_tokens: int = setting(
+        40_000, "Tokens of text that --student_init=teacher reads, at most.", DISTILLATION, at_least=1
     )
 
     @property

@@ -5,10 +5,12 @@ import itertools
 import numpy as np
 from absl import logging
 
+from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.data.packing import PackedText, Position
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
-from tinybert_tf.distillation.initialization import fit_projections, initialize_from_teacher
+from tinybert_tf.distillation.closed_form import explained
+from tinybert_tf.distillation.initialization import fit_projections, initialize_embeddings, initialize_from_teacher
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.presets.model_card import general_card, losses_table
@@ -69,8 +71,12 @@ class _General(Job):
         batches = [batch for batch, _ in itertools.islice(self.text.batches(), INIT_BATCHES)]
         if not is_shape(config.student):
             fit_projections(self.distiller, batches)
+        elif config.student_init == "teacher":
+            one_pass = (batch for batch, _ in self.text.batches(epochs=1))
+            fits = initialize_from_teacher(self.distiller, first_tokens(one_pass, config.init_tokens))
+            logging.info("%s", explained(fits))
         elif config.student_init == "svd":
-            initialize_from_teacher(self.distiller, batches)
+            initialize_embeddings(self.distiller, batches)
         optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
         self.distiller.compile(optimizer, jit_compile=config.jit_compile)
 

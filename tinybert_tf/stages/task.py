@@ -14,11 +14,13 @@ from absl import logging
 
 from tinybert_tf.augmentation.file import read_augmented
 from tinybert_tf.configs import LossWeights
-from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
+from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples, first_tokens
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation import TinyBertDistiller
+from tinybert_tf.distillation.closed_form import explained
 from tinybert_tf.distillation.initialization import (
     fit_projections,
+    initialize_embeddings,
     initialize_from_teacher,
     initialize_head_from_teacher,
 )
@@ -182,13 +184,17 @@ class _TaskDistillation(Job):
         return data, steps
 
     def _initialize(self, phase: str, distiller: TinyBertDistiller, data: LengthBuckets) -> None:
+        config = self.config
         batches = [batch for batch, _ in itertools.islice(data.batches(), _INIT_BATCHES)]
-        from_scratch = is_shape(self.config.student)
-        if phase != "prediction" and not from_scratch:
+        if phase != "prediction" and not is_shape(config.student):
             fit_projections(distiller, batches)
-        elif phase != "prediction" and self.config.student_init == "svd":
-            initialize_from_teacher(distiller, batches)
-        if phase != "intermediate" and self.config.head_init == "teacher":
+        elif phase != "prediction" and config.student_init == "teacher":
+            one_pass = (batch for batch, _ in itertools.islice(data.batches(), data.steps(1)))
+            fits = initialize_from_teacher(distiller, first_tokens(one_pass, config.init_tokens))
+            logging.info("%s", explained(fits))
+        elif phase != "prediction" and config.student_init == "svd":
+            initialize_embeddings(distiller, batches)
+        if phase != "intermediate" and config.head_init == "teacher":
             initialize_head_from_teacher(self.teacher, self.student, batches)
 
     def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:
@@ -207,7 +213,7 @@ def recipe_of(config: TaskConfig, task: Task) -> Recipe:
     """Returns the task's recipe, changed by the flags that are set. A flag for steps replaces the recipe's passes, and
     a flag for passes its steps."""
     recipe, changes = recipe_for(task.name), {}
-    if is_shape(config.student):
+    if is_shape(config.student) and config.student_init != "teacher":
         changes["phase"] = "two"  # jointly, the logits' gradient drowns that of layers that do not fit yet
     if config.epochs or config.max_steps:
         changes |= {"epochs": config.epochs or _NO_LIMIT, "max_steps": config.max_steps}

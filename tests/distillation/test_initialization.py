@@ -6,7 +6,7 @@ from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import (
     fit_projections,
-    initialize_from_teacher,
+    initialize_embeddings,
     initialize_head_from_teacher,
 )
 
@@ -33,7 +33,7 @@ def test_a_narrower_student_starts_near_its_teacher(make_encoder, batch):
     distiller = make(make_encoder, 18)
     plain_norm(distiller)
     before = embedding_loss(distiller, batch)
-    kept = initialize_from_teacher(distiller, [batch])
+    kept = initialize_embeddings(distiller, [batch])
     assert 0.8 < kept < 1.0
     assert embedding_loss(distiller, batch) < 0.25 * before
 
@@ -41,7 +41,7 @@ def test_a_narrower_student_starts_near_its_teacher(make_encoder, batch):
 def test_all_directions_keep_everything(make_encoder, batch):
     distiller = make(make_encoder, 24)
     plain_norm(distiller)
-    assert initialize_from_teacher(distiller, [batch]) > 0.999999
+    assert initialize_embeddings(distiller, [batch]) > 0.999999
 
 
 def test_projections_are_fitted_to_a_student_that_has_learned(make_encoder, batch):

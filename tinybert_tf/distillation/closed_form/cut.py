@@ -1,0 +1,213 @@
+"""The order in which a student is solved: coordinates, embeddings, then layer by layer on its own states."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from tinybert_tf.distillation.closed_form.attention import AttentionCut
+from tinybert_tf.distillation.closed_form.feed_forward import FeedForwardCut
+from tinybert_tf.distillation.closed_form.least_squares import Sums, keep_coordinates
+from tinybert_tf.distillation.closed_form.norm import NormFit, explained_share, normalized
+from tinybert_tf.distillation.closed_form.states import Spool, Text
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertEncoder
+
+_COORDINATE_TOKENS = 20_000  # enough for the covariance of a teacher's hidden states
+_TABLES = ("token_embedding", "position_embedding", "segment_embedding")
+_PASSES = 4, 9  # over the text: before the first layer, and per layer
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerFit:
+    """How well a part of the student stands for its teacher's, on the text that it was fitted to.
+
+    Args:
+        teacher_layer: Number of the teacher's layer; 0 for the embeddings.
+        explained: Share of the variance of the teacher's hidden states that the student's explain, in the coordinates
+            that it has.
+    """
+
+    teacher_layer: int
+    explained: float
+
+
+def explained(fits: list[LayerFit]) -> str:
+    """Returns one line that says how well each layer is explained."""
+    names = ["embeddings", *(f"layer {fit.teacher_layer}" for fit in fits[1:])]
+    shares = ", ".join(f"{name} {100 * fit.explained:.1f} %" for name, fit in zip(names, fits))
+    return f"Closed form; the student explains of its teacher's hidden states: {shares}."
+
+
+def cut_from_teacher(
+    teacher: BertEncoder, student: BertEncoder, layer_map: Sequence[int], batches: Iterable[dict]
+) -> list[LayerFit]:
+    """Sets all weights of the student but its pooler, so that its layers compute what the teacher's do.
+
+    The student's residual stream has some of the teacher's coordinates. Attention, feed-forward network and layer norms
+    are regressed, one after another, on what the student itself has computed so far: each makes up for the errors
+    before it, and a layer carries what the teacher's skipped layers add. docs/closed_form.md has the formulas.
+
+    The teacher runs once over the text, and over its first 20,000 tokens before that. Memory does not grow with the
+    text: what is read again is in temporary files, about 20 kB per token for a teacher of width 768.
+
+    Args:
+        teacher: The teacher.
+        student: A student as wide as the teacher or narrower, of any depth, number of heads and of neurons.
+        layer_map: The teacher's layer for each layer of the student, from 1.
+        batches: Batches of real text of both models' vocabulary: some tens of thousands of tokens.
+
+    Returns:
+        One `LayerFit` for the embeddings and one per layer of the student.
+
+    Raises:
+        InputError: The student is wider than its teacher.
+    """
+    if student.config.hidden_dim > teacher.config.hidden_dim:
+        got = f"a width of {student.config.hidden_dim}"
+        raise InputError("student", got, f"at most the teacher's width, {teacher.config.hidden_dim}")
+    batches, (before, per_layer) = list(batches), _PASSES
+    total = (before + per_layer * len(layer_map)) * len(batches)
+    solved = _in_float32(student)
+    with tqdm(total=total, desc="closed form", unit="batch", dynamic_ncols=True) as bar:
+        fits = _Cut(_in_float32(teacher), solved, layer_map, Text(batches, bar.update)).run()
+        bar.update(total - bar.n)
+    if solved is not student:
+        for ours, theirs in zip(student.weights, solved.weights):
+            ours.assign(theirs)
+    return fits
+
+
+def _in_float32(encoder: BertEncoder) -> BertEncoder:
+    if encoder.compute_dtype == "float32":
+        return encoder
+    copy = BertEncoder.from_config(encoder.get_config() | {"dtype": "float32"})
+    for ours, theirs in zip(copy.weights, encoder.weights):
+        ours.assign(theirs)
+    return copy
+
+
+class _Cut:
+    """The state of `cut_from_teacher`.
+
+    Attributes:
+        kept: Coordinates of the teacher's residual stream that the student has.
+        ours: The student's hidden states after the last part that is solved, per batch.
+        theirs: The teacher's hidden states after the last mapped layer, per batch.
+        before: The teacher's hidden states before that layer, for a layer that is mapped twice.
+    """
+
+    def __init__(self, teacher: BertEncoder, student: BertEncoder, layer_map: Sequence[int], text: Text):
+        self.teacher, self.student, self.layer_map, self.text = teacher, student, layer_map, text
+        self.kept = self._coordinates()
+
+    def run(self) -> list[LayerFit]:
+        fits = [LayerFit(0, self._embeddings())]
+        previous = 0
+        for block, number in zip(self.student.blocks, self.layer_map):
+            fits.append(LayerFit(number, self._layer(block, previous, number)))
+            previous = number
+        return fits
+
+    def _coordinates(self) -> np.ndarray:
+        """Returns the coordinates that predict the others best, over all layers that are mapped."""
+        width = self.student.config.hidden_dim
+        if width == self.teacher.config.hidden_dim:
+            return np.arange(width)
+        layers, tokens = sorted({0, *self.layer_map}), 0
+        sums = {layer: Sums() for layer in layers}
+        for valid, _, batch in self.text.each(self.text.batches):
+            if tokens < _COORDINATE_TOKENS:
+                states = self.teacher(batch, return_intermediates=True, num_layers=layers[-1])["hidden_states"]
+                for layer, one in sums.items():
+                    rows = states[layer].numpy()[valid]
+                    one.add(rows, rows[:, :0])
+                tokens += valid.sum()
+        return keep_coordinates(sum(one.covariance for one in sums.values()), width)
+
+    def _embeddings(self) -> float:
+        ours, theirs = self.student.embeddings, self.teacher.embeddings
+        for name in _TABLES:
+            table, source = getattr(ours, name), getattr(theirs, name)
+            if table is None:
+                continue
+            values = table.embeddings.numpy()
+            if source is None:  # the teacher knows no segments
+                values[:] = 0.0
+            else:
+                cut = source.embeddings.numpy()[: len(values), self.kept]
+                values[: len(cut)] = cut
+            table.embeddings.assign(values)
+        ours.layer_norm.gamma.assign(np.ones(len(self.kept)))
+        ours.layer_norm.beta.assign(np.zeros(len(self.kept)))
+        self.theirs, inputs, targets = Spool(), Spool(), Spool()
+        for _, _, batch in self.text.each(self.text.batches):
+            hidden = theirs(batch["token_ids"], batch["segment_ids"]).numpy()
+            self.theirs.append(hidden)
+            targets.append(hidden[..., self.kept])
+            inputs.append(ours(batch["token_ids"], batch["segment_ids"]))
+        self.before = self.theirs
+        return self._norm(ours.layer_norm, theirs.layer_norm, inputs, targets)
+
+    def _norm(self, layer, source, inputs: Spool, targets: Spool, measure=True) -> float | None:
+        """Solves a layer norm and moves the student on; returns the share that is explained."""
+        gamma, beta = source.gamma.numpy()[self.kept], source.beta.numpy()[self.kept]
+        self.ours = NormFit(self.text, inputs, targets, gamma, beta)
+        self.ours.assign(layer)
+        return explained_share(self.text, self.ours, targets) if measure else None
+
+    def _layer(self, block, previous: int, number: int) -> float:
+        """Solves one layer of the student; returns the share that is explained."""
+        layers = self.teacher.blocks[previous : number - 1] + [self.teacher.blocks[number - 1]]
+        source, text = layers[-1], self.text
+        attention = AttentionCut(block.attention, source.attention, self.kept)
+        feed_forward = FeedForwardCut(block, layers, self.kept)
+        targets = self._read_teacher(layers, number > previous, attention, feed_forward)
+        attention.solve(text, self.ours, targets["sum_1"])
+        inputs = Spool()
+        for _, mask, hidden in text.each(self.ours):
+            inputs.append(normalized(hidden + block.attention(hidden, mask)[0].numpy(), block.layer_norm_epsilon))
+        self._norm(block.attention_norm, source.attention_norm, inputs, targets["attended"], measure=False)
+        feed_forward.solve(text, self.ours, targets["sum_2"])
+        inputs = Spool()
+        for _, _, hidden in text.each(self.ours):
+            added = block.output_dense(block.activation_function(block.intermediate_dense(hidden))).numpy()
+            inputs.append(normalized(hidden + added, block.layer_norm_epsilon))
+        return self._norm(block.output_norm, source.output_norm, inputs, targets["hidden"])
+
+    def _read_teacher(self, layers: list, forward: bool, attention, feed_forward) -> dict[str, Spool]:
+        """Runs the teacher's layers, and returns what the last one computes in the kept coordinates."""
+        targets = {name: Spool() for name in ("sum_1", "attended", "sum_2", "hidden")}
+        states, self.before, after = (self.theirs if forward else self.before), Spool(), Spool()
+        for valid, mask, hidden, ours in self.text.each(states, self.ours):
+            bias = self.teacher.position_bias and self.teacher.position_bias(hidden)
+            for i, layer in enumerate(layers):
+                if layer is layers[-1]:
+                    self.before.append(hidden)
+                parts = _parts(layer, hidden, mask, bias)
+                hidden = parts["hidden"]
+                feed_forward.add(i, parts["attended"], parts["active"], valid)
+            after.append(hidden)
+            for name, spool in targets.items():
+                spool.append(parts[name][..., self.kept])
+            attention.add(ours[valid], parts["query_key_value"][valid])
+        self.theirs = after
+        return targets
+
+
+def _parts(block, hidden: np.ndarray, mask, bias) -> dict[str, np.ndarray]:
+    """Returns what a layer computes on the way to its output; `sum_1` and `sum_2` are what its layer norms get."""
+    output, _, query_key_value = block.attention(hidden, mask, bias, return_query_key_value=True)
+    attended = block.attention_norm(hidden + output)
+    active = block.activation_function(block.intermediate_dense(attended))
+    sum_2 = attended + block.output_dense(active)
+    parts = {
+        "query_key_value": query_key_value,
+        "sum_1": hidden + output,
+        "attended": attended,
+        "active": active,
+        "sum_2": sum_2,
+        "hidden": block.output_norm(sum_2),
+    }
+    return {name: part.numpy() for name, part in parts.items()}

@@ -60,7 +60,8 @@ class Runs:
         """Makes the teacher, the general student and the augmentation."""
         corpus = "--corpus=wiki_openings,movie_reviews"
         long = ("--eval_steps=500", "--save_steps=500")
-        self.run("general", self.folder("general"), f"--max_steps={GENERAL}", corpus, *long)
+        svd = ("--student_init=svd", "--learning_rate=3e-3")
+        self.run("general", self.folder("general"), f"--max_steps={GENERAL}", corpus, *svd, *long)
         self.run("masked_lm", self.folder("masked_lm"), corpus, "--eval_steps=200", "--save_steps=200")
         self.run(
             "finetune",

@@ -17,10 +17,11 @@ _OFTEN = ("--eval_steps=150", "--save_steps=300")
 _LABELS = ("--max_steps={steps}", "--epochs=0", "--learning_rate=2e-4", *_OFTEN)
 _TWO_PHASES = (
     *("--phase=two", "--max_steps={intermediate}", "--prediction_max_steps={prediction}"),
-    *("--teacher={teacher}", *_OFTEN),
+    *("--learning_rate=5e-4", "--teacher={teacher}", "--student_init=svd", *_OFTEN),
 )
-_JOINT = ("--phase=joint", "--max_steps={steps}", "--teacher={teacher}", *_OFTEN)
+_JOINT = ("--phase=joint", "--max_steps={steps}", "--learning_rate=5e-4", "--teacher={teacher}", *_OFTEN)
 _GENERAL, _SCRATCH, _AUGMENTED = "--student={general}", "--student=tinybert_4l_312", "--augmented={augment}"
+_CUT = ("--phase=joint", "--max_steps={steps}", "--learning_rate=3e-4", "--teacher={teacher}", _SCRATCH)
 
 MAIN = {
     "full": Row("full recipe", "task", (*_JOINT, _GENERAL, _AUGMENTED)),
@@ -29,6 +30,7 @@ MAIN = {
     "no_task": Row("no task distillation: labels, augmented", "finetune", (*_LABELS, "--model={general}", _AUGMENTED)),
     "general_only": Row("general distillation, then labels", "finetune", (*_LABELS, "--model={general}")),
     "labels_only": Row("labels only, from scratch", "finetune", (*_LABELS, "--model=tinybert_4l_312")),
+    "cut": Row("cut from the teacher in closed form, no general distillation, no augmentation", "task", _CUT),
 }
 _TWO = (*_TWO_PHASES, _GENERAL, _AUGMENTED)
 ABLATIONS = {
@@ -49,7 +51,9 @@ ABLATIONS = {
     "joint_mix": Row(
         "half of each pass originals, joint", "task", (*_JOINT, _GENERAL, _AUGMENTED, "--original_share=0.5")
     ),
-    "scratch_joint": Row("from scratch, SVD start, joint", "task", (*_JOINT, _SCRATCH, _AUGMENTED)),
+    "scratch_joint": Row(
+        "from scratch, SVD start, joint", "task", (*_JOINT, _SCRATCH, _AUGMENTED, "--student_init=svd")
+    ),
     "scratch_random": Row(
         "from scratch, random start", "task", (*_TWO_PHASES, _SCRATCH, _AUGMENTED, "--student_init=random")
     ),
@@ -61,7 +65,10 @@ ABLATIONS = {
 _OWN = ("--head_init=own",)
 _GENTLY = ("--prediction_learning_rate=5e-5", "--eval_steps=75", "--save_steps=150")
 WITH_BIAS = "--match_position_bias=True"
-_MPNET = ("--phase=joint", "--max_steps={steps}", "--teacher={mpnet_teacher}", _AUGMENTED, *_OFTEN)
+_MPNET = (
+    *("--phase=joint", "--max_steps={steps}", "--learning_rate=5e-4", "--teacher={mpnet_teacher}"),
+    *(_AUGMENTED, *_OFTEN),
+)
 _LOGITS = ("--phase=prediction", "--teacher={mpnet_teacher}")
 MPNET = {
     "mpnet_logits": Row(

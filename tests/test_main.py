@@ -131,7 +131,10 @@ def test_flags_of_other_stages_are_refused(stage):
             "--jit_compile: got true, with --deterministic=true; expected --deterministic=false: Keras cannot combine "
             "the two",
         ),
-        (["--stage=general", "--student_init=zeros"], "--student_init: got zeros; expected one of svd, random"),
+        (
+            ["--stage=general", "--student_init=zeros"],
+            "--student_init: got zeros; expected one of teacher, svd, random",
+        ),
         (
             ["--stage=general", "--task=sst2"],
             "--task: got sst2; expected only flags that --stage=general uses (see --help)",

@@ -31,7 +31,7 @@ def _define_flags() -> None:
     """Defines one flag per name among the fields of all stages' configs; unset ones are None."""
     for name, field in _FIELDS.items():
         kind, text = field.type, about(field).help
-        if kind is bool:
+        if kind in (bool, bool | None):
             flags.DEFINE_boolean(name, None, text)
         elif kind is int:
             flags.DEFINE_integer(name, None, text)

@@ -169,3 +169,18 @@ def test_wiki_openings_leave_out_what_wiki_topics_evaluates_on():
     assert len(evaluated) > 2500
     assert not corpus & evaluated
     assert len(corpus) > 6500
+
+
+def test_evaluation_texts_stay_out(tmp_path):
+    """They are found by letters and digits, as lines and as whole documents."""
+    documents = ["A fine film!\nIt is long.", "Two lines\nmake one text.", "Another document."]
+    (tmp_path / "corpus.txt").write_text("\n\n".join(documents))
+    (tmp_path / "dev.txt").write_text("a FINE film\n\nTwo lines make one text\nnot there\n")
+    corpus = Corpus([str(tmp_path / "corpus.txt")], without=[str(tmp_path / "dev.txt")])
+    assert set(everything(corpus)) == {"It is long.", "Another document."}
+    assert corpus.left_out == {"afinefilm", "twolinesmakeonetext"}
+    whole = Corpus([str(tmp_path / "corpus.txt")])
+    assert set(everything(whole)) == set(documents) and whole.left_out == set()
+    assert whole.fingerprint() != corpus.fingerprint()
+    with pytest.raises(InputError, match=r"without: got 'no.txt', which is not a file"):
+        Corpus([str(tmp_path / "corpus.txt")], without=["no.txt"])

@@ -19,6 +19,8 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         student=student_shape,
         corpus=(corpus,),
         vectors="",
+        general_steps=4,
+        augment=True,
         num_variants=2,
         max_steps=4,
         batch_size=8,

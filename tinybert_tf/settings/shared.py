@@ -96,13 +96,16 @@ class OnText(Training):
 
     corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS, DATA)
     corpus_field: str = setting("text", "Name of the text in JSONL objects and TFDS examples.", DATA)
+    without: tuple[str, ...] = setting(
+        (), "Text files, one text per line, whose lines stay out of the corpus.", DATA, default_means="none"
+    )
     sequence_length: int = setting(64, "Tokens in a sequence.", DATA, at_least=8)
     eval_sequences: int = setting(256, "Sequences that are held out to evaluate on.", DATA, at_least=0)
     epochs: int = setting_like(
         Training, "epochs", default=0, help="Passes over the corpus, at most.", default_means="no limit"
     )
     max_steps: int = setting(300, "Optimizer steps; 0 for as many as --epochs asks for.", TRAINING, at_least=0)
-    learning_rate: float = setting_like(Training, "learning_rate", default=3e-3)
+    learning_rate: float = setting_like(Training, "learning_rate", default=1e-3)
 
     def __post_init__(self):
         super().__post_init__()

@@ -290,13 +290,20 @@ class AllConfig(TaskData):
         "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL
     )
     student: str = setting("tinybert_4l_312", f"Shape to start from ({SHAPES}), or a general student.", MODEL)
-    augment: bool = setting(True, "Whether the training texts are augmented.", AUGMENTATION)
+    augment: bool | None = setting(
+        None, "Whether the training texts are augmented.", AUGMENTATION, default_means=recipe_default("augment")
+    )
     num_variants: int = setting_like(AugmentConfig, "num_variants")
     masked_lm: str = setting(
         "", "BertForMaskedLM to augment with.", AUGMENTATION, default_means="one trained on --corpus"
     )
     vectors: str = setting_like(AugmentConfig, "vectors", group=AUGMENTATION)
-    general_steps: int = setting(1200, "Steps of general distillation; 0 leaves it out.", TRAINING, at_least=0)
+    general_steps: int = setting(
+        0,
+        "Steps of general distillation before the task; without, the student is cut out of the fine-tuned teacher.",
+        TRAINING,
+        at_least=0,
+    )
     max_steps: int = setting(
         0, "Steps of every stage that trains, at most.", TRAINING, default_means="no limit", at_least=1
     )

@@ -6,11 +6,14 @@ Each step is a run of a stage in its own folder; finished steps are not repeated
 import dataclasses
 import gc
 import time
+from collections.abc import Iterator
 
 import keras
 from absl import logging
 
+from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import naming
+from tinybert_tf.files import write_text
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
@@ -34,7 +37,7 @@ def run(config: configs.AllConfig) -> RunDirectory:
     with naming("teacher"):
         teacher = open_preset(config.teacher)
     with folder.start({"task": data.fingerprint()}):
-        recipe = _Recipe(config, folder, data.name, teacher)
+        recipe = _Recipe(config, folder, data, teacher)
         evaluation = recipe.run()
         if not folder.finished:
             folder.finish(evaluation.record["results"] | {"seconds": recipe.seconds})
@@ -44,12 +47,19 @@ def run(config: configs.AllConfig) -> RunDirectory:
 class _Recipe:
     """The steps of the whole recipe, each a stage's run in `output_dir/NAME`."""
 
-    def __init__(self, config: configs.AllConfig, folder: RunDirectory, task_name: str, teacher):
-        self.config, self.base, self.task_name, self.teacher = config, folder.path, task_name, teacher
+    def __init__(self, config: configs.AllConfig, folder: RunDirectory, data: Task, teacher):
+        self.config, self.base, self.task_name, self.teacher = config, folder.path, data.name, teacher
         self.seconds = {}
         names = {field.name for field in dataclasses.fields(TaskData)}
         self.data = {name: getattr(config, name) for name in names}
-        self.text = {"corpus": config.corpus, "corpus_field": config.corpus_field, "sequence_length": 64}
+        texts = folder.path / "evaluation_texts.txt"
+        self.text = {
+            "corpus": config.corpus,
+            "corpus_field": config.corpus_field,
+            "without": (str(texts),),
+            "sequence_length": 64,
+        }
+        write_text(texts, "".join(f"{line}\n" for line in evaluation_texts(data)))
 
     def run(self) -> RunDirectory:
         teacher = self.finetune()
@@ -76,7 +86,7 @@ class _Recipe:
     def augment(self, teacher: str) -> str:
         """Returns the run that holds the augmented texts; "" if there is no such step."""
         config, guesser = self.config, self.config.masked_lm
-        if not config.augment:
+        if not (recipe_for(self.task_name).augment if config.augment is None else config.augment):
             return ""
         if not guesser:
             model = config.teacher if "BertForMaskedLM" in self.teacher.heads else "minilm_l6"
@@ -111,6 +121,14 @@ class _Recipe:
         keras.backend.clear_session(free_memory=True)
         gc.collect()
         return done
+
+
+def evaluation_texts(data: Task) -> Iterator[str]:
+    """Yields every text that the task is evaluated on, in one line each."""
+    for name, examples in data.splits.items():
+        if name != "train":
+            for texts in (examples.texts, examples.text_pairs or ()):
+                yield from (" ".join(text.split()) for text in texts)
 
 
 def summary(folder: RunDirectory) -> str:

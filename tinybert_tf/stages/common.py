@@ -9,10 +9,11 @@ from absl import logging
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.data.text import Corpus
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
 from tinybert_tf.settings.recipes import recipe_for
-from tinybert_tf.settings.shared import OnText, TaskData, Training
+from tinybert_tf.settings.shared import Distillation, OnText, TaskData, Training
 from tinybert_tf.training.loop import Schedule
 from tinybert_tf.training.optimizer import bert_optimizer
 
@@ -49,6 +50,25 @@ def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **opti
         tokenizer = tokenizer or BertEncoder.from_preset("minilm_l6", load_weights=False).tokenizer
     shape = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary))
     return BertEncoder.from_shape(shape, tokenizer=tokenizer, **options)
+
+
+def check_start(config: Distillation, teacher: BertEncoder, student: BertEncoder) -> None:
+    """Refuses a new student that cannot be cut out of its teacher."""
+    wider = student.config.hidden_dim > teacher.config.hidden_dim
+    if wider and is_shape(config.student) and config.student_init == "teacher":
+        got = f"teacher, for a student of width {student.config.hidden_dim}"
+        expected = (
+            f"svd or random: only a student up to the teacher's width, {teacher.config.hidden_dim}, is cut from it"
+        )
+        raise InputError("student_init", got, expected)
+
+
+def left_out(corpus: Corpus) -> int:
+    """Returns how many texts of --without stood in what was read of the corpus, and says so."""
+    count = len(corpus.left_out)
+    if count:
+        logging.info("%d texts of the corpus were left out: --without has them.", count)
+    return count
 
 
 def longest_length(sequence_length: int, *models) -> int:

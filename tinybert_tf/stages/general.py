@@ -15,7 +15,16 @@ from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.presets.model_card import general_card, losses_table
 from tinybert_tf.settings.stages import GeneralConfig
-from tinybert_tf.stages.common import encoder_of, is_shape, longest_length, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.common import (
+    check_start,
+    encoder_of,
+    is_shape,
+    left_out,
+    longest_length,
+    optimizer_of,
+    schedule_of,
+    steps_on_text,
+)
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -46,12 +55,13 @@ class _General(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.corpus = Corpus(config.corpus, config.corpus_field)
+        self.corpus = Corpus(config.corpus, config.corpus_field, config.without)
         with naming("teacher"):
             self.teacher = BertEncoder.from_preset(config.teacher, dtype=config.dtype_policy)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
         self.student = encoder_of(config.student, self.teacher.tokenizer, "student", **options)
         longest_length(config.sequence_length, self.teacher, self.student)
+        check_start(config, self.teacher, self.student)
         student = "" if is_shape(config.student) else digest_of(self.student)
         return {"teacher": digest_of(self.teacher), "corpus": self.corpus.fingerprint(), "student": student}
 
@@ -68,17 +78,21 @@ class _General(Job):
             self.teacher, self.student, dtype=config.dtype_policy, **config.distiller_options()
         )
         self.max_steps = steps_on_text(config, self.text)
-        batches = [batch for batch, _ in itertools.islice(self.text.batches(), INIT_BATCHES)]
-        if not is_shape(config.student):
-            fit_projections(self.distiller, batches)
-        elif config.student_init == "teacher":
-            one_pass = (batch for batch, _ in self.text.batches(epochs=1))
-            fits = initialize_from_teacher(self.distiller, first_tokens(one_pass, config.init_tokens))
-            logging.info("%s", explained(fits))
-        elif config.student_init == "svd":
-            initialize_embeddings(self.distiller, batches)
+        if not self.folder.has_checkpoint:
+            self._initialize()
         optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
         self.distiller.compile(optimizer, jit_compile=config.jit_compile)
+
+    def _initialize(self) -> None:
+        config = self.config
+        one_pass = (batch for batch, _ in self.text.batches(epochs=1))
+        if is_shape(config.student) and config.student_init == "teacher":
+            fits = initialize_from_teacher(self.distiller, first_tokens(one_pass, config.init_tokens))
+            logging.info("%s", explained(fits))
+        elif is_shape(config.student) and config.student_init == "svd":
+            initialize_embeddings(self.distiller, list(itertools.islice(one_pass, INIT_BATCHES)))
+        elif not is_shape(config.student):
+            fit_projections(self.distiller, list(itertools.islice(one_pass, INIT_BATCHES)))
 
     def work(self) -> dict:
         config, distiller = self.config, self.distiller
@@ -95,6 +109,7 @@ class _General(Job):
             "student": self.folder.held_out(-1),
             "parameters": self.student.count_params(),
             "steps": self.max_steps,
+            "left_out": left_out(self.corpus),
         }
         self.student.save_to_preset(self.folder.model, card=general_card(self.record_with(results)))
         return results

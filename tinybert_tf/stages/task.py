@@ -33,6 +33,7 @@ from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings.recipes import Recipe, recipe_for
 from tinybert_tf.settings.stages import TaskConfig
 from tinybert_tf.stages.common import (
+    check_start,
     classifier_of,
     encoder_of,
     is_shape,
@@ -80,6 +81,7 @@ class _TaskDistillation(Job):
         self.original = dataclasses.replace(self.task.split("train"), labels=None)
         self.student = self._load_student(config.student)
         self.length = task_length(config, self.task, self.teacher, self.student)
+        check_start(config, self.teacher.encoder, self.student.encoder)
         self.recipe = recipe_of(config, self.task)
         self.examples, self.repeats = self.original, None
         if config.augmented:
@@ -138,7 +140,8 @@ class _TaskDistillation(Job):
         if config.quantize != "none" or config.sparsity:
             optimizer = CompressingOptimizer(optimizer, student, config.quantize, config.sparsity, max_steps)
         distiller.compile(optimizer, jit_compile=config.jit_compile)
-        self._initialize(phase, distiller, data)
+        if not folder.has_checkpoint:
+            self._initialize(phase, distiller, data)
         message = "%s: %d steps of %d examples, learning rate %g."
         logging.info(message, phase, max_steps, config.batch_size, learning_rate)
         evaluate = self._dev_losses(distiller) if intermediate else dev_evaluator(student, self.task, self.length)

@@ -67,6 +67,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def has_checkpoint(self) -> bool:
+        """Whether an interrupted run left a checkpoint to resume from."""
+        return any(self.checkpoints.glob("step-*.safetensors"))
+
+    @property
     def tensorboard(self) -> Path:
         """The folder that TensorBoard reads."""
         return self.path / "tensorboard"

@@ -39,9 +39,10 @@ def convert(
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
         raise InputError("sequence_length", length, f"at most {longest}, the model's number of positions")
-    graph = PhoneGraph(classifier, length, fixed)
+    graph, module = PhoneGraph(classifier, length, fixed), tf.Module()
+    module.serve = graph.serve
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(graph, folder, signatures={SIGNATURE: graph.serve})
+        tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         # Fusing a layer norm's scale into the next matrices is a little better, but leaves the grid of trained ones.

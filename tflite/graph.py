@@ -24,8 +24,10 @@ def output_name(classifier: BertClassifier) -> str:
     return SCORE if len(classifier.labels) == 1 else PROBABILITIES
 
 
-class PhoneGraph(tf.Module):
-    """A classifier as a function of `[1, length]` tensors.
+class PhoneGraph:
+    """A classifier as a function of `[1, length]` tensors, `serve`.
+
+    It is no `tf.Module`: a SavedModel of one would hold the classifier's variables beside the constants.
 
     Args:
         classifier: A BERT with its head.
@@ -34,11 +36,10 @@ class PhoneGraph(tf.Module):
     """
 
     def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):
-        super().__init__()
         self.classifier, self.sequence_length = classifier, sequence_length
         length = sequence_length if fixed else None
         spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS}
-        self.serve = tf.function(self._call, input_signature=[spec[name] for name in INPUTS])
+        self.serve = tf.function(self._call, input_signature=[spec[name] for name in INPUTS], autograph=False)
 
     def _call(self, token_ids, segment_ids, padding_mask):
         """Returns the answer to one text, `[1, classes]`, by the output's name."""

@@ -157,7 +157,9 @@ def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[st
         nonlocal step
         if step is None:
             spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batch)
-            step = tf.function(model.train_step, input_signature=[spec], jit_compile=model.jit_compile)
+            # Without AutoGraph, as in Keras's own `fit`: it would rewrite all functions of a step, in a second or two.
+            options = {"jit_compile": model.jit_compile, "autograph": False}
+            step = tf.function(model.train_step, input_signature=[spec], **options)
         model.reset_metrics()  # they are means since the last reset: here over the parts of one batch
         for i in range(parts):
             logs = step(keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::parts]), batch))

@@ -5,6 +5,7 @@ Nothing here imports TensorFlow when it is loaded: the process that hands tests 
 
 import os
 import sys
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -60,6 +61,18 @@ def no_compilation_by_default():
         yield
 
 
+@pytest.fixture
+def eagerly():
+    """TensorFlow's functions run op by op: a few steps of a tiny model end sooner than its graph is traced."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    with warnings.catch_warnings():  # tf.data says that its functions stay graphs
+        warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`")
+        yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(autouse=True)
 def determinism_stays_off():
     """A stage run in the tests' own process must not hand its deterministic ops, which XLA refuses, to other tests."""
@@ -78,7 +91,7 @@ def vocabulary():
     return list(PIECES)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tokenizer(vocabulary):
     from tinybert_tf.models import BertTokenizer
 

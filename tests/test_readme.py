@@ -7,17 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 README = Path(__file__).parents[1] / "README.md"
-
-
-@pytest.fixture
-def eagerly():
-    """Runs without graphs, which take a minute to trace for three models that make one step per epoch."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def test_the_short_python_example_runs(tmp_path, monkeypatch, make_encoder):

@@ -32,7 +32,7 @@ def test_originals_are_drawn_as_often_as_asked_for(runs, files):
     assert repeats.min() == 1
 
 
-def test_a_line_of_augmented_texts_ends_with_a_newline_alone(runs, reviews, tmp_path):
+def test_a_line_of_augmented_texts_ends_with_a_newline_alone(runs, reviews, tmp_path, eagerly):
     lines = (reviews / "train.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "train.csv").write_text("\n".join([*lines, f'"{ODD_LINES}",good\n']), encoding="utf-8")
     config = configs.AugmentConfig(
@@ -49,7 +49,7 @@ def test_a_line_of_augmented_texts_ends_with_a_newline_alone(runs, reviews, tmp_
     assert ODD_LINES in rows and len(rows) == folder.record["results"]["rows"]
 
 
-def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_path, monkeypatch):
+def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_path, monkeypatch, eagerly):
     monkeypatch.setattr(augment, "_CHUNK", 50)
     options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 5, "num_candidates": 4} | files
     whole = augment.run(configs.AugmentConfig(output_dir=str(tmp_path / "whole"), **options))
@@ -73,7 +73,7 @@ def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_p
     assert (cut.path / FILE).read_bytes() == (whole.path / FILE).read_bytes()
 
 
-def test_variants_that_flip_the_teachers_label_can_be_left_out(runs, files, tmp_path, monkeypatch):
+def test_variants_that_flip_the_teachers_label_can_be_left_out(runs, files, tmp_path, monkeypatch, eagerly):
     options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 5, "num_candidates": 4} | files
     teacher = str(runs["finetune"].path)
     config = configs.AugmentConfig(output_dir=str(tmp_path / "run"), teacher=teacher, drop_flips=True, **options)
@@ -101,7 +101,7 @@ def test_a_line_that_is_no_augmented_example_is_named(runs, files, tmp_path):
         read_augmented(str(tmp_path), load_task(**files_only(files)), 0.0)
 
 
-def test_texts_without_a_word_to_change_have_no_variants(runs, tmp_path):
+def test_texts_without_a_word_to_change_have_no_variants(runs, tmp_path, eagerly):
     """The augmenter changes words of a to z: here are none, and the teacher has nothing to judge."""
     rows = [f"фильм номер {i},{'good' if i % 2 else 'bad'}" for i in range(20)]
     (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")

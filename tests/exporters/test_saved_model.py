@@ -40,7 +40,7 @@ def expected(classifier, *texts):
 
 
 def test_both_signatures(make_classifier, saved):
-    classifier = make_classifier(labels=LABELS)
+    classifier = make_classifier(labels=LABELS, num_layers=1)
     signatures = tf.saved_model.load(str(saved(classifier))).signatures
     found, wanted = signatures["serving_default"](text=tf.constant(TEXTS)), expected(classifier, TEXTS)
     assert_close(found["probabilities"], wanted)
@@ -52,7 +52,7 @@ def test_both_signatures(make_classifier, saved):
 
 
 def test_pairs_and_regression(make_classifier, saved):
-    classifier = make_classifier(labels=["score"])
+    classifier = make_classifier(labels=["score"], num_layers=1)
     signature = tf.saved_model.load(str(saved(classifier, text_pairs=True))).signatures["serving_default"]
     pairs = TEXTS[::-1]
     found = signature(text=tf.constant(TEXTS), text_pair=tf.constant(pairs))
@@ -63,7 +63,7 @@ def test_pairs_and_regression(make_classifier, saved):
 
 def test_a_process_without_this_package(make_classifier, saved):
     """That process imports only TensorFlow and tensorflow-text."""
-    classifier = make_classifier(labels=LABELS)
+    classifier = make_classifier(labels=LABELS, num_layers=1)
     code = f"""
         import sys
         sys.modules["tinybert_tf"] = None
@@ -78,7 +78,7 @@ def test_a_process_without_this_package(make_classifier, saved):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the names of TensorFlow's libraries are Linux's")
 def test_the_c_api(make_classifier, saved):
     """TensorFlow's C API is what a server in another language uses."""
-    classifier = make_classifier(labels=LABELS)
+    classifier = make_classifier(labels=LABELS, num_layers=1)
     folder = saved(classifier)
     graph = tf.compat.v1.saved_model.load(tf.compat.v1.Session(graph=tf.Graph()), ["serve"], str(folder))
     signature = graph.signature_def["serving_default"]
@@ -96,7 +96,7 @@ def test_requests_over_grpc(make_classifier, saved):
     import grpc
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-    classifier = make_classifier(labels=LABELS)
+    classifier = make_classifier(labels=LABELS, num_layers=1)
     signatures = tf.saved_model.load(str(saved(classifier))).signatures
 
     class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -128,7 +128,7 @@ def test_warmup_requests(make_classifier, saved):
     """They are in the file, and the signature answers them."""
     from tensorflow_serving.apis import prediction_log_pb2
 
-    folder = saved(make_classifier(labels=LABELS))
+    folder = saved(make_classifier(labels=LABELS, num_layers=1))
     file = folder / "assets.extra" / "tf_serving_warmup_requests"
     signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
     found = []

@@ -22,7 +22,7 @@ from tinybert_tf.training.run_directory import digest_of
 def student(make_classifier, reviews, tmp_path):
     """A run directory of a student that learned the tiny reviews."""
     run = tmp_path / "student"
-    make_classifier(labels=["bad", "good"]).save_to_preset(run / "model")
+    make_classifier(labels=["bad", "good"], num_layers=1).save_to_preset(run / "model")
     settings = {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 8}
     record = {"stage": "task", "status": "finished", "settings": settings, "results": {}}
     (run / "run.json").write_text(json.dumps(record))
@@ -206,6 +206,6 @@ def test_android_assets_whole_or_not_at_all(student, tmp_path, monkeypatch):
 
 def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
     """Most BERTs of Hugging Face use it; TensorFlow's own becomes an op that ONNX lacks."""
-    make_classifier(activation="gelu").save_to_preset(tmp_path / "model")
+    make_classifier(activation="gelu", num_layers=1).save_to_preset(tmp_path / "model")
     run = export.run(config(tmp_path / "model", tmp_path, export_formats=("onnx",)))
     assert run.record["results"]["files"]["student.onnx"]["max_difference"] < 1e-5

@@ -4,7 +4,6 @@ Each step is a run of a stage in its own folder; finished steps are not repeated
 """
 
 import dataclasses
-import gc
 import time
 from collections.abc import Iterator
 
@@ -118,8 +117,7 @@ class _Recipe:
         done = stage.run(kind(output_dir=str(self.base / name), seed=self.config.seed, **options))
         if not done.was_finished:
             self.seconds[name] = round(time.monotonic() - start, 1)
-        keras.backend.clear_session(free_memory=True)
-        gc.collect()
+        keras.backend.clear_session(free_memory=True)  # which collects garbage too
         return done
 
 

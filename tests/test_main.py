@@ -70,10 +70,14 @@ def test_the_console_script():
         assert code or result.stdout == usage(None) + "\n"
 
 
-def parsed(*flags):
-    """The config that flags make, in this process."""
+def forget_flags():
     for name in main.FLAGS:
         main.FLAGS[name].unparse()
+
+
+def parsed(*flags):
+    """The config that flags make, in this process."""
+    forget_flags()
     return main.parse(["main", *flags])[1]
 
 
@@ -150,8 +154,12 @@ def test_flags_of_other_stages_are_refused(stage):
         (["--stage=general", "--projection=none"], "--projection: got none; expected one of per_layer, shared"),
     ],
 )
-def test_a_flag_that_does_not_fit_is_refused_before_tensorflow(flags, line):
-    assert refused(command(*flags)) == line
+def test_a_flag_that_does_not_fit_is_refused_before_tensorflow(flags, line, capsys, monkeypatch):
+    """In this process, which cannot import a stage, and with it TensorFlow."""
+    monkeypatch.setattr(main, "importlib", None)
+    forget_flags()
+    code = main.main(["main", *flags])
+    assert refused(subprocess.CompletedProcess([], code, *capsys.readouterr())) == line
 
 
 def test_another_backend_is_refused():

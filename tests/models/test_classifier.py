@@ -16,14 +16,14 @@ from tinybert_tf.models.encoder import encoder_inputs
 LABELS = np.array([0, 1, 1])
 
 
-def compiled(classifier, learning_rate=0.01, run_eagerly=True):
+def compiled(classifier, learning_rate=0.01):
     """Eagerly, because a few steps are then done sooner than a graph is traced."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile(
         keras.optimizers.Adam(learning_rate),
         loss=loss,
         metrics=["accuracy"],
-        run_eagerly=run_eagerly,
+        run_eagerly=True,
         jit_compile=False,
     )
     return classifier
@@ -76,10 +76,13 @@ def test_tokenizer_is_the_encoders(make_classifier):
 
 
 def test_fit_trains_every_weight(make_classifier, batch):
-    classifier = compiled(make_classifier(dropout=0.0), run_eagerly=False)
+    classifier = make_classifier(dropout=0.0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(0.01), loss=loss, jit_compile=False)  # metrics would have it traced twice
     before = [w.numpy() for w in classifier.trainable_variables]
-    history = classifier.fit(batch, LABELS, epochs=15, verbose=0).history
-    assert history["loss"][-1] < 0.5 * history["loss"][0] and history["accuracy"][-1] == 1.0
+    losses = classifier.fit(batch, LABELS, epochs=15, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    np.testing.assert_array_equal(np.argmax(classifier(batch), -1), LABELS)
     for old, weight in zip(before, classifier.trainable_variables, strict=True):
         assert (old != weight.numpy()).any(), weight.path
 
@@ -111,7 +114,7 @@ def test_every_weight_has_a_true_gradient(make_encoder, batch):
 
 
 def test_regression_fits(make_classifier, batch):
-    classifier = make_classifier(labels=["score"], dropout=0.0)
+    classifier = make_classifier(labels=["score"], dropout=0.0, num_layers=1)
     classifier.compile(keras.optimizers.Adam(0.02), loss="mse", run_eagerly=True)
     history = classifier.fit(batch, np.array([0.3, -1.0, 2.0]), epochs=6, verbose=0).history
     assert history["loss"][-1] < 0.5 * history["loss"][0]
@@ -137,7 +140,8 @@ def test_mixed_precision(make_classifier, batch):
     full, mixed = (make_classifier(dtype=dtype, dropout=0.0) for dtype in ("float32", "mixed_bfloat16"))
     logits = np.asarray(mixed(batch), "float32")
     assert np.isfinite(logits).all() and np.abs(logits - full(batch)).max() < 0.1
-    losses = compiled(mixed, 0.02).fit(batch, LABELS, epochs=10, shuffle=False, verbose=0).history["loss"]
+    learner = compiled(make_classifier(dtype="mixed_bfloat16", dropout=0.0, num_layers=1), 0.02)
+    losses = learner.fit(batch, LABELS, epochs=10, shuffle=False, verbose=0).history["loss"]
     assert losses[-1] < 0.5 * losses[0]
 
 
@@ -154,8 +158,8 @@ def test_keras_file(make_classifier, batch, tmp_path):
 
 def test_keras_file_goes_on_training(make_classifier, batch, tmp_path):
     """The optimizer's state comes back too: both copies take the same next step."""
-    classifier = compiled(make_classifier(dropout=0.0))
-    classifier.fit(batch, LABELS, epochs=3, verbose=0)
+    classifier = compiled(make_classifier(dropout=0.0, num_layers=1))
+    classifier.fit(batch, LABELS, epochs=2, verbose=0)
     classifier.save(tmp_path / "classifier.keras")
     loaded = keras.saving.load_model(tmp_path / "classifier.keras")
     losses = [model.fit(batch, LABELS, epochs=2, verbose=0).history["loss"] for model in (classifier, loaded)]

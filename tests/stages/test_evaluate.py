@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation import metrics
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import evaluate
@@ -26,7 +27,7 @@ def test_the_evaluation_agrees_with_its_files(runs):
     assert "95 % interval" in evaluate.summary(runs["evaluate"])
 
 
-def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path):
+def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path, eagerly):
     model = tmp_path / "model"
     shutil.copytree(runs["finetune"].path / "model", model)
     config = configs.EvaluateConfig(output_dir=str(tmp_path / "evaluate"), model=str(model), **files)
@@ -37,7 +38,7 @@ def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path):
         evaluate.run(config)
 
 
-def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, monkeypatch):
+def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, monkeypatch, eagerly):
     """The same model with its two logits exchanged has the same accuracy, and F1 of the same class."""
     model = BertClassifier.from_preset(str(runs["finetune"].path))
     turned = BertClassifier(model.encoder, model.labels[::-1])
@@ -45,6 +46,7 @@ def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, 
         ours.assign(theirs.numpy()[..., ::-1])
     turned.classifier.bias.assign_add([0.0, 1.0])  # more mistakes of one kind than of the other
     model.classifier.bias.assign_add([1.0, 0.0])
+    monkeypatch.setattr(metrics, "_BOOTSTRAP_SAMPLES", 20)  # F1 takes a second for 1,000, and has no interval here
     load = evaluate.task_of
     monkeypatch.setattr(evaluate, "task_of", lambda *args: dataclasses.replace(load(*args), metrics=("accuracy", "f1")))
     found = []
@@ -55,7 +57,7 @@ def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, 
     assert found[0] == found[1]
 
 
-def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path):
+def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path, eagerly):
     """The file holds one of two classes, and would not say by itself which one."""
     (tmp_path / "test.csv").write_text("text,label\na good film,good\nthe fine story,good\n")
     config = configs.EvaluateConfig(
@@ -64,7 +66,7 @@ def test_a_test_file_alone_is_read_by_the_models_labels(runs, tmp_path):
     assert evaluate.run(config).record["results"]["splits"]["test"]["metrics"]["accuracy"] == 1.0
 
 
-def test_texts_without_labels_are_predicted(runs, tmp_path):
+def test_texts_without_labels_are_predicted(runs, tmp_path, eagerly):
     (tmp_path / "test.jsonl").write_text('{"text": "a good film"}\n{"text": "the dull story"}\n')
     config = configs.EvaluateConfig(
         output_dir=str(tmp_path / "run"), model=str(runs["finetune"].path), test_file=str(tmp_path / "test.jsonl")

@@ -20,7 +20,7 @@ def test_the_teacher_learns_and_knows_its_labels(runs):
     assert "Dev      accuracy" in finetune.summary(runs["finetune"])
 
 
-def test_checkpoints_are_chosen_by_the_mean_of_the_metrics(runs, files):
+def test_checkpoints_are_chosen_by_the_mean_of_the_metrics(runs, files, eagerly):
     task = dataclasses.replace(load_task(**files_only(files)), metrics=("accuracy", "f1"))
     found = dev_evaluator(BertClassifier.from_preset(str(runs["finetune"].path)), task, 16)()
     assert found["score"] == pytest.approx((found["accuracy"] + found["f1"]) / 2)

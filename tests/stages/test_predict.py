@@ -13,7 +13,7 @@ from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import predict
 
 
-def test_predictions_are_one_object_per_line(runs, monkeypatch):
+def test_predictions_are_one_object_per_line(runs, monkeypatch, eagerly):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a good film\na bad, dull one\n\n")))
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -24,7 +24,7 @@ def test_predictions_are_one_object_per_line(runs, monkeypatch):
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path):
+def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path, eagerly):
     (tmp_path / "texts.txt").write_text(f"{ODD_LINES}\n\na bad film\n", encoding="utf-8")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -33,7 +33,7 @@ def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path):
     assert [row["text"] for row in rows] == [ODD_LINES, "", "a bad film"]
 
 
-def test_a_file_is_read_in_batches_at_a_terminal_too(runs, tmp_path, monkeypatch):
+def test_a_file_is_read_in_batches_at_a_terminal_too(runs, tmp_path, monkeypatch, eagerly):
     (tmp_path / "texts.txt").write_text("a good film\na bad film\na dull film\n", encoding="utf-8")
     sizes, real = [], Predictor.logits
     monkeypatch.setattr(Predictor, "logits", lambda *args: sizes.append(len(args[1])) or real(*args))

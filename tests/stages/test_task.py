@@ -26,13 +26,14 @@ def test_the_student_learns_the_task_in_two_phases(runs):
     assert "distilled from" in (base / "model" / "README.md").read_text()
 
 
-def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path):
+def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path, monkeypatch, eagerly):
+    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
     config = configs.TaskConfig(
         output_dir=str(tmp_path / "joint"),
         teacher=str(runs["finetune"].path),
         student=student_shape,
         phase="joint",
-        max_steps=6,
+        max_steps=2,
         **files,
         **QUICK,
     )

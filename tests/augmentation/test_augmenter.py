@@ -30,6 +30,7 @@ def words_of(text, places):
     return [text[place.start : place.end] for place in places]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_tokens_are_the_tokenizer_s_and_places_the_word_s(make_encoder, monkeypatch):
     augmenter = Augmenter(BertMaskedLM(make_encoder(max_sequence_length=256)), VECTORS, num_candidates=4)
     seen = {}
@@ -52,6 +53,7 @@ def test_tokens_are_the_tokenizer_s_and_places_the_word_s(make_encoder, monkeypa
     assert checked >= 10
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_stop_words_and_what_words_are_joined_to_stay(augmenter):
     found = [words_of(text, places) for text, places in zip(ODD_TEXTS, augmenter.places(ODD_TEXTS))]
     assert found == [
@@ -65,12 +67,14 @@ def test_stop_words_and_what_words_are_joined_to_stay(augmenter):
     ]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_one_piece_goes_to_the_masked_lm_and_more_to_the_vectors(augmenter):
     film, films = augmenter.places(["film films"])[0]
     assert set(film.candidates) <= set(PIECES) and len(film.candidates) == 4
     assert list(films.candidates) == VECTORS.neighbours(["films"], 4)["films"]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_without_vectors_longer_words_stay(make_encoder):
     augmenter = Augmenter(BertMaskedLM(make_encoder()), None, num_candidates=4)
     assert words_of("film films player", augmenter.places(["film films player"])[0]) == ["film"]
@@ -103,6 +107,7 @@ def test_the_masked_lm_reads_the_masked_text_alone(augmenter, monkeypatch, maske
         assert list(place.candidates) == expected[:4]
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_the_original_is_no_candidate_and_none_comes_twice(make_encoder, lowercase):
     pieces = [piece.title() if piece in ("story", "play", "of", "and") else piece for piece in PIECES]
@@ -118,6 +123,7 @@ def test_the_original_is_no_candidate_and_none_comes_twice(make_encoder, lowerca
         assert len(set(place.candidates)) == len(place.candidates)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_candidates_have_the_case_of_the_word(augmenter):
     lower, title, upper = (augmenter.places([f"the {word} story"])[0][0] for word in ("film", "Film", "FILM"))
     assert all(word.islower() for word in lower.candidates)
@@ -126,6 +132,7 @@ def test_candidates_have_the_case_of_the_word(augmenter):
     assert augmenter.places(["Films"])[0][0].candidates[0][0].isupper()
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_words_beyond_the_last_position_stay(augmenter):
     text = "film " * 40  # [CLS], 22 words and [SEP] fill 24 positions
     places = augmenter.places([text])[0]
@@ -143,6 +150,7 @@ def count_rows(augmenter, monkeypatch):
     return rows
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_word_of_a_text_is_guessed_once_though_the_text_stand_twice(augmenter, monkeypatch):
     batches = count_rows(augmenter, monkeypatch)
     places = augmenter.places(["film film", "good", "film film", "films"])

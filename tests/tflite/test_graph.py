@@ -8,7 +8,10 @@ from tinybert_tf.tflite.graph import PhoneGraph
 
 
 def serve(classifier, row, sequence_length=24, fixed=False):
-    graph = PhoneGraph(classifier, sequence_length, fixed)
+    return ask(PhoneGraph(classifier, sequence_length, fixed), row)
+
+
+def ask(graph, row):
     return graph.serve(*(tf.constant(row[name]) for name in ("token_ids", "segment_ids", "padding_mask")))
 
 
@@ -21,9 +24,10 @@ def probabilities(classifier, row):
 def test_equals_keras(make_classifier, batch, activation, num_layers):
     """Rows with padding, with a second text, and of three tokens."""
     classifier = make_classifier(activation=activation, num_layers=num_layers, layer_norm_epsilon=1e-3)
+    graph = PhoneGraph(classifier, 24)
     for i in range(3):
         row = {name: values[i : i + 1] for name, values in batch.items()}
-        assert_close(serve(classifier, row)["probabilities"], probabilities(classifier, row))
+        assert_close(ask(graph, row)["probabilities"], probabilities(classifier, row))
 
 
 def test_a_long_row_is_cut_before_its_last_token(make_classifier, batch):

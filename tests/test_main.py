@@ -165,9 +165,3 @@ def test_a_flag_that_does_not_fit_is_refused_before_tensorflow(flags, line, caps
 def test_another_backend_is_refused():
     line = refused(command("--stage=general", KERAS_BACKEND="jax"))
     assert line == "KERAS_BACKEND: got jax; expected tensorflow"
-
-
-def test_legacy_keras_does_not_leak_in():
-    code = "import os, tinybert_tf.stages.general; print(os.environ.get('TF_USE_LEGACY_KERAS'))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "None\n"

@@ -140,8 +140,11 @@ def test_tables_are_not_pruned(make_classifier, batch):
 
 
 def test_legacy_keras_stays_out():
+    """Neither a stage nor tensorflow-model-optimization brings it in."""
     code = """
-        import os, sys
+        import os
+        import tinybert_tf.stages.general
+        assert "TF_USE_LEGACY_KERAS" not in os.environ
         import tensorflow as tf, keras
         from tinybert_tf.training import compression
         compression._model_optimization()

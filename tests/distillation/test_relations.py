@@ -62,7 +62,8 @@ def test_longer_padding_changes_nothing(make_distiller, batch):
 
 
 def test_a_student_of_another_shape_learns(make_distiller, batch):
-    distiller = make_distiller(RELATIONS, student=OTHER_SHAPE, labels=None, relation_heads=4)
+    one_layer = {"num_layers": 1}
+    distiller = make_distiller(RELATIONS, one_layer, OTHER_SHAPE | one_layer, labels=None, relation_heads=4)
     assert not distiller.projections
     distiller.compile(keras.optimizers.Adam(0.02))
     data = tf.data.Dataset.from_tensors(batch).repeat(20)

@@ -98,7 +98,7 @@ def test_an_mpnet_teaches_a_bert(mpnet, make_encoder, batch):
 
     student = make_encoder(hidden_dim=12)
     distiller = TinyBertDistiller(mpnet, student, loss_weights=LossWeights())
-    distiller.compile(keras.optimizers.AdamW(1e-3))
+    distiller.compile(keras.optimizers.AdamW(1e-3), run_eagerly=True)
     before = np.asarray(mpnet.position_bias.table.embeddings)
     losses = distiller.train_on_batch(batch, return_dict=True)
     assert set(losses) == {"loss", "embedding_loss", "hidden_loss", "attention_loss"}
@@ -119,7 +119,7 @@ def test_attention_is_matched_with_or_without_the_bias(mpnet, make_encoder, batc
         weights = LossWeights(embedding=0.0, hidden=0.0, attention=(1.0, 0.0))
         distiller = TinyBertDistiller(mpnet, student, [1, 2], weights, match_position_bias=bias)
         assert TinyBertDistiller.from_config(distiller.get_config()).match_position_bias is bias
-        distiller.compile()
+        distiller.compile(run_eagerly=True)
         losses[bias] = distiller.evaluate(batch, verbose=0, return_dict=True)["attention_loss"]
     assert losses[True] > 0.01 and losses[False] < 1e-10
 

@@ -8,6 +8,8 @@ import sys
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# NumPy's BLAS would have a thread per core in each worker, and they wait for each other busily.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 

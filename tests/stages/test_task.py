@@ -45,9 +45,15 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
 
 @pytest.mark.parametrize(
     "settings, phase",
-    [({}, "joint"), ({"student": "tinybert_4l_312"}, "two"), ({"phase": "two"}, "two"), ({"task": "sst2"}, "two")],
+    [
+        ({}, "joint"),
+        ({"student": "tinybert_4l_312"}, "joint"),
+        ({"student": "tinybert_4l_312", "student_init": "svd"}, "two"),
+        ({"phase": "two"}, "two"),
+        ({"task": "sst2"}, "two"),
+    ],
 )
-def test_a_student_that_has_learned_already_is_distilled_jointly_where_time_is_short(settings, phase, files):
+def test_a_student_whose_layers_fit_is_distilled_jointly_where_time_is_short(settings, phase, files):
     data = {} if "task" in settings else files_only(files)
     own = load_task(**files_only(files))
     own = dataclasses.replace(own, name=settings.get("task", own.name))

@@ -62,8 +62,13 @@ def test_mixed_precision_is_solved_in_float32(make_encoder, batches):
 
 
 def doubled(small, large):
-    """Gives `large`, twice as wide and with twice the neurons, the function of `small`: all of it there twice."""
+    """Gives `large`, twice as wide and with twice the neurons, the function of `small`: all of it there twice.
+
+    Layer norms scale all coordinates alike, so that any directions do.
+    """
     for ours, theirs in zip(large.weights, small.weights):
+        if theirs.path.endswith("gamma"):
+            theirs.assign(np.full(theirs.shape, 1.3))
         values = np.asarray(theirs)
         if values.ndim == 2 and ours.shape[0] != values.shape[0]:
             values = np.repeat(values, 2, axis=0) / 2  # sums over what is there twice
@@ -85,7 +90,7 @@ def test_a_narrow_student_recovers_a_teacher_that_it_can_equal(make_encoder, bat
 
 
 def test_losses_fall_with_every_part_that_is_solved(make_encoder, batches):
-    """The losses of the part itself fall, and the sum does, but for what random layers make of solved embeddings."""
+    """The losses of the part itself fall with it, and their sum falls with every layer."""
     teacher, solved = make_encoder(seed=1, hidden_dim=24, num_layers=4), make_encoder(seed=2)
     cut_from_teacher(teacher, solved, (2, 4), batches)
     student = make_encoder(seed=2)
@@ -105,7 +110,7 @@ def test_losses_fall_with_every_part_that_is_solved(make_encoder, batches):
         seen.append(losses())
         assert seen[-1][number] < 0.6 * seen[-2][number], seen
     totals = [row[-1] for row in seen]
-    assert totals[1] < 1.01 * totals[0] and totals[1] > totals[2] > totals[3], totals
+    assert totals[1] > totals[2] > totals[3] and totals[3] < 0.5 * totals[0], totals
 
 
 def test_the_order_of_the_texts_does_not_matter(make_encoder, batches):

@@ -5,7 +5,6 @@ import pytest
 
 from tinybert_tf.distillation.closed_form.least_squares import (
     Sums,
-    keep_coordinates,
     product_svd,
     ridge_solve,
     select_inputs,
@@ -80,20 +79,6 @@ def unexplained(covariance, cross, spread, taken):
     """Variance of the outputs that the taken inputs leave."""
     part = cross[taken]
     return spread - np.trace(part.T @ np.linalg.solve(covariance[np.ix_(taken, taken)], part))
-
-
-def test_coordinates_that_others_predict_are_left_out_first(data):
-    covariance = np.cov(data[0].T)
-    kept = list(range(7))
-    for count in range(6, 0, -1):
-        given_others = [
-            covariance[i, i]
-            - covariance[i, rest] @ np.linalg.solve(covariance[np.ix_(rest, rest)], covariance[rest, i])
-            for i in kept
-            for rest in [[j for j in kept if j != i]]
-        ]
-        kept.pop(int(np.argmin(given_others)))
-        assert keep_coordinates(covariance, count, ridge=0.0).tolist() == kept
 
 
 def test_inputs_are_taken_by_what_they_add(data):

@@ -22,16 +22,16 @@ class AttentionCut:
     Args:
         layer: The student's `MultiHeadSelfAttention`.
         source: The teacher's.
-        kept: Coordinates of the teacher's residual stream that the student has.
+        basis: The student's coordinates of the teacher's residual stream, `[teacher's width, student's]`.
     """
 
-    def __init__(self, layer, source, kept: np.ndarray):
+    def __init__(self, layer, source, basis: np.ndarray):
         self.layer, self.source = layer, source
         denses = (source.query_dense, source.key_dense, source.value_dense)
-        self._prior = np.concatenate([dense.kernel.numpy()[kept] for dense in denses], 1)
+        self._prior = basis.T @ np.concatenate([dense.kernel.numpy() for dense in denses], 1)
         self._prior_bias = np.concatenate([dense.bias.numpy() for dense in denses])
-        self._output = source.output_dense.kernel.numpy()[:, kept]
-        self._output_bias = source.output_dense.bias.numpy()[kept]
+        self._output = source.output_dense.kernel.numpy() @ basis
+        self._output_bias = source.output_dense.bias.numpy() @ basis
         self._sums = Sums()
         self.width = min(source.head_dim, layer.head_dim)
         self.heads = min(source.num_heads, layer.num_heads)
@@ -46,7 +46,7 @@ class AttentionCut:
         Args:
             text: The text.
             states: The student's inputs per batch.
-            sums_before_norm: The teacher's input plus its attention output, in the kept coordinates, per batch.
+            sums_before_norm: The teacher's input plus its attention output, in the student's coordinates, per batch.
         """
         change, change_bias = self._sums.solve()
         wide = np.concatenate([self._prior + change, (self._prior_bias + change_bias)[None]])

@@ -1,4 +1,4 @@
-"""The order in which a student is solved: coordinates, embeddings, then layer by layer on its own states."""
+"""The order in which a student is solved: directions, embeddings, then layer by layer on its own states."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,15 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from tinybert_tf.distillation.closed_form.attention import AttentionCut
+from tinybert_tf.distillation.closed_form.basis import student_basis
 from tinybert_tf.distillation.closed_form.feed_forward import FeedForwardCut
-from tinybert_tf.distillation.closed_form.least_squares import Sums, keep_coordinates
+from tinybert_tf.distillation.closed_form.least_squares import Sums
 from tinybert_tf.distillation.closed_form.norm import NormFit, explained_share, normalized
 from tinybert_tf.distillation.closed_form.states import Spool, Text
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder
 
-_COORDINATE_TOKENS = 20_000  # enough for the covariance of a teacher's hidden states
+_BASIS_TOKENS = 20_000  # enough for the covariance of a teacher's hidden states
 _TABLES = ("token_embedding", "position_embedding", "segment_embedding")
 _PASSES = 4, 9  # over the text: before the first layer, and per layer
 
@@ -25,7 +26,7 @@ class LayerFit:
 
     Args:
         teacher_layer: Number of the teacher's layer; 0 for the embeddings.
-        explained: Share of the variance of the teacher's hidden states that the student's explain, in the coordinates
+        explained: Share of the variance of the teacher's hidden states that the student's explain, in the directions
             that it has.
     """
 
@@ -45,9 +46,9 @@ def cut_from_teacher(
 ) -> list[LayerFit]:
     """Sets all weights of the student but its pooler, so that its layers compute what the teacher's do.
 
-    The student's residual stream has some of the teacher's coordinates. Attention, feed-forward network and layer norms
-    are regressed, one after another, on what the student itself has computed so far: each makes up for the errors
-    before it, and a layer carries what the teacher's skipped layers add. docs/closed_form.md has the formulas.
+    The student's residual stream has the leading directions of the teacher's. Attention, feed-forward network and layer
+    norms are regressed, one after another, on what the student itself has computed so far: each makes up for the
+    errors before it, and a layer carries what the teacher's skipped layers add. docs/closed_form.md has the formulas.
 
     The teacher runs once over the text, and over its first 20,000 tokens before that. Memory does not grow with the
     text: what is read again is in temporary files, about 20 kB per token for a teacher of width 768.
@@ -92,7 +93,7 @@ class _Cut:
     """The state of `cut_from_teacher`.
 
     Attributes:
-        kept: Coordinates of the teacher's residual stream that the student has.
+        basis: The student's coordinates of the teacher's residual stream, `[teacher's width, student's]`.
         ours: The student's hidden states after the last part that is solved, per batch.
         theirs: The teacher's hidden states after the last mapped layer, per batch.
         before: The teacher's hidden states before that layer, for a layer that is mapped twice.
@@ -100,7 +101,7 @@ class _Cut:
 
     def __init__(self, teacher: BertEncoder, student: BertEncoder, layer_map: Sequence[int], text: Text):
         self.teacher, self.student, self.layer_map, self.text = teacher, student, layer_map, text
-        self.kept = self._coordinates()
+        self.basis = self._basis()
 
     def run(self) -> list[LayerFit]:
         fits = [LayerFit(0, self._embeddings())]
@@ -110,21 +111,28 @@ class _Cut:
             previous = number
         return fits
 
-    def _coordinates(self) -> np.ndarray:
-        """Returns the coordinates that predict the others best, over all layers that are mapped."""
+    def _basis(self) -> np.ndarray:
+        """Returns the student's coordinates: see `student_basis`."""
         width = self.student.config.hidden_dim
         if width == self.teacher.config.hidden_dim:
-            return np.arange(width)
+            return np.eye(width, dtype=np.float32)
         layers, tokens = sorted({0, *self.layer_map}), 0
         sums = {layer: Sums() for layer in layers}
         for valid, _, batch in self.text.each(self.text.batches):
-            if tokens < _COORDINATE_TOKENS:
+            if tokens < _BASIS_TOKENS:
                 states = self.teacher(batch, return_intermediates=True, num_layers=layers[-1])["hidden_states"]
                 for layer, one in sums.items():
                     rows = states[layer].numpy()[valid]
                     one.add(rows, rows[:, :0])
                 tokens += valid.sum()
-        return keep_coordinates(sum(one.covariance for one in sums.values()), width)
+        norms = [
+            self.teacher.blocks[layer - 1].output_norm if layer else self.teacher.embeddings.layer_norm
+            for layer in layers
+        ]
+        gammas = [norm.gamma.numpy().astype(np.float64) for norm in norms]
+        gamma = np.mean([one / np.abs(one).mean() for one in gammas], axis=0)
+        covariance = sum(one.covariance for one in sums.values())
+        return student_basis(covariance, gamma, width).astype(np.float32)
 
     def _embeddings(self) -> float:
         ours, theirs = self.student.embeddings, self.teacher.embeddings
@@ -136,23 +144,23 @@ class _Cut:
             if source is None:  # the teacher knows no segments
                 values[:] = 0.0
             else:
-                cut = source.embeddings.numpy()[: len(values), self.kept]
+                cut = source.embeddings.numpy()[: len(values)] @ self.basis
                 values[: len(cut)] = cut
             table.embeddings.assign(values)
-        ours.layer_norm.gamma.assign(np.ones(len(self.kept)))
-        ours.layer_norm.beta.assign(np.zeros(len(self.kept)))
+        ours.layer_norm.gamma.assign(np.ones(self.basis.shape[1]))
+        ours.layer_norm.beta.assign(np.zeros(self.basis.shape[1]))
         self.theirs, inputs, targets = Spool(), Spool(), Spool()
         for _, _, batch in self.text.each(self.text.batches):
             hidden = theirs(batch["token_ids"], batch["segment_ids"]).numpy()
             self.theirs.append(hidden)
-            targets.append(hidden[..., self.kept])
+            targets.append(hidden @ self.basis)
             inputs.append(ours(batch["token_ids"], batch["segment_ids"]))
         self.before = self.theirs
         return self._norm(ours.layer_norm, theirs.layer_norm, inputs, targets)
 
     def _norm(self, layer, source, inputs: Spool, targets: Spool, measure=True) -> float | None:
         """Solves a layer norm and moves the student on; returns the share that is explained."""
-        gamma, beta = source.gamma.numpy()[self.kept], source.beta.numpy()[self.kept]
+        gamma, beta = source.gamma.numpy() @ np.square(self.basis), source.beta.numpy() @ self.basis
         self.ours = NormFit(self.text, inputs, targets, gamma, beta)
         self.ours.assign(layer)
         return explained_share(self.text, self.ours, targets) if measure else None
@@ -161,8 +169,8 @@ class _Cut:
         """Solves one layer of the student; returns the share that is explained."""
         layers = self.teacher.blocks[previous : number - 1] + [self.teacher.blocks[number - 1]]
         source, text = layers[-1], self.text
-        attention = AttentionCut(block.attention, source.attention, self.kept)
-        feed_forward = FeedForwardCut(block, layers, self.kept)
+        attention = AttentionCut(block.attention, source.attention, self.basis)
+        feed_forward = FeedForwardCut(block, layers, self.basis)
         targets = self._read_teacher(layers, number > previous, attention, feed_forward)
         attention.solve(text, self.ours, targets["sum_1"])
         inputs = Spool()
@@ -177,7 +185,7 @@ class _Cut:
         return self._norm(block.output_norm, source.output_norm, inputs, targets["hidden"])
 
     def _read_teacher(self, layers: list, forward: bool, attention, feed_forward) -> dict[str, Spool]:
-        """Runs the teacher's layers, and returns what the last one computes in the kept coordinates."""
+        """Runs the teacher's layers, and returns what the last one computes, in the student's coordinates."""
         targets = {name: Spool() for name in ("sum_1", "attended", "sum_2", "hidden")}
         states, self.before, after = (self.theirs if forward else self.before), Spool(), Spool()
         for valid, mask, hidden, ours in self.text.each(states, self.ours):
@@ -190,7 +198,7 @@ class _Cut:
                 feed_forward.add(i, parts["attended"], parts["active"], valid)
             after.append(hidden)
             for name, spool in targets.items():
-                spool.append(parts[name][..., self.kept])
+                spool.append(parts[name] @ self.basis)
             attention.add(ours[valid], parts["query_key_value"][valid])
         self.theirs = after
         return targets

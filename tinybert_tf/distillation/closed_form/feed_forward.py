@@ -23,11 +23,11 @@ class FeedForwardCut:
     Args:
         block: The student's `TransformerBlock`.
         layers: The teacher's: those that are skipped, and at last the one that the student stands for.
-        kept: Coordinates of the teacher's residual stream that the student has.
+        basis: The student's coordinates of the teacher's residual stream, `[teacher's width, student's]`.
     """
 
-    def __init__(self, block, layers: list, kept: np.ndarray):
-        self.block, self.layers, self.kept = block, layers, kept
+    def __init__(self, block, layers: list, basis: np.ndarray):
+        self.block, self.layers, self.basis = block, layers, basis
         self._strength = [np.zeros((2, layer.intermediate_dim)) for layer in layers]
         self._inner = [Spool() for _ in layers]
 
@@ -39,13 +39,13 @@ class FeedForwardCut:
 
     def solve(self, text: Text, states, sums_before_norm: Spool) -> None:
         """Sets the network's weights; the arguments are those of `AttentionCut.solve`."""
-        block, layers, kept = self.block, self.layers, self.kept
+        block, layers, basis = self.block, self.layers, self.basis
         neurons = sum(layer.intermediate_dim for layer in layers)
         count = min(block.intermediate_dim, neurons)
         candidates = self._candidates(text.rows, _CANDIDATES * count)
         kernel, bias = self._inputs(text, states, candidates)
-        prior = np.concatenate([layer.output_dense.kernel.numpy()[:, kept] for layer in layers])[candidates]
-        prior_bias = layers[-1].output_dense.bias.numpy()[kept]
+        prior = np.concatenate([layer.output_dense.kernel.numpy() for layer in layers])[candidates] @ basis
+        prior_bias = layers[-1].output_dense.bias.numpy() @ basis
         if count < neurons or len(layers) > 1:  # then the teacher's own output matrix is no better guess than none
             prior, prior_bias = np.zeros_like(prior), np.zeros_like(prior_bias)
         fit = Sums()
@@ -70,13 +70,13 @@ class FeedForwardCut:
         effect = []
         for layer, (total, square) in zip(self.layers, self._strength):
             variance = square / rows - (total / rows) ** 2
-            effect.append(variance * np.square(layer.output_dense.kernel.numpy()[:, self.kept]).sum(1))
+            effect.append(variance * np.square(layer.output_dense.kernel.numpy() @ self.basis).sum(1))
         return np.sort(np.argsort(-np.concatenate(effect), kind="stable")[:count])
 
     def _inputs(self, text: Text, states, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns kernel and bias of the candidates' inputs."""
         denses = [layer.intermediate_dense for layer in self.layers]
-        prior = np.concatenate([dense.kernel.numpy()[self.kept] for dense in denses], 1)[:, candidates]
+        prior = self.basis.T @ np.concatenate([dense.kernel.numpy() for dense in denses], 1)[:, candidates]
         prior_bias = np.concatenate([dense.bias.numpy() for dense in denses])[candidates]
         sums = Sums()
         for valid, _, inputs, *theirs in text.each(states, *self._inner):

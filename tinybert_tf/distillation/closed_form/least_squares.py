@@ -73,24 +73,6 @@ def product_svd(left: np.ndarray, right: np.ndarray, rank: int) -> tuple[np.ndar
     return left_basis @ u[:, :rank] * halves, right_basis @ v[:rank].T * halves
 
 
-def keep_coordinates(covariance: np.ndarray, count: int, ridge: float = 1e-6) -> np.ndarray:
-    """Returns the `count` coordinates that explain the others best, in ascending order.
-
-    Again and again, that coordinate is left out which the others that are left predict best: its variance given the
-    others is the reciprocal of its place on the diagonal of the inverse covariance.
-    """
-    kept = np.arange(len(covariance))
-    scale = np.trace(covariance) / len(covariance)
-    inverse = np.linalg.inv(covariance + ridge * scale * np.eye(len(covariance)))
-    while len(kept) > count:
-        worst = int(np.argmax(np.diag(inverse)))
-        rest = np.arange(len(kept)) != worst
-        column = inverse[rest, worst]
-        inverse = inverse[np.ix_(rest, rest)] - np.outer(column, column) / inverse[worst, worst]
-        kept = kept[rest]
-    return kept
-
-
 def select_inputs(covariance: np.ndarray, cross: np.ndarray, count: int, ridge: float = 1e-4) -> np.ndarray:
     """Returns the `count` inputs of a regression that explain its outputs best, in ascending order.
 

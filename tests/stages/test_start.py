@@ -1,0 +1,88 @@
+"""How the stages start a new student, and which texts never reach it."""
+
+import json
+import logging
+
+import pytest
+
+from tests.stages.conftest import QUICK, files_only
+from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
+from tinybert_tf.data.tasks import load_task
+from tinybert_tf.data.text import key_of
+from tinybert_tf.errors import InputError
+from tinybert_tf.settings import stages as configs
+from tinybert_tf.stages import all as whole_recipe
+from tinybert_tf.stages import general, masked_lm, task
+
+SHORT = QUICK | {"max_steps": 1, "eval_sequences": 16, "sequence_length": 16, "batch_size": 8}
+
+
+@pytest.fixture
+def distil(plain_teacher, reviews, student_shape, tmp_path):
+    """A function that runs general distillation for a step."""
+
+    def run(name, **settings):
+        given = {"teacher": str(plain_teacher), "student": student_shape, "corpus": (str(reviews / "text.txt"),)}
+        return general.run(configs.GeneralConfig(output_dir=str(tmp_path / name), **(given | SHORT | settings)))
+
+    return run
+
+
+def untrained(run):
+    return run.record["results"]["untrained"]["loss"]
+
+
+def test_a_student_in_closed_form_starts_far_ahead_of_a_random_one(distil, caplog, eagerly):
+    caplog.set_level(logging.INFO)
+    losses = [untrained(distil(start, student_init=start)) for start in ("teacher", "svd", "random")]
+    assert max(losses[:2]) < 0.3 * losses[2], losses
+    assert "Closed form; the student explains" in caplog.text
+
+
+def test_a_resumed_run_does_not_start_again(distil, monkeypatch, eagerly):
+    run = distil("run", save_steps=1, student_init="teacher")
+    record = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
+    monkeypatch.setattr(general, "initialize_from_teacher", lambda *_: pytest.fail("it starts again"))
+    assert distil("run", save_steps=1, student_init="teacher").finished
+
+
+def test_a_student_wider_than_its_teacher_needs_another_start(distil, runs, files, monkeypatch, tmp_path):
+    wide = EncoderConfig(num_layers=1, hidden_dim=36, intermediate_dim=24, max_sequence_length=64)
+    monkeypatch.setitem(STUDENT_PRESETS, "wide", wide)
+    expected = "student_init: got teacher, for a student of width 36; expected svd or random.*only 24 wide"
+    with pytest.raises(InputError, match=expected):
+        distil("general", student="wide")
+    teacher, out = str(runs["finetune"].path), tmp_path / "task"
+    with pytest.raises(InputError, match=expected):
+        task.run(configs.TaskConfig(output_dir=str(out), teacher=teacher, student="wide", **files, **QUICK))
+    assert not out.exists() and not (tmp_path / "general").exists()
+
+
+def test_texts_that_are_evaluated_on_stay_out(distil, plain_teacher, reviews, tmp_path, eagerly):
+    documents = (reviews / "text.txt").read_text().split("\n\n")
+    (tmp_path / "dev.txt").write_text("\n".join(text.upper() + "!" for text in documents[:50]))
+    out = {key_of(text) for text in documents[:50]}
+    without = (str(tmp_path / "dev.txt"),)
+    assert distil("general", without=without).record["results"]["left_out"] == len(out)
+    settings = SHORT | {"corpus": (str(reviews / "text.txt"),), "without": without, "model": str(plain_teacher)}
+    run = masked_lm.run(configs.MaskedLMConfig(output_dir=str(tmp_path / "masked_lm"), **settings))
+    assert run.record["results"]["left_out"] == len(out)
+
+
+def test_the_whole_recipe_of_a_small_task_has_three_steps(runs, files, student_shape, tmp_path, eagerly):
+    """Given a fine-tuned teacher it has two; the evaluation's texts are on record."""
+    config = configs.AllConfig(
+        output_dir=str(tmp_path / "all"),
+        teacher=str(runs["finetune"].path),
+        student=student_shape,
+        max_steps=1,
+        batch_size=8,
+        deterministic=False,
+        **files,
+    )
+    folder = whole_recipe.run(config)
+    assert {path.name for path in folder.path.iterdir() if path.is_dir()} == {"student", "evaluation"}
+    own = load_task(**files_only(files))
+    lines = (folder.path / "evaluation_texts.txt").read_text().splitlines()
+    assert sorted(lines) == sorted(own.splits["dev"].texts + own.splits["test"].texts)

@@ -57,9 +57,7 @@ def check_start(config: Distillation, teacher: BertEncoder, student: BertEncoder
     wider = student.config.hidden_dim > teacher.config.hidden_dim
     if wider and is_shape(config.student) and config.student_init == "teacher":
         got = f"teacher, for a student of width {student.config.hidden_dim}"
-        expected = (
-            f"svd or random: only a student up to the teacher's width, {teacher.config.hidden_dim}, is cut from it"
-        )
+        expected = f"svd or random, because the teacher is only {teacher.config.hidden_dim} wide"
         raise InputError("student_init", got, expected)
 
 

@@ -10,6 +10,7 @@ from tinybert_tf.distillation.closed_form import cut_from_teacher
 from tinybert_tf.distillation.initialization import fit_projections, initialize_from_teacher
 from tinybert_tf.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # each graph would run a few times only
 NO_ATTENTION = LossWeights(attention=0.0)
 
 
@@ -18,11 +19,11 @@ def batches(vocabulary):
     """A thousand tokens and more, some of them padding."""
     rng = np.random.default_rng(0)
     found = []
-    for length in (9, 16, 12, 20, 14):
-        mask = (np.arange(length) < rng.integers(3, length + 1, (24, 1))).astype("int32")
+    for length in (9, 16, 20):
+        mask = (np.arange(length) < rng.integers(3, length + 1, (40, 1))).astype("int32")
         tokens = rng.integers(5, len(vocabulary), mask.shape).astype("int32") * mask
         tokens[:, 0] = 2
-        segments = (np.arange(length) >= rng.integers(2, length, (24, 1))).astype("int32") * mask
+        segments = (np.arange(length) >= rng.integers(2, length, (40, 1))).astype("int32") * mask
         found.append({"token_ids": tokens, "segment_ids": segments, "padding_mask": mask})
     return found
 
@@ -86,7 +87,7 @@ def test_a_narrow_student_recovers_a_teacher_that_it_can_equal(make_encoder, bat
     assert all(fit.explained > 0.9999 for fit in fits), fits
     scale = np.mean([np.square(state).mean() for state in hidden_states(teacher, batches[0])])
     for match, loss in losses_of(distiller, batches).items():
-        assert loss / (24 * len(batches)) < 2e-3 * scale, (match.name, match.student_layer)
+        assert loss / (40 * len(batches)) < 2e-3 * scale, (match.name, match.student_layer)
 
 
 def test_losses_fall_with_every_part_that_is_solved(make_encoder, batches):

@@ -54,13 +54,13 @@ def test_the_flags_of_task_are_grouped_and_the_needed_ones_come_first():
 
 def test_a_default_is_shown_as_what_it_stands_for():
     shown = defaults("task")
-    assert shown["learning_rate"] == "the task's recipe (GLUE: 5e-5; other tasks and your own files: 5e-4)"
+    assert shown["learning_rate"] == "the task's recipe (GLUE: 5e-5; other tasks and your own files: 3e-4)"
     assert shown["epochs"] == "the task's recipe (GLUE: 10 to 50; other tasks and your own files: 10)"
     assert shown["max_steps"] == "the task's recipe (GLUE: no limit; other tasks and your own files: 900)"
     assert shown["sequence_length"] == "the task's recipe (64 or 128)"
     assert shown["task"] == "movie_reviews, if no file is given"
     assert shown["deterministic"] == "true" and shown["train_file"] == "none"
-    assert defaults("general")["learning_rate"] == "3e-3" and defaults("export")["variants"] == "int8"
+    assert defaults("general")["learning_rate"] == "1e-3" and defaults("export")["variants"] == "int8"
 
 
 def test_what_the_help_says_of_recipes_is_what_they_hold():

@@ -77,7 +77,7 @@ OPTIONS = {
     "masked_lm": QUICK | {"max_steps": 60, "learning_rate": 3e-3, "eval_sequences": 8, "sequence_length": 16},
     "augment": {"vectors": "", "num_variants": 5, "num_candidates": 4},
     "task": QUICK
-    | {"phase": "two", "max_steps": 80, "learning_rate": 3e-3}
+    | {"phase": "two", "max_steps": 80, "learning_rate": 3e-3, "student_init": "svd"}  # so that there is much to learn
     | {"prediction_max_steps": 80, "prediction_learning_rate": 3e-3},
     "evaluate": {},
 }

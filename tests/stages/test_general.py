@@ -156,7 +156,7 @@ def test_other_settings_are_refused(inputs, whole):
         (["--layer_map=1,9"], ["--layer_map:", "1,9", "from 1 to 2"]),
         (["--layer_map=middle"], ["--layer_map:", "'middle'", "uniform, top, bottom"]),
         (["--layer_map=1,2,2"], ["--layer_map:", "1,2,2", "2 teacher layers"]),
-        (["--student=tinybert_4l_320_16h"], ["--student:", "16 heads", "12"]),
+        (["--student=tinybert_4l_320_16h", "--student_init=svd"], ["--student:", "16 heads", "12"]),
         (["--relation_weight=1", "--relation_heads=7"], ["--relation_heads: got 7;", "width 12", "teacher's 24"]),
         (["--hidden_weight=1,2,3"], ["--hidden_weight:", "3 numbers", "2"]),
         (["--sequence_length=128"], ["--sequence_length:", "128", "at most 64"]),

@@ -300,9 +300,10 @@ class AllConfig(TaskData):
     vectors: str = setting_like(AugmentConfig, "vectors", group=AUGMENTATION)
     general_steps: int = setting(
         0,
-        "Steps of general distillation before the task; without, the student is cut out of the fine-tuned teacher.",
+        "Steps of general distillation before the task. Without it the student is cut out of the fine-tuned teacher.",
         TRAINING,
-        at_least=0,
+        default_means="none",
+        at_least=1,
     )
     max_steps: int = setting(
         0, "Steps of every stage that trains, at most.", TRAINING, default_means="no limit", at_least=1

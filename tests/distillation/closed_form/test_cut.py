@@ -185,3 +185,8 @@ def test_weights_that_nothing_is_solved_for_have_no_effect_at_first(make_encoder
 def test_a_wider_student_is_refused(make_encoder, batches):
     with pytest.raises(InputError, match="at most the teacher's width, 12"):
         cut_from_teacher(make_encoder(), make_encoder(hidden_dim=24), (1, 2), batches)
+
+
+def test_no_text_is_refused(make_encoder):
+    with pytest.raises(InputError, match="batches: got no tokens"):
+        cut_from_teacher(make_encoder(), make_encoder(), (1, 2), [])

@@ -63,12 +63,15 @@ def cut_from_teacher(
         One `LayerFit` for the embeddings and one per layer of the student.
 
     Raises:
-        InputError: The student is wider than its teacher.
+        InputError: The student is wider than its teacher, or there is no text.
     """
+    batches = list(batches)
+    if not any(np.sum(batch["padding_mask"]) for batch in batches):
+        raise InputError("batches", "no tokens", "some tens of thousands of tokens")
     if student.config.hidden_dim > teacher.config.hidden_dim:
         got = f"a width of {student.config.hidden_dim}"
         raise InputError("student", got, f"at most the teacher's width, {teacher.config.hidden_dim}")
-    batches, (before, per_layer) = list(batches), _PASSES
+    before, per_layer = _PASSES
     total = (before + per_layer * len(layer_map)) * len(batches)
     solved = _in_float32(student)
     with tqdm(total=total, desc="closed form", unit="batch", dynamic_ncols=True) as bar:

@@ -11,7 +11,7 @@ from tinybert_tf.data.text import key_of
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as whole_recipe
-from tinybert_tf.stages import general, masked_lm, task
+from tinybert_tf.stages import common, general, masked_lm, task
 
 SHORT = QUICK | {"max_steps": 1, "eval_sequences": 16, "sequence_length": 16, "batch_size": 8}
 
@@ -33,7 +33,7 @@ def untrained(run):
 
 def test_a_student_in_closed_form_starts_far_ahead_of_a_random_one(distil, monkeypatch, eagerly):
     said = []
-    monkeypatch.setattr(general.logging, "info", lambda line, *values: said.append(line % values))
+    monkeypatch.setattr(common.logging, "info", lambda line, *values: said.append(line % values))
     losses = [untrained(distil(start, student_init=start)) for start in ("teacher", "svd", "random")]
     assert max(losses[:2]) < 0.3 * losses[2], losses
     assert sum("Closed form; the student explains" in line for line in said) == 1
@@ -43,7 +43,7 @@ def test_a_resumed_run_does_not_start_again(distil, monkeypatch, eagerly):
     run = distil("run", save_steps=1, student_init="teacher")
     record = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
-    monkeypatch.setattr(general, "initialize_from_teacher", lambda *_: pytest.fail("it starts again"))
+    monkeypatch.setattr(general, "start_student", lambda *_: pytest.fail("it starts again"))
     assert distil("run", save_steps=1, student_init="teacher").finished
 
 

@@ -8,15 +8,16 @@ import tensorflow as tf
 from tinybert_tf.configs import INPUTS
 from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.distillation.closed_form import LayerFit, cut_from_teacher
+from tinybert_tf.distillation.closed_form.least_squares import ridge_solve
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import encoder_of
+from tinybert_tf.layers.embeddings import TABLES
 from tinybert_tf.models import BertClassifier, BertEncoder
 
 _PROJECTION_TOKENS = 20_000
-_TABLES = ("token_embedding", "position_embedding", "segment_embedding")  # an MPNet has no segments
 
 
-def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -> list[LayerFit]:
+def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict], head: bool = True) -> list[LayerFit]:
     """Sets the whole student by least squares: embeddings, every layer, the distiller's projections, and a head.
 
     This is `cut_from_teacher`, then `fit_projections`, then, between two classifiers, `initialize_head_from_teacher`.
@@ -24,6 +25,7 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
     Args:
         distiller: A distiller with a student that is not wider than the teacher.
         batches: Batches of real text, as the distiller takes it: some tens of thousands of tokens.
+        head: Whether the head is solved too, where both models have one.
 
     Returns:
         How well each layer of the student stands for its teacher's.
@@ -34,7 +36,7 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict]) -
     teacher, student = distiller.teacher, distiller.student
     fits = cut_from_teacher(encoder_of(teacher), encoder_of(student), distiller.layer_map, batches)
     fit_projections(distiller, first_tokens(batches, _PROJECTION_TOKENS))
-    if isinstance(teacher, BertClassifier) and isinstance(student, BertClassifier):
+    if head and isinstance(teacher, BertClassifier) and isinstance(student, BertClassifier):
         initialize_head_from_teacher(teacher, student, batches)
     return fits
 
@@ -56,7 +58,7 @@ def initialize_embeddings(distiller: TinyBertDistiller, batches: list[dict]) -> 
         The share of the squared norm of those sums that the student's directions keep.
     """
     theirs, ours = (encoder_of(model).embeddings for model in (distiller.teacher, distiller.student))
-    held = {name: getattr(theirs, name) for name in _TABLES if getattr(theirs, name) is not None}
+    held = {name: getattr(theirs, name) for name in TABLES if getattr(theirs, name) is not None}
     tables = {name: np.asarray(table.embeddings, np.float64) for name, table in held.items()}
     sums = np.concatenate([_sums(tables, batch) for batch in batches])
     token_table = tables["token_embedding"]
@@ -174,7 +176,7 @@ def _least_squares(ours, theirs, batches: list[dict]) -> np.ndarray:
 
 
 class _Fit:
-    """A linear least-squares fit of data in pieces; a slight ridge makes it solvable."""
+    """A linear least-squares fit without a bias, of data in pieces; a slight ridge makes it solvable."""
 
     def __init__(self, ridge: float = 1e-6):
         self.gram, self.cross, self.ridge = 0.0, 0.0, ridge
@@ -185,5 +187,4 @@ class _Fit:
 
     def solve(self) -> np.ndarray:
         """Returns the matrix [x width, y width] of the least squared error."""
-        ridge = self.ridge * np.trace(self.gram) / len(self.gram) * np.eye(len(self.gram))
-        return np.linalg.solve(self.gram + ridge, self.cross)
+        return ridge_solve(self.gram, self.cross, self.ridge)

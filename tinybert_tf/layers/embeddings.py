@@ -6,6 +6,9 @@ from keras import ops
 
 from tinybert_tf.layers.activations import bert_initializer
 
+# Attributes of `BertEmbeddings`; the last is None in a model without segments, such as MPNet.
+TABLES = ("token_embedding", "position_embedding", "segment_embedding")
+
 
 @tf.custom_gradient
 def _lookup(table, ids):

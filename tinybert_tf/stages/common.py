@@ -1,15 +1,20 @@
 """What stages share: models and tasks from settings, lengths, optimizer and schedule."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import keras
 from absl import logging
 
 from tinybert_tf.configs import STUDENT_PRESETS
+from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
 from tinybert_tf.data.text import Corpus
+from tinybert_tf.distillation import TinyBertDistiller
+from tinybert_tf.distillation.closed_form import explained
+from tinybert_tf.distillation.initialization import fit_projections, initialize_embeddings, initialize_from_teacher
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
 from tinybert_tf.settings.recipes import recipe_for
@@ -59,6 +64,24 @@ def check_start(config: Distillation, teacher: BertEncoder, student: BertEncoder
         got = f"teacher, for a student of width {student.config.hidden_dim}"
         expected = f"svd or random, because the teacher is only {teacher.config.hidden_dim} wide"
         raise InputError("student_init", got, expected)
+
+
+def start_student(config: Distillation, distiller: TinyBertDistiller, batches: Iterable[dict], few: int) -> None:
+    """Starts a new student as --student_init says, its head aside; one that has learned gets projections that fit it.
+
+    Args:
+        config: The settings.
+        distiller: A distiller with the student.
+        batches: Batches of inputs, one pass at most.
+        few: Number of batches that are enough for embeddings or projections.
+    """
+    if not is_shape(config.student):
+        fit_projections(distiller, list(itertools.islice(batches, few)))
+    elif config.student_init == "teacher":
+        fits = initialize_from_teacher(distiller, first_tokens(batches, config.init_tokens), head=False)
+        logging.info("%s", explained(fits))
+    elif config.student_init == "svd":
+        initialize_embeddings(distiller, list(itertools.islice(batches, few)))
 
 
 def left_out(corpus: Corpus) -> int:

@@ -1,16 +1,11 @@
 """General distillation: a plain teacher, unlabelled text, a student that imitates its layers (paper, section 3.2)."""
 
-import itertools
-
 import numpy as np
 from absl import logging
 
-from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.data.packing import PackedText, Position
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
-from tinybert_tf.distillation.closed_form import explained
-from tinybert_tf.distillation.initialization import fit_projections, initialize_embeddings, initialize_from_teacher
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.presets.model_card import general_card, losses_table
@@ -23,6 +18,7 @@ from tinybert_tf.stages.common import (
     longest_length,
     optimizer_of,
     schedule_of,
+    start_student,
     steps_on_text,
 )
 from tinybert_tf.stages.job import Job
@@ -79,20 +75,10 @@ class _General(Job):
         )
         self.max_steps = steps_on_text(config, self.text)
         if not self.folder.has_checkpoint:
-            self._initialize()
+            one_pass = (batch for batch, _ in self.text.batches(epochs=1))
+            start_student(config, self.distiller, one_pass, INIT_BATCHES)
         optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
         self.distiller.compile(optimizer, jit_compile=config.jit_compile)
-
-    def _initialize(self) -> None:
-        config = self.config
-        one_pass = (batch for batch, _ in self.text.batches(epochs=1))
-        if is_shape(config.student) and config.student_init == "teacher":
-            fits = initialize_from_teacher(self.distiller, first_tokens(one_pass, config.init_tokens))
-            logging.info("%s", explained(fits))
-        elif is_shape(config.student) and config.student_init == "svd":
-            initialize_embeddings(self.distiller, list(itertools.islice(one_pass, INIT_BATCHES)))
-        elif not is_shape(config.student):
-            fit_projections(self.distiller, list(itertools.islice(one_pass, INIT_BATCHES)))
 
     def work(self) -> dict:
         config, distiller = self.config, self.distiller

@@ -14,16 +14,10 @@ from absl import logging
 
 from tinybert_tf.augmentation.file import read_augmented
 from tinybert_tf.configs import LossWeights
-from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples, first_tokens
+from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation import TinyBertDistiller
-from tinybert_tf.distillation.closed_form import explained
-from tinybert_tf.distillation.initialization import (
-    fit_projections,
-    initialize_embeddings,
-    initialize_from_teacher,
-    initialize_head_from_teacher,
-)
+from tinybert_tf.distillation.initialization import initialize_head_from_teacher
 from tinybert_tf.errors import naming
 from tinybert_tf.evaluation.dev import dev_evaluator, in_one_line
 from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
@@ -39,6 +33,7 @@ from tinybert_tf.stages.common import (
     is_shape,
     optimizer_of,
     schedule_of,
+    start_student,
     task_length,
     task_of,
 )
@@ -187,17 +182,11 @@ class _TaskDistillation(Job):
         return data, steps
 
     def _initialize(self, phase: str, distiller: TinyBertDistiller, data: LengthBuckets) -> None:
-        config = self.config
-        batches = [batch for batch, _ in itertools.islice(data.batches(), _INIT_BATCHES)]
-        if phase != "prediction" and not is_shape(config.student):
-            fit_projections(distiller, batches)
-        elif phase != "prediction" and config.student_init == "teacher":
+        if phase != "prediction":
             one_pass = (batch for batch, _ in itertools.islice(data.batches(), data.steps(1)))
-            fits = initialize_from_teacher(distiller, first_tokens(one_pass, config.init_tokens))
-            logging.info("%s", explained(fits))
-        elif phase != "prediction" and config.student_init == "svd":
-            initialize_embeddings(distiller, batches)
-        if phase != "intermediate" and config.head_init == "teacher":
+            start_student(self.config, distiller, one_pass, _INIT_BATCHES)
+        if phase != "intermediate" and self.config.head_init == "teacher":
+            batches = [batch for batch, _ in itertools.islice(data.batches(), _INIT_BATCHES)]
             initialize_head_from_teacher(self.teacher, self.student, batches)
 
     def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:

@@ -13,10 +13,10 @@ from tinybert_tf.distillation.closed_form.least_squares import Sums
 from tinybert_tf.distillation.closed_form.norm import NormFit, explained_share, normalized
 from tinybert_tf.distillation.closed_form.states import Spool, Text
 from tinybert_tf.errors import InputError
+from tinybert_tf.layers.embeddings import TABLES
 from tinybert_tf.models import BertEncoder
 
 _BASIS_TOKENS = 20_000  # enough for the covariance of a teacher's hidden states
-_TABLES = ("token_embedding", "position_embedding", "segment_embedding")
 _PASSES = 4, 9  # over the text: before the first layer, and per layer
 
 
@@ -126,7 +126,7 @@ class _Cut:
                 states = self.teacher(batch, return_intermediates=True, num_layers=layers[-1])["hidden_states"]
                 for layer, one in sums.items():
                     rows = states[layer].numpy()[valid]
-                    one.add(rows, rows[:, :0])
+                    one.add(rows, rows[:, :0])  # the covariance alone, of no regression
                 tokens += valid.sum()
         norms = [
             self.teacher.blocks[layer - 1].output_norm if layer else self.teacher.embeddings.layer_norm
@@ -139,7 +139,7 @@ class _Cut:
 
     def _embeddings(self) -> float:
         ours, theirs = self.student.embeddings, self.teacher.embeddings
-        for name in _TABLES:
+        for name in TABLES:
             table, source = getattr(ours, name), getattr(theirs, name)
             if table is None:
                 continue

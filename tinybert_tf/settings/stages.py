@@ -286,6 +286,7 @@ class AllConfig(TaskData):
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")
     corpus_field: str = setting_like(OnText, "corpus_field")
+    bad_lines: str = setting_like(OnText, "bad_lines")
     teacher: str = setting(
         "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL
     )

@@ -84,12 +84,19 @@ def start_student(config: Distillation, distiller: TinyBertDistiller, batches: I
         initialize_embeddings(distiller, list(itertools.islice(batches, few)))
 
 
-def left_out(corpus: Corpus) -> int:
-    """Returns how many texts of --without stood in what was read of the corpus, and says so."""
-    count = len(corpus.left_out)
-    if count:
-        logging.info("%d texts of the corpus were left out: --without has them.", count)
-    return count
+def corpus_of(config: OnText) -> Corpus:
+    """Returns the corpus that the settings name."""
+    return Corpus(config.corpus, config.corpus_field, config.without, config.bad_lines)
+
+
+def not_read(corpus: Corpus) -> dict[str, int]:
+    """Returns what was left out of the corpus as far as it was read, for `run.json`, and says so."""
+    counts = {"left_out": len(corpus.left_out), "bad_lines": corpus.bad_lines.count}
+    if counts["left_out"]:
+        logging.info("%d texts of the corpus were left out: --without has them.", counts["left_out"])
+    if counts["bad_lines"]:
+        logging.info("%d lines of the corpus could not be read and were left out.", counts["bad_lines"])
+    return counts
 
 
 def longest_length(sequence_length: int, *models) -> int:

@@ -4,7 +4,6 @@ import numpy as np
 from absl import logging
 
 from tinybert_tf.data.packing import PackedText, Position
-from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
@@ -12,10 +11,11 @@ from tinybert_tf.presets.model_card import general_card, losses_table
 from tinybert_tf.settings.stages import GeneralConfig
 from tinybert_tf.stages.common import (
     check_start,
+    corpus_of,
     encoder_of,
     is_shape,
-    left_out,
     longest_length,
+    not_read,
     optimizer_of,
     schedule_of,
     start_student,
@@ -51,7 +51,7 @@ class _General(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.corpus = Corpus(config.corpus, config.corpus_field, config.without)
+        self.corpus = corpus_of(config)
         with naming("teacher"):
             self.teacher = BertEncoder.from_preset(config.teacher, dtype=config.dtype_policy)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
@@ -95,8 +95,7 @@ class _General(Job):
             "student": self.folder.held_out(-1),
             "parameters": self.student.count_params(),
             "steps": self.max_steps,
-            "left_out": left_out(self.corpus),
-        }
+        } | not_read(self.corpus)
         self.student.save_to_preset(self.folder.model, card=general_card(self.record_with(results)))
         return results
 

@@ -5,11 +5,10 @@ from absl import logging
 
 from tinybert_tf.data.masking import MaskedText
 from tinybert_tf.data.packing import PackedText
-from tinybert_tf.data.text import Corpus
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.stages import MaskedLMConfig
-from tinybert_tf.stages.common import left_out, longest_length, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.common import corpus_of, longest_length, not_read, optimizer_of, schedule_of, steps_on_text
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -40,7 +39,7 @@ class _MaskedLM(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.corpus = Corpus(config.corpus, config.corpus_field, config.without)
+        self.corpus = corpus_of(config)
         with naming("model"):
             self.model = BertMaskedLM.from_preset(config.model, dtype=config.dtype_policy)
         longest_length(config.sequence_length, self.model)
@@ -79,5 +78,4 @@ class _MaskedLM(Job):
             "untrained": self.folder.held_out(0),
             "held_out": self.folder.held_out(-1),
             "steps": self.max_steps,
-            "left_out": left_out(self.corpus),
-        }
+        } | not_read(self.corpus)

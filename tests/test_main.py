@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,61 @@ def test_a_flag_that_does_not_fit_is_refused_before_tensorflow(flags, line, caps
 def test_another_backend_is_refused():
     line = refused(command("--stage=general", KERAS_BACKEND="jax"))
     assert line == "KERAS_BACKEND: got jax; expected tensorflow"
+
+
+def outcome(error, capsys, monkeypatch):
+    """Exit code and standard error of a stage that ends with this error."""
+
+    def fail(config):
+        raise error
+
+    monkeypatch.setattr(main.importlib, "import_module", lambda name: types.SimpleNamespace(run=fail))
+    monkeypatch.setattr(main, "_log_devices", lambda: None)
+    forget_flags()
+    code = main.main(["main", "--stage=predict"])
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device"),
+        (MemoryError("Unable to allocate 3. GiB"), "error: Unable to allocate 3. GiB"),
+        (MemoryError(), "error: out of memory"),
+    ],
+)
+def test_a_full_disk_or_memory_is_one_line(error, line, capsys, monkeypatch):
+    assert outcome(error, capsys, monkeypatch) == (2, line + "\n")
+
+
+def test_a_full_disk_under_tensorflow_is_one_line(capsys, monkeypatch):
+    import tensorflow as tf
+
+    error = tf.errors.ResourceExhaustedError(None, None, "/x/y.pb; No space left\non device")
+    assert outcome(error, capsys, monkeypatch) == (2, "error: TensorFlow: /x/y.pb; No space left on device\n")
+    with pytest.raises(tf.errors.InternalError):  # a fault of ours, which needs its traceback
+        outcome(tf.errors.InternalError(None, None, "no such kernel"), capsys, monkeypatch)
+
+
+def test_a_reader_that_has_enough_ends_the_program_quietly():
+    code = "from tinybert_tf import main; main.usage = lambda stage: 'line\\n' * 100_000; raise SystemExit(main.main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "line\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 141
+
+
+def test_a_name_that_is_not_unicode_is_printed():
+    result = command(b"--stage=evaluate", b"--model=no\xff", PYTHONIOENCODING="utf-8")
+    assert refused(result).startswith("--model: got 'no\\udcff'")
+
+
+def test_a_text_that_is_empty_is_a_text_and_two_sources_are_refused():
+    parsed = configs.PredictConfig(text="")
+    assert parsed.text == ""
+    for options in ({"text": "a", "input_file": "b.txt"}, {"text": "", "input_file": "b.txt"}, {"text_pair": "a"}):
+        with pytest.raises(InputError):
+            configs.PredictConfig(**options)

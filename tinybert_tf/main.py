@@ -1,13 +1,15 @@
 """Command line: `python -m tinybert_tf.main --stage=STAGE [flags]`, or `tinybert` for short.
 
 Flags are made from the dataclasses in `settings/stages.py`, one per field. Help and refusals come before
-TensorFlow is imported. Exit code 0: done; 2: refused, with one line that says why.
+TensorFlow is imported. Exit code 0: done; 2: refused, with one line that says why; 130: interrupted; 141: the reader
+of the output is gone.
 """
 
 import contextlib
 import dataclasses
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import typing
@@ -132,9 +134,26 @@ def _resumable(config) -> str:
     return "; repeat the command to resume" if begun else ""
 
 
+def _write_any_name() -> None:
+    """Lets file names and texts that are not Unicode be printed, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _outside(error: Exception) -> str | None:
+    """Returns TensorFlow's message about a full disk, missing rights or the like; None for any other error."""
+    tf = sys.modules.get("tensorflow")
+    names = ("ResourceExhausted", "PermissionDenied", "NotFound", "OutOfRange", "Unavailable", "DataLoss", "Unknown")
+    if tf is None or not isinstance(error, tuple(getattr(tf.errors, f"{name}Error") for name in names)):
+        return None
+    return f"TensorFlow: {' '.join(error.message.split())[:300]}"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs a stage; returns the exit code."""
     config = None
+    _write_any_name()
     try:
         stage, config = parse(sys.argv if argv is None else argv)
         if config is None:
@@ -151,12 +170,20 @@ def main(argv: list[str] | None = None) -> int:
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"error: {error}{_resumable(config)}", file=sys.stderr)
+    except BrokenPipeError:  # who read the output has enough: | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (OSError, MemoryError) as error:
+        print(f"error: {str(error) or 'out of memory'}{_resumable(config)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"interrupted{_resumable(config)}", file=sys.stderr)
         return 130
+    except Exception as error:
+        if (message := _outside(error)) is None:
+            raise
+        print(f"error: {message}{_resumable(config)}", file=sys.stderr)
+        return 2
     if run is not None:
         if run.was_finished:
             print("This run was already finished; nothing was done.\n")

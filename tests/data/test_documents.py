@@ -74,7 +74,10 @@ BAD = {
     "null.jsonl": (b'{"text": "A"}\n{"text": null}\n{"text": "B"}\n', "line 2: 'text' of NoneType"),
     "other.jsonl": (b'{"text": "A"}\n{"txt": "x"}\n{"text": "B"}\n', "line 2: .*; expected an object with 'text'"),
     "cut.jsonl": (b'{"text": "A"}\n{"text": "B"}\n{"text": "C', "line 3: "),
-    "half.jsonl": (b'{"text": "A"}\n{"text": "x\\ud83d"}\n{"text": "B"}\n', r"line 2: half a surrogate pair, '\\ud83d'"),
+    "half.jsonl": (
+        b'{"text": "A"}\n{"text": "x\\ud83d"}\n{"text": "B"}\n',
+        r"line 2: half a surrogate pair, '\\ud83d'",
+    ),
     "bytes.jsonl": (b'{"text": "A"}\n{"text": "\xff"}\n{"text": "B"}\n', r"line 2: bytes b'\\xff'; expected UTF-8"),
     "bytes.txt": (b"A\n\n\xe4\xf6\n\nB\n", r"line 3: bytes b'\\xe4\\xf6'; expected UTF-8"),
     "short.csv": (b"id,text\n1,A\n2\n3,B\n", "row 2: 1 columns; expected 'text' in column 2"),

@@ -23,5 +23,6 @@ def test_a_run_of_the_old_names_is_the_same_run(kind, stage, old, tmp_path):
     assert run.was_finished and run.finished_with({"model": "abc"})
     with pytest.raises(InputError, match="model: got content that has changed"):
         run.finished_with({"model": "xyz"})
-    with pytest.raises(InputError, match=r"a run with model='some/model'; expected model='another'"):
-        run_directory_of(dataclasses.replace(config, model="another"), stage)
+    run = run_directory_of(dataclasses.replace(config, model="another"), stage)
+    with pytest.raises(InputError, match=r"model: got .* changed since .* \(model='some/model', now 'another'\)"):
+        run.finished_with({"model": "xyz"})

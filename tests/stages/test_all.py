@@ -1,5 +1,6 @@
 """The whole recipe in one command, on tiny models."""
 
+import dataclasses
 import json
 import shutil
 
@@ -44,6 +45,63 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     again = whole_recipe.run(config)
     assert again.finished and student.stat().st_mtime_ns == before
     assert again.record["results"]["seconds"] == {} and "Time" not in whole_recipe.summary(again)  # nothing was done
+    # A run may be moved, and named by another path.
+    moved = folder.path.rename(tmp_path / "renamed")
+    config = dataclasses.replace(config, output_dir=f"{moved.parent}/./{moved.name}")
+    assert whole_recipe.run(config).record["results"]["seconds"] == {}
     (tmp_path / "text.txt").write_text("Another corpus than the one that was read.\n" * 40)
     with pytest.raises(InputError, match="corpus"):
         whole_recipe.run(config)
+
+
+@pytest.mark.parametrize(
+    "flags, argument",
+    [
+        ({"student": "no/such/student"}, "student"),
+        ({"student": "tinybert_4l_768"}, "student_init"),  # wider than the teacher
+        ({"masked_lm": "no/such/model", "augment": True}, "masked_lm"),
+        ({"vectors": "no/such/vectors.txt", "augment": True}, "vectors"),
+        ({"corpus": ("no/such/text.txt",)}, "corpus"),
+        ({"sequence_length": 65}, "sequence_length"),
+    ],
+)
+def test_what_a_later_step_refuses_is_refused_first(plain_teacher, files, student_shape, tmp_path, flags, argument):
+    options = {"output_dir": str(tmp_path / "all"), "teacher": str(plain_teacher), "student": student_shape}
+    with pytest.raises(InputError) as error:
+        whole_recipe.run(configs.AllConfig(**options | files | flags))
+    assert error.value.argument == argument
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_student_of_other_heads_is_refused_first(plain_teacher, files, models_of_other_heads, tmp_path):
+    config = configs.AllConfig(
+        output_dir=str(tmp_path / "all"), teacher=str(plain_teacher), student=str(models_of_other_heads), **files
+    )
+    with pytest.raises(InputError, match="heads"):
+        whole_recipe.run(config)
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_settings_of_steps_that_have_not_begun_are_free(plain_teacher, files, student_shape, tmp_path, monkeypatch):
+    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
+    options = {"teacher": str(plain_teacher), "batch_size": 8, "deterministic": False, "max_steps": 2}
+    config = configs.AllConfig(output_dir=str(tmp_path / "all"), student=student_shape, **options, **files)
+    with monkeypatch.context() as patch:
+        patch.setattr(whole_recipe.task, "run", lambda config: 1 / 0)  # the machine fails after the teacher
+        with pytest.raises(ZeroDivisionError):
+            whole_recipe.run(config)
+    again = whole_recipe.run(dataclasses.replace(config, vectors="no/such/file", augment=False))
+    assert again.finished and "teacher" not in again.record["results"]["seconds"]
+    with pytest.raises(InputError, match=r"teacher, a run with seed=42; expected seed=1"):
+        whole_recipe.run(dataclasses.replace(config, seed=1))
+
+
+@pytest.fixture
+def models_of_other_heads(tmp_path):
+    from tests.conftest import PIECES
+    from tinybert_tf.models import BertEncoder, BertTokenizer
+
+    tokenizer = BertTokenizer(PIECES, sequence_length=64)
+    BertEncoder(len(PIECES), 1, 6, 12, 24, max_sequence_length=64, tokenizer=tokenizer).save_to_preset(tmp_path / "six")
+    return tmp_path / "six"

@@ -177,3 +177,31 @@ def test_a_corrupt_teacher_is_refused(inputs, tmp_path, capsys):
     output = tmp_path / "run"
     line = refused(refusal(capsys, inputs, output, f"--teacher={tmp_path}/teacher"), output)
     assert line.startswith("--teacher: got ") and "model.safetensors" in line
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_bad_line_stops_a_run_that_goes_on_with_the_mended_corpus(inputs, tmp_path, monkeypatch):
+    from tinybert_tf.data import packing
+    from tinybert_tf.errors import InputError
+    from tinybert_tf.settings.stages import GeneralConfig
+    from tinybert_tf.stages import general
+    from tinybert_tf.stages.job import run_directory_of
+
+    monkeypatch.setattr(packing, "WINDOW_BYTES", 1000)
+    lines = [json.dumps({"text": text}) for text in (inputs / "text.txt").read_text().split("\n\n")]
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("\n".join([*lines[:40], '{"text": null}', *lines[40:]]))
+    options = {"teacher": str(inputs / "teacher"), "student": str(inputs / "student"), "corpus": (str(corpus),)}
+    options |= {"max_steps": 12, "log_steps": 2, "batch_size": 8, "sequence_length": 16, "eval_sequences": 0}
+    config = GeneralConfig(output_dir=str(tmp_path / "run"), bad_lines="refuse", deterministic=False, **options)
+    with pytest.raises(InputError, match=r"corpus.jsonl, line 41: 'text' of NoneType"):
+        general.run(config)
+    steps = [line["step"] for line in run_directory_of(config, "general").metrics()]
+    corpus.write_text("\n".join(lines))
+    assert general.run(config).finished
+    after = run_directory_of(config, "general")
+    assert [line["step"] for line in after.metrics()][: len(steps)] == steps  # it did not begin anew
+    assert after.record["results"]["bad_lines"] == 0
+    corpus.write_text("\n".join(lines[:-1]))
+    with pytest.raises(InputError, match="corpus: got content that has changed"):
+        general.run(config)

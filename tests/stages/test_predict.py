@@ -43,3 +43,11 @@ def test_a_file_is_read_in_batches_at_a_terminal_too(runs, tmp_path, monkeypatch
     with contextlib.redirect_stdout(io.StringIO()):
         predict.run(configs.PredictConfig(model=model, input_file=str(tmp_path / "texts.txt"), batch_size=2))
     assert sizes == [2, 1]
+
+
+def test_an_empty_text_does_not_wait_for_standard_input(runs, monkeypatch, eagerly):
+    monkeypatch.setattr(sys, "stdin", None)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        predict.run(configs.PredictConfig(model=str(runs["finetune"].path), text=""))
+    assert json.loads(out.getvalue())["text"] == ""

@@ -122,6 +122,27 @@ def test_other_settings_are_refused(tmp_path, stage, settings, message):
         RunDirectory(tmp_path / "run", stage, settings)
 
 
+def test_a_free_setting_may_change_and_is_on_record(tmp_path):
+    started(tmp_path / "run", SETTINGS | {"corpus": "a.txt"})
+    run = RunDirectory(tmp_path / "run", "general", SETTINGS | {"corpus": "/moved/a.txt"}, free=["corpus"])
+    run.start({"teacher": "abc"}).release()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["corpus"] == "/moved/a.txt"
+    run.finish({})
+    other = RunDirectory(tmp_path / "run", "general", SETTINGS | {"corpus": "b.txt"}, free=["corpus"])
+    with pytest.raises(InputError, match=r"teacher: got .* began \(corpus='/moved/a.txt', now 'b.txt'\)"):
+        other.finished_with({"teacher": "xyz"})
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["corpus"] == "/moved/a.txt"
+
+
+def test_an_input_that_was_refused_may_be_mended_once(tmp_path):
+    run = started(tmp_path / "run")
+    run.refuse("teacher")
+    RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "mended"}).release()
+    RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "mended"}).release()
+    with pytest.raises(InputError, match="teacher: got content that has changed"):
+        RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "abc"})
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match="which holds other files"):

@@ -7,7 +7,9 @@ import keras
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation.features import LOGITS
-from tinybert_tf.distillation.matches import Match
+from tinybert_tf.distillation.losses import all_losses
+from tinybert_tf.distillation.matches import Match, all_matches
+from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 
@@ -25,6 +27,19 @@ def check_settings(weights: LossWeights, temperature: float, projection: str) ->
     numbers = keras.tree.flatten(dataclasses.astuple(weights))
     if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
         raise InputError("loss_weights", weights, "weights of 0 or more, not all 0")
+
+
+def check_pair(teacher, student, layer_map: str, weights: LossWeights) -> None:
+    """Raises InputError unless the second model's layers can imitate the first one's.
+
+    Args:
+        teacher: A model, or the parts of a saved one: what has a config and a tokenizer.
+        student: Likewise.
+        layer_map: Teacher layer for each student layer, as for `TinyBertDistiller`.
+        weights: Weights of the losses between layers.
+    """
+    layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
+    check_models(teacher, student, all_matches(all_losses(), layers, weights))
 
 
 def check_models(teacher, student, matches: list[Match]) -> None:

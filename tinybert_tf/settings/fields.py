@@ -26,6 +26,7 @@ class About:
         above: Number that a value must exceed.
         at_most: Largest number that fits.
         below: Number that a value must not reach.
+        place: Whether the value names a file or a model, which may be moved while a run that reads it is unfinished.
         choices: Words from which the value is chosen, maybe with their meanings; a tuple has some of them, each once.
     """
 
@@ -33,6 +34,7 @@ class About:
     group: str
     default_means: str = ""
     first: bool = False
+    place: bool = False
     at_least: float | None = None
     above: float | None = None
     at_most: float | None = None

@@ -30,11 +30,11 @@ class TaskData(Settings):
     task: str = setting(
         "", "Task, unless you give files.", DATA, default_means="movie_reviews, if no file is given", choices=TASK_NAMES
     )
-    train_file: str = setting("", "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header.", DATA)
+    train_file: str = setting("", "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header.", DATA, place=True)
     dev_file: str = setting(
-        "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file"
+        "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file", place=True
     )
-    test_file: str = setting("", "Examples to report results on.", DATA)
+    test_file: str = setting("", "Examples to report results on.", DATA, place=True)
     text_column: str = setting("text", "Name of the column that holds the text.", DATA)
     text_pair_column: str = setting("", "Name of the column that holds a second text, if there is one.", DATA)
     label_column: str = setting("label", "Name of the column that holds the class, or the number to predict.", DATA)
@@ -95,7 +95,7 @@ class Training(Settings):
 class OnText(Training):
     """Further settings of stages that train on unlabelled text."""
 
-    corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS, DATA)
+    corpus: tuple[str, ...] = setting(("wiki_openings",), CORPUS, DATA, place=True)
     corpus_field: str = setting("text", "Name of the text in tables, JSON objects and TFDS examples.", DATA)
     bad_lines: str = setting(
         "skip",
@@ -104,7 +104,7 @@ class OnText(Training):
         choices={"skip": "leave them out and count them", "refuse": "stop at the first one"},
     )
     without: tuple[str, ...] = setting(
-        (), "Text files, one text per line, whose lines stay out of the corpus.", DATA, default_means="none"
+        (), "Text files, one text per line, whose lines stay out of the corpus.", DATA, default_means="none", place=True
     )
     sequence_length: int = setting(64, "Tokens in a sequence.", DATA, at_least=8)
     eval_sequences: int = setting(256, "Sequences that are held out to evaluate on.", DATA, at_least=0)
@@ -199,7 +199,11 @@ class OnAugmented(Settings):
     """Settings of stages that may learn from augmented examples."""
 
     augmented: str = setting(
-        "", "Run of --stage=augment whose examples are learned from.", DATA, default_means="the original examples only"
+        "",
+        "Run of --stage=augment whose examples are learned from.",
+        DATA,
+        default_means="the original examples only",
+        place=True,
     )
     original_share: float = setting(
         0.0,

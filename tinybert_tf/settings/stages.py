@@ -42,11 +42,12 @@ EXPORT_FORMATS = {
 class GeneralConfig(Distillation, OnText):
     """Settings of `--stage=general`: distils a BERT into a general student on unlabelled text (paper, section 3.2)."""
 
-    teacher: str = setting("minilm_l6", f"BERT whose layers the student imitates: {ANY_MODEL}.", MODEL)
+    teacher: str = setting("minilm_l6", f"BERT whose layers the student imitates: {ANY_MODEL}.", MODEL, place=True)
     student: str = setting(
         "tinybert_4l_312",
         f"Shape to start from ({SHAPES}), or a model to continue with, named as for --teacher.",
         MODEL,
+        place=True,
     )
     dropout: float = setting(0.0, "Dropout of the student in training.", TRAINING, at_least=0, below=1)
     output_dir: str = setting("runs/general", FOLDER, RUN)
@@ -59,7 +60,7 @@ class FinetuneConfig(OnAugmented, TaskData, Training):
     RENAMED: ClassVar[dict[str, str]] = {"teacher": "model"}
 
     model: str = setting(
-        "minilm_l6", f"Model to fine-tune: {ANY_MODEL}; or a shape to train from scratch ({SHAPES}).", MODEL
+        "minilm_l6", f"Model to fine-tune: {ANY_MODEL}; or a shape to train from scratch ({SHAPES}).", MODEL, place=True
     )
     dropout: float = setting(0.1, "Dropout in training.", TRAINING, at_least=0, below=1)
     output_dir: str = setting("runs/finetune", FOLDER, RUN)
@@ -74,7 +75,7 @@ class MaskedLMConfig(OnText):
     """Settings of `--stage=masked_lm`: trains a masked language model on unlabelled text, for augmentation."""
 
     model: str = setting(
-        "minilm_l6", f"BERT that gets a masked-LM head, or one that has a head already: {ANY_MODEL}.", MODEL
+        "minilm_l6", f"BERT that gets a masked-LM head, or one that has a head already: {ANY_MODEL}.", MODEL, place=True
     )
     corpus: tuple[str, ...] = setting_like(OnText, "corpus", default=("wiki_openings", "movie_reviews"))
     mask_probability: float = setting(0.15, "Share of the tokens to be guessed.", TRAINING, above=0, below=1)
@@ -87,14 +88,17 @@ class MaskedLMConfig(OnText):
 class AugmentConfig(TaskData):
     """Settings of `--stage=augment`: makes variants of the training texts (paper, section 3.3 and algorithm 1)."""
 
-    masked_lm: str = setting("runs/masked_lm", "Run of --stage=masked_lm, or any Hugging Face BertForMaskedLM.", MODEL)
+    masked_lm: str = setting(
+        "runs/masked_lm", "Run of --stage=masked_lm, or any Hugging Face BertForMaskedLM.", MODEL, place=True
+    )
     vectors: str = setting(
         "glove_6b_50d",
         "Word vectors: the packaged glove_6b_50d, a text file in GloVe's format, or a .npy beside a .txt of words.",
         MODEL,
+        place=True,
     )
     teacher: str = setting(
-        "", f"Fine-tuned teacher whose label flips are reported: {CLASSIFIER}.", MODEL, default_means="none"
+        "", f"Fine-tuned teacher whose label flips are reported: {CLASSIFIER}.", MODEL, default_means="none", place=True
     )
     num_variants: int = setting(
         0, "Variants per text, at most.", AUGMENTATION, default_means=recipe_default("num_variants"), at_least=1
@@ -130,9 +134,12 @@ class AugmentConfig(TaskData):
 class TaskConfig(OnAugmented, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
-    teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL)
+    teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL, place=True)
     student: str = setting(
-        "runs/general", f"General student, or another model, or a shape to start from scratch ({SHAPES}).", MODEL
+        "runs/general",
+        f"General student, or another model, or a shape to start from scratch ({SHAPES}).",
+        MODEL,
+        place=True,
     )
     phase: str = setting(
         "",
@@ -218,8 +225,8 @@ class EvaluateConfig(TaskData):
     split: str = setting(
         "", "Examples to evaluate on.", DATA, default_means="test, or dev where the test labels are secret"
     )
-    model: str = setting("runs/task", f"Classifier to evaluate: {CLASSIFIER}.", MODEL)
-    teacher: str = setting("", "Teacher to compare the model with, named as for --model.", MODEL)
+    model: str = setting("runs/task", f"Classifier to evaluate: {CLASSIFIER}.", MODEL, place=True)
+    teacher: str = setting("", "Teacher to compare the model with, named as for --model.", MODEL, place=True)
     batch_size: int = setting(64, "Texts per batch.", RUN, at_least=1)
     seed: int = setting(42, "Seed of the bootstrap.", RUN, at_least=0)
     output_dir: str = setting("runs/evaluate", FOLDER, RUN)
@@ -229,7 +236,7 @@ class EvaluateConfig(TaskData):
 class PredictConfig(Settings):
     """Settings of `--stage=predict`: reads texts, writes one JSON object per line."""
 
-    text: str = setting("", "A single text.", DATA)
+    text: str | None = setting(None, "A single text.", DATA, default_means="none")
     text_pair: str = setting("", "Second text of --text.", DATA)
     input_file: str = setting(
         "",
@@ -242,8 +249,13 @@ class PredictConfig(Settings):
     sequence_length: int = setting_like(
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
-    model: str = setting("runs/task", f"Classifier that answers: {CLASSIFIER}.", MODEL)
+    model: str = setting("runs/task", f"Classifier that answers: {CLASSIFIER}.", MODEL, place=True)
     batch_size: int = setting_like(EvaluateConfig, "batch_size")
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self, "input_file", self.text is None or not self.input_file, "one of the two: --text or --input_file")
+        require(self, "text_pair", self.text is not None or not self.text_pair, "a --text that it belongs to")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +273,7 @@ class ExportConfig(TaskData):
     sequence_length: int = setting_like(
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
-    model: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL)
+    model: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL, place=True)
     export_formats: tuple[str, ...] = setting(("litert",), "Formats, comma-separated.", EXPORT, choices=EXPORT_FORMATS)
     variants: tuple[str, ...] = setting(
         ("int8",),
@@ -288,15 +300,17 @@ class AllConfig(TaskData):
     corpus_field: str = setting_like(OnText, "corpus_field")
     bad_lines: str = setting_like(OnText, "bad_lines")
     teacher: str = setting(
-        "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL
+        "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL, place=True
     )
-    student: str = setting("tinybert_4l_312", f"Shape to start from ({SHAPES}), or a general student.", MODEL)
+    student: str = setting(
+        "tinybert_4l_312", f"Shape to start from ({SHAPES}), or a general student.", MODEL, place=True
+    )
     augment: bool | None = setting(
         None, "Whether the training texts are augmented.", AUGMENTATION, default_means=recipe_default("augment")
     )
     num_variants: int = setting_like(AugmentConfig, "num_variants")
     masked_lm: str = setting(
-        "", "BertForMaskedLM to augment with.", AUGMENTATION, default_means="one trained on --corpus"
+        "", "BertForMaskedLM to augment with.", AUGMENTATION, default_means="one trained on --corpus", place=True
     )
     vectors: str = setting_like(AugmentConfig, "vectors", group=AUGMENTATION)
     general_steps: int = setting(

@@ -10,15 +10,19 @@ from collections.abc import Iterator
 import keras
 from absl import logging
 
+from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.tasks import Task
+from tinybert_tf.data.text import Corpus
+from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import naming
 from tinybert_tf.files import write_text
+from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import is_shape, task_of
+from tinybert_tf.stages.common import check_start, command, is_shape, shape_of, task_length, task_of
 from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -31,12 +35,14 @@ def run(config: configs.AllConfig) -> RunDirectory:
     Raises:
         InputError: A setting or an input cannot be used, or an input has changed since its step began.
     """
-    folder = run_directory_of(config, "all")
+    # Each step compares its own settings with those that it began with.
+    folder = run_directory_of(config, "all", free=[field.name for field in dataclasses.fields(config)])
     data = task_of(config)
     with naming("teacher"):
         teacher = open_preset(config.teacher)
+    recipe = _Recipe(config, folder, data, teacher)
+    recipe.check()
     with folder.start({"task": data.fingerprint()}):
-        recipe = _Recipe(config, folder, data, teacher)
         evaluation = recipe.run()
         if not folder.finished:
             folder.finish(evaluation.record["results"] | {"seconds": recipe.seconds})
@@ -47,20 +53,48 @@ class _Recipe:
     """The steps of the whole recipe, each a stage's run in `output_dir/NAME`."""
 
     def __init__(self, config: configs.AllConfig, folder: RunDirectory, data: Task, teacher):
-        self.config, self.base, self.task_name, self.teacher = config, folder.path, data.name, teacher
+        self.config, self.base, self.task, self.teacher = config, folder.path, data, teacher
+        self.augments = recipe_for(data.name).augment if config.augment is None else config.augment
+        # A teacher that is a classifier already has no plain one to imitate.
+        self.has_general = is_shape(config.student) and bool(config.general_steps) and not teacher.is_classifier
         self.seconds = {}
         names = {field.name for field in dataclasses.fields(TaskData)}
         self.data = {name: getattr(config, name) for name in names}
-        texts = folder.path / "evaluation_texts.txt"
+        self.without = folder.path / "evaluation_texts.txt"
         self.text = {
             "corpus": config.corpus,
             "corpus_field": config.corpus_field,
-            "without": (str(texts),),
+            "bad_lines": config.bad_lines,
+            "without": (str(self.without),),
             "sequence_length": 64,
         }
-        write_text(texts, "".join(f"{line}\n" for line in evaluation_texts(data)))
+
+    def check(self) -> None:
+        """Refuses, before the first step, what a later one would refuse: names, files, models that do not fit.
+
+        Raises:
+            InputError: One of these cannot be used.
+        """
+        config, teacher = self.config, self.teacher
+        student = shape_of(config.student, teacher.tokenizer)
+        if student is None:
+            with naming("student"):
+                student = open_preset(config.student, load_weights=False)
+        task_length(config, self.task, teacher, student)
+        distillation = configs.TaskConfig(student=config.student)
+        check_start(distillation, teacher, student)
+        check_pair(teacher, student, distillation.layer_map, distillation.loss_weights)
+        if self.augments and config.vectors:
+            WordVectors.load(config.vectors)
+        if self.augments and config.masked_lm:
+            with naming("masked_lm"):
+                BertMaskedLM.from_preset(config.masked_lm, new_head=False)
+        reads = self.has_general or (self.augments and not config.masked_lm)
+        if reads or config.corpus != configs.AllConfig.corpus:
+            Corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
 
     def run(self) -> RunDirectory:
+        write_text(self.without, "".join(f"{line}\n" for line in evaluation_texts(self.task)))
         teacher = self.finetune()
         student = self.general()
         student = self.distil(teacher, student, self.augment(teacher))
@@ -77,7 +111,7 @@ class _Recipe:
     def general(self) -> str:
         """Returns the student of general distillation, or the given one if there is no such step."""
         config = self.config
-        if not is_shape(config.student) or not config.general_steps or self.teacher.is_classifier:
+        if not self.has_general:
             return config.student
         options = {"teacher": config.teacher, "student": config.student, "max_steps": config.general_steps}
         return str(self.training_step(general, configs.GeneralConfig, "general", **options, **self.text).path)
@@ -85,7 +119,7 @@ class _Recipe:
     def augment(self, teacher: str) -> str:
         """Returns the run that holds the augmented texts; "" if there is no such step."""
         config, guesser = self.config, self.config.masked_lm
-        if not (recipe_for(self.task_name).augment if config.augment is None else config.augment):
+        if not self.augments:
             return ""
         if not guesser:
             model = config.teacher if "BertForMaskedLM" in self.teacher.heads else "minilm_l6"
@@ -98,7 +132,7 @@ class _Recipe:
         """Returns the student of task distillation."""
         options = {"teacher": teacher, "student": student, "augmented": augmented, **self.data}
         if self.config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
-            recipe = recipe_for(self.task_name)
+            recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
         return str(self.training_step(task, configs.TaskConfig, "student", **options).path)
 
@@ -159,7 +193,7 @@ def summary(folder: RunDirectory) -> str:
     lines += [
         f"Student  {folder.path / 'student' / 'model'}",
         f"Details  {folder.path / 'evaluation'}",
-        f"Next     python -m tinybert_tf.main --stage=predict --model={folder.path / 'student'} --text='…'",
+        f"Next     {command('predict', model=folder.path / 'student')} --text='…'",
     ]
     return "\n".join(lines)
 

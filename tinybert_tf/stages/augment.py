@@ -20,7 +20,7 @@ from tinybert_tf.files import write_text
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
-from tinybert_tf.stages.common import classifier_of, task_length, task_of
+from tinybert_tf.stages.common import classifier_of, command, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -46,7 +46,7 @@ def summary(folder: RunDirectory) -> str:
         lines.append(f"The teacher's score changes by {results['mean_change']:.3f} on average.")
     lines += [
         f"Texts    {folder.path / FILE}",
-        f"Next     python -m tinybert_tf.main --stage=task --augmented={folder.path}, with the same task",
+        f"Next     {command('task', augmented=folder.path)}, with the same task",
     ]
     return "\n".join(lines)
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 import itertools
+import shlex
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import keras
 from absl import logging
 
-from tinybert_tf.configs import STUDENT_PRESETS
+from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
 from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.tasks import Task, load_task
@@ -40,6 +42,20 @@ def is_shape(name: str) -> bool:
     return name in STUDENT_PRESETS
 
 
+class Shape(NamedTuple):
+    """What a new encoder will have: its config and its tokenizer."""
+
+    config: EncoderConfig
+    tokenizer: BertTokenizer
+
+
+def shape_of(name: str, tokenizer: BertTokenizer) -> Shape | None:
+    """Returns the shape of this name, with the vocabulary size of the tokenizer; None if the name is a model's."""
+    if not is_shape(name):
+        return None
+    return Shape(dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary)), tokenizer)
+
+
 def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **options) -> BertEncoder:
     """Returns a new encoder if the name is a shape, with random weights and this tokenizer, or else the named model.
 
@@ -53,8 +69,7 @@ def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **opti
         if not is_shape(name):
             return BertEncoder.from_preset(name, **options)
         tokenizer = tokenizer or BertEncoder.from_preset("minilm_l6", load_weights=False).tokenizer
-    shape = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary))
-    return BertEncoder.from_shape(shape, tokenizer=tokenizer, **options)
+    return BertEncoder.from_shape(shape_of(name, tokenizer).config, tokenizer=tokenizer, **options)
 
 
 def check_start(config: Distillation, teacher: BertEncoder, student: BertEncoder) -> None:
@@ -97,6 +112,12 @@ def not_read(corpus: Corpus) -> dict[str, int]:
     if counts["bad_lines"]:
         logging.info("%d lines of the corpus could not be read and were left out.", counts["bad_lines"])
     return counts
+
+
+def command(stage: str, **flags) -> str:
+    """Returns a command that the user may type next, with quotes where a shell needs them."""
+    given = (f" --{name}={shlex.quote(str(value))}" for name, value in flags.items())
+    return f"python -m tinybert_tf.main --stage={stage}" + "".join(given)
 
 
 def longest_length(sequence_length: int, *models) -> int:

@@ -17,7 +17,7 @@ from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EvaluateConfig
-from tinybert_tf.stages.common import classifier_of, task_length, task_of
+from tinybert_tf.stages.common import classifier_of, command, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -41,7 +41,7 @@ def summary(folder: RunDirectory) -> str:
     lines.append(
         f"Files    {folder.path}: " + ", ".join(sorted(p.name for p in folder.path.iterdir() if p.name[0] != "."))
     )
-    lines.append(f"Next     python -m tinybert_tf.main --stage=predict --model={folder.record['settings']['model']}")
+    lines.append(f"Next     {command('predict', model=folder.record['settings']['model'])}")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ All files are first written to a folder inside the run directory, and moved when
 import dataclasses
 import importlib
 from pathlib import Path
+from shlex import quote
 from types import ModuleType
 
 from absl import logging
@@ -51,7 +52,8 @@ class _Export(Job):
         for exporter in self.exporters:
             require_extras(exporter.EXTRAS, config)
         self.model = classifier_of(config.model, "model")
-        return {"model": digest_of(self.model)}
+        given = task_of(config, self.model.labels).fingerprint() if config.files else ""
+        return {"model": digest_of(self.model), "task": given}
 
     def prepare(self) -> None:
         self.length = saved_length(self.config.sequence_length, self.model)
@@ -116,7 +118,7 @@ def summary(folder: RunDirectory) -> str:
     lines += ["", f"Files    {folder.path}: {', '.join(files)}"]
     if "student.tflite" in files:
         model = folder.path / "student.tflite"
-        lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={model} "A fine film."')
+        lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={quote(str(model))} "A fine film."')
     elif "saved_model" in files:
         lines.append(f"Next     serve {folder.path / 'saved_model'} with TF Serving: docs/serving.md")
     return "\n".join(lines)

@@ -1,5 +1,7 @@
 """Fine-tuning: a BERT learns a task from labels and becomes the teacher."""
 
+from shlex import quote
+
 import keras
 from absl import logging
 
@@ -11,7 +13,7 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.presets.model_card import classifier_card
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import FinetuneConfig
-from tinybert_tf.stages.common import encoder_of, optimizer_of, schedule_of, task_length, task_of
+from tinybert_tf.stages.common import command, encoder_of, optimizer_of, schedule_of, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -27,9 +29,9 @@ def summary(folder: RunDirectory) -> str:
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
         f"Model    {folder.model}",
-        f"Curves   tensorboard --logdir {folder.tensorboard}",
-        f"Next     python -m tinybert_tf.main --stage=task --teacher={folder.path} --student=runs/general, with the",
-        "         same task; or --stage=evaluate --model=" + str(folder.path) + " for its test results.",
+        f"Curves   tensorboard --logdir {quote(str(folder.tensorboard))}",
+        f"Next     {command('task', teacher=folder.path, student='tinybert_4l_312')}, with the same task;",
+        f"         or {command('evaluate', model=folder.path)} for its test results.",
     ]
     return "\n".join(lines)
 

@@ -1,5 +1,7 @@
 """General distillation: a plain teacher, unlabelled text, a student that imitates its layers (paper, section 3.2)."""
 
+from shlex import quote
+
 import numpy as np
 from absl import logging
 
@@ -11,6 +13,7 @@ from tinybert_tf.presets.model_card import general_card, losses_table
 from tinybert_tf.settings.stages import GeneralConfig
 from tinybert_tf.stages.common import (
     check_start,
+    command,
     corpus_of,
     encoder_of,
     is_shape,
@@ -39,8 +42,8 @@ def summary(folder: RunDirectory) -> str:
     lines = [losses_table(results) if results["student"] else "The corpus is too small to hold anything out.", ""]
     lines += [
         f"Student  {folder.model}",
-        f"Curves   tensorboard --logdir {folder.tensorboard}",
-        f"Next     python -m tinybert_tf.main --stage=task --student={folder.path} --teacher=runs/finetune",
+        f"Curves   tensorboard --logdir {quote(str(folder.tensorboard))}",
+        f"Next     {command('task', student=folder.path, teacher='runs/finetune')}",
         f"         or BertEncoder.from_preset({str(folder.path)!r}) in Python, or in transformers or keras-hub.",
     ]
     return "\n".join(lines)

@@ -2,10 +2,14 @@
 
 import abc
 import dataclasses
+from collections.abc import Collection
 
 import keras
 import tensorflow as tf
 
+from tinybert_tf.configs import STUDENT_PRESETS
+from tinybert_tf.errors import InputError
+from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.shared import Training
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -58,7 +62,13 @@ class Job(abc.ABC):
             return self.folder
         self.prepare()
         with self.folder.start(inputs):
-            self.folder.finish(self.work())
+            try:
+                results = self.work()
+            except InputError as error:
+                if error.argument in inputs:
+                    self.folder.refuse(error.argument)
+                raise
+            self.folder.finish(results)
         return self.folder
 
     def record_with(self, results: dict) -> dict:
@@ -73,8 +83,13 @@ def seed_everything(config: Training) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def run_directory_of(config, stage: str) -> RunDirectory:
+def run_directory_of(config, stage: str, free: Collection[str] = ()) -> RunDirectory:
     """Returns the run directory of a stage's settings.
+
+    Args:
+        config: The settings.
+        stage: Name of the stage.
+        free: Names of settings that may change when the run is resumed, besides names of files and models.
 
     Raises:
         InputError: The folder holds another run, or something else.
@@ -82,5 +97,9 @@ def run_directory_of(config, stage: str) -> RunDirectory:
     settings = dataclasses.asdict(config)
     settings.pop("android_assets", None)  # where copies go; not part of the run
     folder = settings.pop("output_dir")
-    defaults = {field.name: field.default for field in dataclasses.fields(config) if field.name in settings}
-    return RunDirectory(folder, stage, settings, defaults, config.RENAMED)
+    fields = [field for field in dataclasses.fields(config) if field.name in settings]
+    defaults = {field.name: field.default for field in fields}
+    # A shape has no content that could be compared.
+    places = {field.name for field in fields if about(field).place and settings[field.name] not in STUDENT_PRESETS}
+    free = places.union(free)
+    return RunDirectory(folder, stage, settings, defaults, config.RENAMED, free)

@@ -8,7 +8,15 @@ from tinybert_tf.data.packing import PackedText
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.stages import MaskedLMConfig
-from tinybert_tf.stages.common import corpus_of, longest_length, not_read, optimizer_of, schedule_of, steps_on_text
+from tinybert_tf.stages.common import (
+    command,
+    corpus_of,
+    longest_length,
+    not_read,
+    optimizer_of,
+    schedule_of,
+    steps_on_text,
+)
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
@@ -29,7 +37,7 @@ def summary(folder: RunDirectory) -> str:
             lines.append(f"Held-out masked tokens, {title}: {shown}")
     lines += [
         f"Model    {folder.model}",
-        f"Next     python -m tinybert_tf.main --stage=augment --masked_lm={folder.path}",
+        f"Next     {command('augment', masked_lm=folder.path)}",
     ]
     return "\n".join(lines)
 

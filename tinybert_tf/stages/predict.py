@@ -26,7 +26,7 @@ def run(config: PredictConfig) -> None:
     model = classifier_of(config.model, "model")
     length = saved_length(config.sequence_length, model)
     predictor = Predictor(model, config.batch_size)
-    typed = not (config.text or config.input_file) and sys.stdin.isatty()
+    typed = config.text is None and not config.input_file and sys.stdin.isatty()
     for rows in _batches(_rows(config), 1 if typed else config.batch_size):  # a person expects each answer at once
         pairs = [pair for _, pair in rows]
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
@@ -40,7 +40,7 @@ def run(config: PredictConfig) -> None:
 
 def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
     """Yields (text, second text or None) from the flags, a file, or standard input."""
-    if config.text:
+    if config.text is not None:
         yield config.text, config.text_pair or None
     elif Path(config.input_file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".json"):
         columns = Columns(config.text_column, config.text_pair_column, label="", labels_may_lack=True)

@@ -7,6 +7,7 @@ logits, and `joint` matches all at once. Each phase is a run of its own inside `
 import dataclasses
 import itertools
 from collections.abc import Callable
+from shlex import quote
 
 import keras
 import tensorflow as tf
@@ -29,6 +30,7 @@ from tinybert_tf.settings.stages import TaskConfig
 from tinybert_tf.stages.common import (
     check_start,
     classifier_of,
+    command,
     encoder_of,
     is_shape,
     optimizer_of,
@@ -55,12 +57,12 @@ def run(config: TaskConfig) -> RunDirectory:
 
 def summary(folder: RunDirectory) -> str:
     """Returns the metrics on dev, where the student is, and what to run next."""
+    teacher = folder.record["settings"]["teacher"]
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
         f"Student  {folder.model}",
-        f"Curves   tensorboard --logdir {folder.path}",
-        f"Next     python -m tinybert_tf.main --stage=evaluate --model={folder.path} "
-        f"--teacher={folder.record['settings']['teacher']}, with the same task",
+        f"Curves   tensorboard --logdir {quote(str(folder.path))}",
+        f"Next     {command('evaluate', model=folder.path, teacher=teacher)}, with the same task",
     ]
     return "\n".join(lines)
 

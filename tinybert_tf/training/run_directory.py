@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from collections.abc import Collection
 from pathlib import Path
 
 import filelock
@@ -27,6 +28,8 @@ class RunDirectory:
         settings: All settings that affect the result. A folder that holds a run of other settings is refused.
         defaults: Values of settings that the record may lack because they are newer than it.
         renamed: New names of settings and inputs by their old ones, which an older record has.
+        free: Names of settings that a run may be resumed with other values of. Among them are paths and names of
+            models: what is read there has a digest among the inputs, so that folders may be moved and renamed.
 
     Attributes:
         was_finished: Whether the run was finished when this object was made.
@@ -42,10 +45,11 @@ class RunDirectory:
         settings: dict,
         defaults: dict | None = None,
         renamed: dict[str, str] | None = None,
+        free: Collection[str] = (),
     ):
         self.path = Path(path).expanduser()
         self.stage = stage
-        self._renamed = renamed or {}
+        self._renamed, self._free = renamed or {}, free
         self.settings = json.loads(json.dumps(settings))  # as they will be read back
         self._defaults = json.loads(json.dumps(defaults or {}))
         self.record = self._read()
@@ -78,7 +82,7 @@ class RunDirectory:
 
     def part(self, name: str) -> "RunDirectory":
         """Returns the run directory of a part of this run, in a folder of that name in this one."""
-        return RunDirectory(self.path / name, name, self.settings, self._defaults, self._renamed)
+        return RunDirectory(self.path / name, name, self.settings, self._defaults, self._renamed, self._free)
 
     def finished_with(self, inputs: dict[str, str]) -> bool:
         """Returns whether the run is finished.
@@ -91,10 +95,15 @@ class RunDirectory:
         return self.finished
 
     def _check(self, inputs: dict[str, str]) -> None:
-        before = self.record.get("inputs", inputs)
-        changed = [name for name in inputs if before.get(name) != inputs[name]]
+        before, settings = self.record.get("inputs", {}), self.record.get("settings", {})
+        mended = self.record.get("refused")
+        changed = [name for name in inputs if before.get(name, inputs[name]) != inputs[name] and name != mended]
         if changed:
             got = f"content that has changed since {self.path} began"
+            named = [
+                name for name in sorted(self._free) if settings.get(name, self.settings[name]) != self.settings[name]
+            ]
+            got += "".join(f" ({name}={settings[name]!r}, now {self.settings[name]!r})" for name in named)
             raise InputError(changed[0], got, "the same, or another --output_dir")
 
     def start(self, inputs: dict[str, str]) -> filelock.FileLock:
@@ -128,7 +137,17 @@ class RunDirectory:
                 "versions": _versions(),
             }
             self._write()
+        elif not self.finished:
+            now = {"settings": self.settings, "inputs": inputs}
+            if self.record.pop("refused", None) or now != {name: self.record.get(name) for name in now}:
+                self.record |= now
+                self._write()
         return lock
+
+    def refuse(self, name: str) -> None:
+        """Notes that a part of this input could not be read; mended, it may differ when the run is resumed."""
+        self.record["refused"] = name
+        self._write()
 
     def finish(self, results: dict) -> None:
         """Marks the run as finished and keeps its results in `run.json`."""
@@ -185,7 +204,7 @@ class RunDirectory:
             record[part] = {self._renamed.get(name, name): value for name, value in record[part].items()}
         theirs = {"stage": record["stage"], **self._defaults, **record["settings"]}
         for name, value in {"stage": self.stage, **self.settings}.items():
-            if theirs.get(name) != value:
+            if name not in self._free and theirs.get(name) != value:
                 got = f"{self.path}, a run with {name}={theirs.get(name)!r}"
                 raise InputError("output_dir", got, f"{name}={value!r}, as asked for now, or another folder")
         return record

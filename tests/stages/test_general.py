@@ -1,5 +1,6 @@
 """General distillation from the command line: whole, resumable to the bit, and refused where it must be."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -205,3 +206,10 @@ def test_a_bad_line_stops_a_run_that_goes_on_with_the_mended_corpus(inputs, tmp_
     corpus.write_text("\n".join(lines[:-1]))
     with pytest.raises(InputError, match="corpus: got content that has changed"):
         general.run(config)
+    # A run that leaves such lines out says so in its record, and may be resumed when they are mended.
+    corpus.write_text("\n".join(['{"text": null}', *lines]))
+    config = dataclasses.replace(config, output_dir=str(tmp_path / "skips"), bad_lines="skip")
+    record = general.run(config).record
+    assert record["results"]["bad_lines"] == 1 and record["unread"] == "corpus"
+    corpus.write_text("\n".join(lines))
+    assert general.run(config).was_finished

@@ -134,9 +134,9 @@ def test_a_free_setting_may_change_and_is_on_record(tmp_path):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["corpus"] == "/moved/a.txt"
 
 
-def test_an_input_that_was_refused_may_be_mended_once(tmp_path):
+def test_an_input_that_could_not_be_read_may_be_mended_once(tmp_path):
     run = started(tmp_path / "run")
-    run.refuse("teacher")
+    run.note_unread("teacher")
     RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "mended"}).release()
     RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "mended"}).release()
     with pytest.raises(InputError, match="teacher: got content that has changed"):

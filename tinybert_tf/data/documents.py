@@ -29,10 +29,13 @@ class BadLines:
 
     Args:
         refuse: Whether the first one is an error.
+
+    Attributes:
+        when_found: Called when the first one is left out.
     """
 
     def __init__(self, refuse: bool = False):
-        self.refuse = refuse
+        self.refuse, self.when_found = refuse, lambda: None
         self._found: dict[Path | str, tuple[int, int]] = {}  # by file: the last one's number, and how many
 
     @property
@@ -71,6 +74,8 @@ class BadLines:
 
     def _note(self, file: Path | str, number: int, first: InputError) -> None:
         last, count = self._found.get(file, (0, 0))
+        if not self.count:
+            self.when_found()
         if not count:
             logging.warning("Left out: %s; expected %s. The end of the run says how many.", first.got, first.expected)
         if number > last:

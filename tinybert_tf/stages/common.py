@@ -23,6 +23,7 @@ from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import Distillation, OnText, TaskData, Training
 from tinybert_tf.training.loop import Schedule
 from tinybert_tf.training.optimizer import bert_optimizer
+from tinybert_tf.training.run_directory import RunDirectory
 
 
 def task_of(config: TaskData, labels: Sequence[str] | None = None) -> Task:
@@ -104,13 +105,20 @@ def corpus_of(config: OnText) -> Corpus:
     return Corpus(config.corpus, config.corpus_field, config.without, config.bad_lines)
 
 
+def watch(corpus: Corpus, folder: RunDirectory) -> None:
+    """Has the run's record say that lines of the corpus could not be read, so that they may be mended meanwhile."""
+    corpus.bad_lines.when_found = lambda: folder.note_unread("corpus")
+    if corpus.bad_lines.count:
+        folder.note_unread("corpus")
+
+
 def not_read(corpus: Corpus) -> dict[str, int]:
     """Returns what was left out of the corpus as far as it was read, for `run.json`, and says so."""
     counts = {"left_out": len(corpus.left_out), "bad_lines": corpus.bad_lines.count}
     if counts["left_out"]:
         logging.info("%d texts of the corpus were left out: --without has them.", counts["left_out"])
     if counts["bad_lines"]:
-        logging.info("%d lines of the corpus could not be read and were left out.", counts["bad_lines"])
+        logging.info("Lines of the corpus that could not be read and were left out: %d.", counts["bad_lines"])
     return counts
 
 

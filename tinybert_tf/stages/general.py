@@ -23,6 +23,7 @@ from tinybert_tf.stages.common import (
     schedule_of,
     start_student,
     steps_on_text,
+    watch,
 )
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
@@ -85,6 +86,7 @@ class _General(Job):
 
     def work(self) -> dict:
         config, distiller = self.config, self.distiller
+        watch(self.corpus, self.folder)
         size, length = config.batch_size, config.sequence_length
         logging.info("%d steps of %d sequences of %d tokens.", self.max_steps, size, length)
 

@@ -66,7 +66,7 @@ class Job(abc.ABC):
                 results = self.work()
             except InputError as error:
                 if error.argument in inputs:
-                    self.folder.refuse(error.argument)
+                    self.folder.note_unread(error.argument)
                 raise
             self.folder.finish(results)
         return self.folder

@@ -16,6 +16,7 @@ from tinybert_tf.stages.common import (
     optimizer_of,
     schedule_of,
     steps_on_text,
+    watch,
 )
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.loop import train
@@ -70,6 +71,7 @@ class _MaskedLM(Job):
 
     def work(self) -> dict:
         config, model = self.config, self.model
+        watch(self.corpus, self.folder)
         held_out = self.masked.held_out(config.eval_sequences)
         size, length = config.batch_size, config.sequence_length
         logging.info("%d steps of %d sequences of %d tokens.", self.max_steps, size, length)

@@ -96,7 +96,7 @@ class RunDirectory:
 
     def _check(self, inputs: dict[str, str]) -> None:
         before, settings = self.record.get("inputs", {}), self.record.get("settings", {})
-        mended = self.record.get("refused")
+        mended = self.record.get("unread")
         changed = [name for name in inputs if before.get(name, inputs[name]) != inputs[name] and name != mended]
         if changed:
             got = f"content that has changed since {self.path} began"
@@ -139,14 +139,14 @@ class RunDirectory:
             self._write()
         elif not self.finished:
             now = {"settings": self.settings, "inputs": inputs}
-            if self.record.pop("refused", None) or now != {name: self.record.get(name) for name in now}:
+            if self.record.pop("unread", None) or now != {name: self.record.get(name) for name in now}:
                 self.record |= now
                 self._write()
         return lock
 
-    def refuse(self, name: str) -> None:
+    def note_unread(self, name: str) -> None:
         """Notes that a part of this input could not be read; mended, it may differ when the run is resumed."""
-        self.record["refused"] = name
+        self.record["unread"] = name
         self._write()
 
     def finish(self, results: dict) -> None:

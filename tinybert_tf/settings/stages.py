@@ -85,6 +85,19 @@ class MaskedLMConfig(OnText):
 
 
 @dataclasses.dataclass(frozen=True)
+class VocabularyConfig(Settings):
+    """Settings of `--stage=vocabulary`: leaves out the WordPieces that a corpus does not use."""
+
+    model: str = setting("minilm_l6", f"Model that gets smaller, with its head: {ANY_MODEL}.", MODEL, place=True)
+    corpus: tuple[str, ...] = setting_like(OnText, "corpus")
+    corpus_field: str = setting_like(OnText, "corpus_field")
+    bad_lines: str = setting_like(OnText, "bad_lines")
+    without: tuple[str, ...] = setting_like(OnText, "without")
+    min_count: int = setting(1, "Fewest occurrences of a WordPiece that stays.", DATA, at_least=1)
+    output_dir: str = setting("runs/vocabulary", FOLDER, RUN)
+
+
+@dataclasses.dataclass(frozen=True)
 class AugmentConfig(TaskData):
     """Settings of `--stage=augment`: makes variants of the training texts (paper, section 3.3 and algorithm 1)."""
 
@@ -340,4 +353,5 @@ STAGES = {
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
     "export": ExportConfig,
+    "vocabulary": VocabularyConfig,
 }

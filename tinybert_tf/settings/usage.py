@@ -21,7 +21,7 @@ def _stages() -> str:
     lines += [f"The command `tinybert` is short for `{_COMMAND}`.", "", "Stages"]
     for name, config in STAGES.items():
         text = _purpose(config)
-        lines += _wrapped(f"Start here: {text}" if name == "all" else _sentence(text), f"  {name:11}", 13)
+        lines += _wrapped(f"Start here: {text}" if name == "all" else _sentence(text), f"  {name:12}", 14)
     return "\n".join(lines)
 
 

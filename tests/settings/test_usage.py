@@ -20,7 +20,7 @@ def defaults(stage):
 def test_the_stage_to_start_with_comes_first():
     lines = [line for line in usage(None).splitlines() if re.match(r"  \w+ {2,}\w", line)]
     assert [line.split()[0] for line in lines] == list(STAGES)
-    assert lines[0].startswith("  all        Start here: ")
+    assert lines[0].startswith("  all         Start here: ")
     assert all("Start here" not in line for line in lines[1:])
 
 

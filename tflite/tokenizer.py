@@ -5,14 +5,26 @@ from collections.abc import Sequence
 from tinybert_tf.errors import InputError
 
 
-def bert_tokenizer(vocabulary: Sequence[str], lowercase: bool, sequence_length: int | None = None, fixed: bool = False):
+def bert_tokenizer(
+    vocabulary: Sequence[str],
+    lowercase: bool,
+    sequence_length: int | None = None,
+    fixed: bool = False,
+    *,
+    strip_accents: bool | None = None,
+    tokenize_chinese_chars: bool = True,
+    clean_text: bool = True,
+):
     """Returns a `tokenizers.Tokenizer` that cuts the longer text of a pair first.
 
     Args:
         vocabulary: The WordPieces, in the order of their ids.
-        lowercase: Whether texts are lower-cased and lose their accents.
+        lowercase: Whether texts are lower-cased.
         sequence_length: Most tokens in a row, special tokens included; None for no limit.
         fixed: Whether every row is padded to that length.
+        strip_accents: Whether texts lose their accents; by default as `lowercase`.
+        tokenize_chinese_chars: Whether each ideograph is a word by itself.
+        clean_text: Whether control, format and private characters are dropped.
 
     Raises:
         InputError: The package `tokenizers` is missing.
@@ -23,7 +35,12 @@ def bert_tokenizer(vocabulary: Sequence[str], lowercase: bool, sequence_length: 
         raise InputError("tokenizers", "no such package", "pip install tokenizers") from None
     ids = {piece: i for i, piece in enumerate(vocabulary)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=clean_text,
+        handle_chinese_chars=tokenize_chinese_chars,
+        strip_accents=lowercase if strip_accents is None else strip_accents,
+        lowercase=lowercase,
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
     if sequence_length is not None:

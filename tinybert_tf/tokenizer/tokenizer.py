@@ -1,6 +1,5 @@
 """BERT's WordPiece tokenizer, inside the TensorFlow graph."""
 
-import collections
 import copy
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.tokenizer.normalizer import normalizer_model
+from tinybert_tf.tokenizer.normalizer import IDEOGRAPHS, disguises, normalizer_model
 from tinybert_tf.tokenizer.vocabulary import read_vocabulary, write_vocabulary
 
 CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
@@ -19,10 +18,8 @@ CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 _MAX_BYTES_PER_WORD = 400
 # Matches every text with a long word, and few others; a fuller set of characters would be tens of times slower.
 _MAYBE_LONG_WORD = r"(?s).*[^ !-/:-@\x{3001}\x{3002}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{101}.*"
-_SEPARATOR = (  # punctuation and ideographs, words by themselves
-    r"([!-/:-@\[-`{-~\p{P}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}"
-    r"\x{20000}-\x{2A6DF}\x{2A700}-\x{2CEAF}\x{2F800}-\x{2FA1F}])"
-)
+# Punctuation and ideographs, words by themselves.
+_SEPARATOR = r"([!-/:-@\[-`{-~\p{P}" + "".join(rf"\x{{{a:X}}}-\x{{{b:X}}}" for a, b in IDEOGRAPHS) + "])"
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -33,29 +30,42 @@ class BertTokenizer:
 
     Args:
         vocabulary: The WordPieces, in the order of their ids; `[UNK]`, `[CLS]`, `[SEP]` and `[PAD]` among them.
-        lowercase: Whether to lower-case and strip accents, as uncased BERTs expect.
+            The last one counts if a piece occurs more than once.
+        lowercase: Whether to lower-case, as uncased BERTs expect.
         sequence_length: Most tokens in a row, special tokens included.
+        strip_accents: Whether to decompose characters and drop their accents; by default as `lowercase`.
+        tokenize_chinese_chars: Whether each ideograph is a word by itself.
+        clean_text: Whether to drop control, format and private characters.
+        takes_pairs: Whether a second text is accepted; a model of one segment has no place for it.
 
     Raises:
-        InputError: The vocabulary lacks a special token, repeats a piece, or tf-text refuses it.
+        InputError: The vocabulary lacks a special token, or tf-text refuses it.
     """
 
-    def __init__(self, vocabulary: Sequence[str], lowercase: bool = True, sequence_length: int = 128):
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        lowercase: bool = True,
+        sequence_length: int = 128,
+        strip_accents: bool | None = None,
+        tokenize_chinese_chars: bool = True,
+        clean_text: bool = True,
+        takes_pairs: bool = True,
+    ):
         self.vocabulary = list(vocabulary)
         self.lowercase, self.sequence_length = lowercase, sequence_length
+        self.strip_accents = lowercase if strip_accents is None else strip_accents
+        self.tokenize_chinese_chars, self.clean_text, self.takes_pairs = tokenize_chinese_chars, clean_text, takes_pairs
         ids = {piece: i for i, piece in enumerate(self.vocabulary)}
         missing = [token for token in (PAD, UNK, CLS, SEP) if token not in ids]
         if missing:
             raise InputError("vocabulary", f"{len(ids)} pieces without {', '.join(missing)}", "BERT's special tokens")
-        if len(ids) < len(self.vocabulary):
-            piece, count = collections.Counter(self.vocabulary).most_common(1)[0]
-            raise InputError("vocabulary", f"{piece!r} {count} times", "every piece once")
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = (ids[t] for t in (PAD, UNK, CLS, SEP))
         self.mask_id = ids.get(MASK)
-        self._normalizer = tf_text.FastBertNormalizer(model_buffer=tf.constant(normalizer_model(lowercase)))
+        self._normalizer = tf_text.FastBertNormalizer(model_buffer=tf.constant(normalizer_model(**self.normalization)))
         try:
             self._wordpiece = tf_text.FastWordpieceTokenizer(
-                self.vocabulary,
+                self._findable(ids),
                 suffix_indicator="##",
                 max_bytes_per_word=_MAX_BYTES_PER_WORD,
                 token_out_type=tf.int32,
@@ -63,6 +73,24 @@ class BertTokenizer:
             )
         except RuntimeError as error:
             raise InputError("vocabulary", f"one that tf-text refuses ({error})", "WordPieces") from None
+
+    def _findable(self, ids: dict[str, int]) -> list[str]:
+        """Returns the pieces as they are in normalised texts; something that is in no text stands for unused ones."""
+        disguise = disguises(self.tokenize_chinese_chars, self.clean_text)
+        pieces = [piece.translate(disguise) for piece in self.vocabulary]
+        # tf-text refuses equal pieces, and a NUL in one.
+        unused = [ids[piece] != i or "\0" in pieces[i] for i, piece in enumerate(self.vocabulary)]
+        return [f"\x01{i}" if unused[i] else piece for i, piece in enumerate(pieces)]
+
+    @property
+    def normalization(self) -> dict[str, bool]:
+        """What happens to text before it is cut into WordPieces, by the name of the argument."""
+        return {
+            "lowercase": self.lowercase,
+            "strip_accents": self.strip_accents,
+            "tokenize_chinese_chars": self.tokenize_chinese_chars,
+            "clean_text": self.clean_text,
+        }
 
     @classmethod
     def from_file(cls, path: str | Path, **kwargs) -> "BertTokenizer":
@@ -110,8 +138,10 @@ class BertTokenizer:
             `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
 
         Raises:
-            InputError: There is no room for the special tokens, or the texts are not `[batch]`.
+            InputError: There is no room for the special tokens, the texts are not `[batch]`, or no pairs are taken.
         """
+        if text_pairs is not None:
+            self.check_pairs()
         limit = self.sequence_length if sequence_length is None else sequence_length
         specials = 2 if text_pairs is None else 3
         if limit < specials:
@@ -121,6 +151,12 @@ class BertTokenizer:
         if second is not None and not first.shape[:1].is_compatible_with(second.shape[:1]):
             raise InputError("text_pairs", f"{second.shape[0]} texts", f"{first.shape[0]}, as many as texts")
         return self._pack(first, second, limit - specials)
+
+    def check_pairs(self) -> None:
+        """Raises InputError if the model takes no second texts."""
+        if not self.takes_pairs:
+            expected = "one text per row: the model has one segment (type_vocab_size 1)"
+            raise InputError("text_pairs", "second texts", expected)
 
     def _pack(self, first: tf.RaggedTensor, second: tf.RaggedTensor | None, room: int) -> dict[str, tf.Tensor]:
         """Gathers each row's tokens from one list of all tokens: much faster than joining ragged tensors."""
@@ -146,7 +182,8 @@ class BertTokenizer:
         }
 
     def get_config(self) -> dict:
-        return {"vocabulary": self.vocabulary, "lowercase": self.lowercase, "sequence_length": self.sequence_length}
+        sizes = {"vocabulary": self.vocabulary, "sequence_length": self.sequence_length}
+        return sizes | self.normalization | {"takes_pairs": self.takes_pairs}
 
     @classmethod
     def from_config(cls, config: dict) -> "BertTokenizer":
@@ -172,4 +209,4 @@ def _column(values: tf.Tensor) -> tf.Tensor:
 def _blot_long_words(texts: tf.Tensor) -> tf.Tensor:
     """Replaces words of more than 100 characters by an unknown one."""
     texts = tf.strings.regex_replace(texts, _SEPARATOR, r" \1 ")
-    return tf.strings.regex_replace(texts, "[^ ]{101,}", "\x01")  # neither normalised text nor any piece has a \x01
+    return tf.strings.regex_replace(texts, "[^ ]{101,}", "\x01")  # neither normalised text nor any piece is a \x01

@@ -8,13 +8,13 @@ from tinybert_tf.files import write_text
 
 
 def read_vocabulary(path: str | Path) -> list[str]:
-    """Reads a `vocab.txt`; white space at the end of a line is dropped.
+    """Reads a `vocab.txt`; white space at the end of a line is dropped, as is a byte order mark.
 
     Raises:
         InputError: There is no such file, or it is not UTF-8.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError("vocabulary", f"{path} ({error.strerror})", "a vocab.txt") from None
     except UnicodeDecodeError as error:

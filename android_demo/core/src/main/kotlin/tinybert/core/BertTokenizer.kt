@@ -18,18 +18,24 @@ class ModelInput(val tokenIds: IntArray, val segmentIds: IntArray, val paddingMa
  * Turns a text, or a pair of them, into ids: the ones that `tinybert_tf.models.BertTokenizer` gives in Python.
  *
  * @param vocabulary the WordPieces, in the order of their ids.
- * @param lowercase lower-case and strip accents, as uncased models want.
+ * @param lowercase lower-case, as uncased models want.
  * @param sequenceLength most tokens in a row, special tokens included.
  * @param fixedLength pad every row to that length.
+ * @param stripAccents decompose characters and drop their accents.
+ * @param tokenizeChineseChars each ideograph is a word by itself.
+ * @param cleanText drop control, format and private characters.
  */
 class BertTokenizer(
     vocabulary: List<String>,
     lowercase: Boolean,
     private val sequenceLength: Int,
     private val fixedLength: Boolean = false,
+    stripAccents: Boolean = lowercase,
+    tokenizeChineseChars: Boolean = true,
+    cleanText: Boolean = true,
 ) {
-    private val normalizer = TextNormalizer(lowercase)
-    private val wordPiece = WordPiece(vocabulary)
+    private val normalizer = TextNormalizer(lowercase, stripAccents, cleanText)
+    private val wordPiece = WordPiece(vocabulary, tokenizeChineseChars)
 
     fun encode(text: String, textPair: String? = null): ModelInput {
         val first = pieces(text)

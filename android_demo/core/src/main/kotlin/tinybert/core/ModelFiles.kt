@@ -42,5 +42,13 @@ object ModelFiles {
 
 /** A model's settings and its WordPieces. */
 class ModelDescription(val info: ModelInfo, val vocabulary: List<String>) {
-    fun tokenizer() = BertTokenizer(vocabulary, info.lowercase, info.sequenceLength, info.fixedLength)
+    fun tokenizer() = BertTokenizer(
+        vocabulary,
+        info.lowercase,
+        info.sequenceLength,
+        info.fixedLength,
+        info.stripAccents,
+        info.tokenizeChineseChars,
+        info.cleanText,
+    )
 }

@@ -7,6 +7,7 @@ package tinybert.core
  * @property textPairs whether it reads two texts.
  * @property sequenceLength most tokens in a row.
  * @property fixedLength whether it takes exactly so many.
+ * @property stripAccents like [tokenizeChineseChars] and [cleanText], the tokenizer's; an older exporter left them out.
  * @property output name of the output: `probabilities`, `logits`, or `score` for a number.
  * @property metrics by name, in the exporter's order, as fractions; measured on [metricTexts] texts.
  */
@@ -26,6 +27,9 @@ class ModelInfo(
     val vocabularySize: Int,
     val metrics: Map<String, Double>,
     val metricTexts: Int,
+    val stripAccents: Boolean = lowercase,
+    val tokenizeChineseChars: Boolean = true,
+    val cleanText: Boolean = true,
 ) {
     val isRegression: Boolean get() = output == SCORE
 
@@ -61,6 +65,9 @@ class ModelInfo(
                 vocabularySize = fields.count("vocabulary_size").toInt(),
                 metrics = fields.numbers("metrics"),
                 metricTexts = fields.count("metric_texts").toInt(),
+                stripAccents = fields.boolean("strip_accents", fields.boolean("lowercase")),
+                tokenizeChineseChars = fields.boolean("tokenize_chinese_chars", true),
+                cleanText = fields.boolean("clean_text", true),
             )
             val problem = when {
                 info.output !in setOf(PROBABILITIES, LOGITS, SCORE) -> "an unknown output ${info.output}"
@@ -84,6 +91,8 @@ private class Fields(json: Any?) {
     fun string(name: String): String = fields[name] as? String ?: fail(name, "a text")
 
     fun boolean(name: String): Boolean = fields[name] as? Boolean ?: fail(name, "true or false")
+
+    fun boolean(name: String, default: Boolean): Boolean = if (name in fields) boolean(name) else default
 
     fun count(name: String): Long {
         val value = fields[name] as? Double ?: fail(name, "a number")

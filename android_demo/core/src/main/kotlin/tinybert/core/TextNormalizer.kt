@@ -3,10 +3,17 @@ package tinybert.core
 import java.text.Normalizer
 
 /**
- * BERT's normalisation, character by character, as `tinybert_tf/tokenizer/normalizer.py` has it: control, format and
- * private characters go, white space becomes a space; uncased also decomposes (NFD), drops accents and lower-cases.
+ * BERT's normalisation, character by character, as `tinybert_tf/tokenizer/normalizer.py` has it.
+ *
+ * @param lowercase lower-case.
+ * @param stripAccents decompose (NFD) and drop accents.
+ * @param cleanText drop control, format and private characters.
  */
-class TextNormalizer(private val lowercase: Boolean) {
+class TextNormalizer(
+    private val lowercase: Boolean,
+    private val stripAccents: Boolean = lowercase,
+    private val cleanText: Boolean = true,
+) {
 
     /** Returns the text as the vocabulary spells it; words are still whole. */
     fun normalize(text: String): String {
@@ -29,19 +36,23 @@ class TextNormalizer(private val lowercase: Boolean) {
         when {
             character == '\t'.code || character == '\n'.code || character == '\r'.code || type in SEPARATORS ->
                 result.append(' ')
-            type in DROPPED || character == REPLACEMENT -> Unit
-            !lowercase || type == Character.UNASSIGNED -> result.appendCodePoint(character)
-            else -> {
+            type == SURROGATE || cleanText && (type in DROPPED || character == REPLACEMENT) -> Unit
+            character in OTHER_SPACES -> result.append(' ')
+            type == Character.UNASSIGNED -> result.appendCodePoint(character)
+            stripAccents -> {
                 val parts = Normalizer.normalize(String(Character.toChars(character)), Normalizer.Form.NFD)
                 var at = 0
                 while (at < parts.length) {
                     val part = parts.codePointAt(at)
                     at += Character.charCount(part)
                     if (Character.getType(part).toByte() != Character.NON_SPACING_MARK) {
-                        result.appendCodePoint(Character.toLowerCase(part))
+                        result.appendCodePoint(if (lowercase) Character.toLowerCase(part) else part)
                     }
                 }
             }
+            lowercase && character == DOTTED_I -> result.append("i\u0307") // the one letter that becomes two
+            lowercase -> result.appendCodePoint(Character.toLowerCase(character))
+            else -> result.appendCodePoint(character)
         }
     }
 
@@ -50,10 +61,14 @@ class TextNormalizer(private val lowercase: Boolean) {
 
     private companion object {
         const val REPLACEMENT = 0xFFFD
+        const val DOTTED_I = 0x130
         val ASCII_PRINTABLE = 0x20..0x7E
         val UPPERCASE_LETTERS = 'A'.code..'Z'.code
         val SEPARATORS = setOf(Character.SPACE_SEPARATOR, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR)
+        // White space that cleaning drops, because these are control characters.
+        val OTHER_SPACES = setOf(0x0B, 0x0C, 0x85)
         // Half of a character (a lone surrogate) has no UTF-8: it goes, as what Python decodes it to does.
-        val DROPPED = setOf(Character.CONTROL, Character.FORMAT, Character.PRIVATE_USE, Character.SURROGATE)
+        const val SURROGATE = Character.SURROGATE
+        val DROPPED = setOf(Character.CONTROL, Character.FORMAT, Character.PRIVATE_USE)
     }
 }

@@ -3,10 +3,11 @@ package tinybert.core
 /**
  * Splits normalised text at white space, punctuation and ideographs, and each word into WordPieces, the longest first.
  *
- * @param vocabulary the WordPieces, in the order of their ids.
- * @throws ModelException a special token is missing, or a piece is there twice.
+ * @param vocabulary the WordPieces, in the order of their ids; the last of equal ones counts.
+ * @param splitsIdeographs each ideograph is a word by itself.
+ * @throws ModelException a special token is missing.
  */
-class WordPiece(vocabulary: List<String>) {
+class WordPiece(vocabulary: List<String>, private val splitsIdeographs: Boolean = true) {
     private val ids = HashMap<String, Int>(2 * vocabulary.size)
     private val continuations = HashMap<String, Int>(vocabulary.size)
     private val longest: Int
@@ -18,8 +19,7 @@ class WordPiece(vocabulary: List<String>) {
 
     init {
         vocabulary.forEachIndexed { id, piece ->
-            val twice = ids.put(piece, id) != null
-            if (twice) throw ModelException("the vocabulary has \"$piece\" twice")
+            ids[piece] = id
             if (piece.length > 2 && piece.startsWith("##")) continuations[piece.substring(2)] = id
         }
         longest = vocabulary.maxOfOrNull { it.length } ?: 0
@@ -39,7 +39,7 @@ class WordPiece(vocabulary: List<String>) {
         while (at < text.length) {
             val character = text.codePointAt(at)
             val next = at + Character.charCount(character)
-            if (character == ' '.code || standsAlone(character)) {
+            if (character == ' '.code || standsAlone(character, splitsIdeographs)) {
                 addWord(text, wordStart, at, found)
                 if (character != ' '.code) addWord(text, at, next, found)
                 wordStart = next
@@ -81,14 +81,14 @@ class WordPiece(vocabulary: List<String>) {
     private companion object {
         const val MAX_CHARACTERS = 100
 
-        /** Whether a character is a word by itself: punctuation or an ideograph. */
-        fun standsAlone(character: Int): Boolean {
+        /** Whether a character is a word by itself: punctuation, or an ideograph if these are split. */
+        fun standsAlone(character: Int, splitsIdeographs: Boolean): Boolean {
             if (character < 0x80) return character in 0x21..0x7E && !Character.isLetterOrDigit(character)
             return when (Character.getType(character).toByte()) {
                 Character.CONNECTOR_PUNCTUATION, Character.DASH_PUNCTUATION, Character.START_PUNCTUATION,
                 Character.END_PUNCTUATION, Character.INITIAL_QUOTE_PUNCTUATION, Character.FINAL_QUOTE_PUNCTUATION,
                 Character.OTHER_PUNCTUATION -> true
-                else -> isIdeograph(character)
+                else -> splitsIdeographs && isIdeograph(character)
             }
         }
 

@@ -22,7 +22,10 @@ class GoldenTest {
         assertEquals(true, cases.size > 100)
         for (case in cases) {
             val length = (case.getValue("sequence_length") as Double).toInt()
-            val tokenizer = BertTokenizer(vocabulary, case.getValue("lowercase") as Boolean, length)
+            val names = listOf("lowercase", "strip_accents", "tokenize_chinese_chars", "clean_text")
+            val (lowercase, stripAccents, tokenizeChineseChars, cleanText) = names.map { case.getValue(it) as Boolean }
+            val tokenizer =
+                BertTokenizer(vocabulary, lowercase, length, false, stripAccents, tokenizeChineseChars, cleanText)
             val input = tokenizer.encode(case.getValue("text") as String, case["text_pair"] as String?)
             assertArrayEquals("$case", ints(case, "token_ids"), input.tokenIds)
             assertArrayEquals("$case", ints(case, "segment_ids"), input.segmentIds)

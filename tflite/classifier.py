@@ -36,8 +36,10 @@ class TextClassifier:
         model = Path(model).expanduser()
         vocabulary, self.info = read_files(model)
         self.labels = self.info["labels"]
+        later = ("strip_accents", "tokenize_chinese_chars", "clean_text")  # files of an older exporter lack them
+        rules = {name: self.info[name] for name in ("lowercase", *later) if name in self.info}
         self._tokenizer = bert_tokenizer(
-            vocabulary, self.info["lowercase"], self.info["sequence_length"], self.info["fixed_length"]
+            vocabulary, sequence_length=self.info["sequence_length"], fixed=self.info["fixed_length"], **rules
         )
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -60,7 +62,7 @@ class TextClassifier:
             `{"label": …, "probabilities": {label: …}}`; `{"score": …}` for regression.
 
         Raises:
-            InputError: There are not as many second texts as texts.
+            InputError: There are not as many second texts as texts, or the model takes no pairs.
         """
         if isinstance(texts, str):
             return answer(self.labels, self.predict([texts], None if text_pairs is None else [text_pairs])[0])
@@ -68,6 +70,8 @@ class TextClassifier:
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
         """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; takes what a call takes."""
+        if text_pairs is not None and not self.info.get("takes_pairs", True):
+            raise InputError("text_pairs", "second texts", "one text per row: the model has one segment")
         if text_pairs is not None and len(text_pairs) != len(texts):
             raise InputError("text_pairs", f"{len(text_pairs)} texts", f"{len(texts)}, as many as texts")
         rows = list(texts) if text_pairs is None else list(zip(texts, text_pairs))

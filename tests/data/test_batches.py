@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import WORDS
 from tinybert_tf.data.batches import POOL_BATCHES, LengthBuckets, TokenizedExamples
 from tinybert_tf.data.examples import Examples
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertTokenizer
 
 PLAIN = [word for word in WORDS if len(word) > 1]
 
@@ -170,3 +172,10 @@ def test_no_examples_make_no_rows(tokenizer):
     for pairs in (None, []):
         tokens = TokenizedExamples(Examples([], pairs), tokenizer, 8)
         assert len(tokens) == tokens.num_truncated == 0
+
+
+def test_pairs_are_refused_for_a_model_of_one_segment(tokenizer):
+    one_segment = BertTokenizer(tokenizer.vocabulary, takes_pairs=False)
+    assert len(TokenizedExamples(make_examples(3), one_segment, 16)) == 3
+    with pytest.raises(InputError, match=r"^text_pairs: got second texts; expected one text per row"):
+        TokenizedExamples(make_examples(3, True), one_segment, 16)

@@ -140,3 +140,9 @@ def test_held_out_sequences_come_from_held_out_documents(corpus, tokenizer, text
 def test_the_data_set_is_the_stream(text):
     for ours, (theirs, _) in zip(text.dataset().take(3).as_numpy_iterator(), take(text, 3)):
         assert all((ours[name] == theirs[name]).all() for name in theirs)
+
+
+def test_there_are_no_pairs_for_a_model_of_one_segment(corpus):
+    text = PackedText(corpus, BertTokenizer(VOCABULARY, takes_pairs=False), 8, 64, seed=3)
+    for batch, _ in take(text, 10):
+        assert not batch["segment_ids"].any() and (batch["token_ids"][:, 1:-1] >= FIRST_WORD).all()

@@ -69,6 +69,10 @@ def test_another_vocabulary(make_encoder):
     student.tokenizer = BertTokenizer(PIECES, lowercase=False, sequence_length=16)
     with pytest.raises(InputError, match=r"^student: got lowercase=False; expected True, as the teacher"):
         TinyBertDistiller(teacher, student)
+    for name in ("strip_accents", "tokenize_chinese_chars"):
+        student.tokenizer = BertTokenizer(PIECES, sequence_length=16, **{name: False})
+        with pytest.raises(InputError, match=rf"^student: got {name}=False; expected True, as the teacher"):
+            TinyBertDistiller(teacher, student)
 
 
 def test_predictions_need_classifiers_with_the_same_labels(make_encoder, make_classifier):

@@ -32,7 +32,8 @@ def export(tmp_path, converted):
             "labels": classifier.labels,
             "sequence_length": sequence_length,
             "fixed_length": fixed,
-            "lowercase": classifier.tokenizer.lowercase,
+            **classifier.tokenizer.normalization,
+            "takes_pairs": classifier.tokenizer.takes_pairs,
             "signature": "serving_default",
             "output": output_name(classifier),
         }

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import PIECES
 from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertTokenizer
 from tinybert_tf.tflite import TextClassifier, archive, classify
 
 TEXTS = ["a fine film", "dull", "", "The story is played, and it is a FINE one! good good good good good good good"]
@@ -31,6 +33,26 @@ def test_pairs_cut_the_longer_text(make_classifier, export):
     pairs = TEXTS[::-1]
     found = TextClassifier(export(classifier, sequence_length=9)).predict(TEXTS, pairs)
     np.testing.assert_allclose(found, keras_answers(classifier, TEXTS, pairs, sequence_length=9), atol=1e-5)
+
+
+def test_the_tokenizers_rules_travel_with_the_file(make_classifier, export):
+    vocabulary = [*PIECES[:24], "é", "中", "##文", "ü", "##n\u0308", "##\x07"]
+    rules = {"strip_accents": False, "tokenize_chinese_chars": False, "clean_text": False, "takes_pairs": False}
+    classifier = make_classifier(tokenizer=BertTokenizer(vocabulary, sequence_length=16, **rules), num_segments=1)
+    file = export(classifier)
+    texts = ["É 中文 film", "中 ün\u0308 e\x07", "a\x07 film"]
+    np.testing.assert_allclose(TextClassifier(file).predict(texts), keras_answers(classifier, texts), atol=1e-5)
+    with pytest.raises(InputError, match=r"text_pairs: got second texts; expected one text per row"):
+        TextClassifier(file)("a", "b")
+
+
+def test_a_file_of_an_older_exporter_still_works(make_classifier, converted, tmp_path):
+    classifier, settings = make_classifier(), {"labels": ["negative", "positive"], "sequence_length": 16}
+    settings |= {"fixed_length": False, "lowercase": True, "signature": "serving_default", "output": "probabilities"}
+    model = converted(classifier, "float32", 16, False)
+    file = tmp_path / "older.tflite"
+    file.write_bytes(archive.append_files(model, classifier.tokenizer.vocabulary, classifier.labels, settings))
+    np.testing.assert_allclose(TextClassifier(file).predict(TEXTS), keras_answers(classifier, TEXTS), atol=1e-5)
 
 
 def test_one_text_and_several(make_classifier, export):

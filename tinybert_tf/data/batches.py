@@ -105,10 +105,15 @@ class TokenizedExamples:
     Attributes:
         lengths: Number of tokens in each row, `[examples]`.
         num_truncated: Number of rows that were cut.
+
+    Raises:
+        InputError: There are pairs, and the model takes none.
     """
 
     def __init__(self, examples: Examples, tokenizer: BertTokenizer, sequence_length: int):
         self.tokenizer = tokenizer
+        if examples.text_pairs is not None:
+            tokenizer.check_pairs()
         columns = [examples.texts] + ([examples.text_pairs] if examples.text_pairs is not None else [])
         read = [_tokenize(texts, tokenizer) for texts in columns]
         self._values = [values for values, _ in read]

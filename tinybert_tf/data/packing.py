@@ -31,9 +31,10 @@ class PackedText:
 
     The corpus is read in windows of 4 MiB. The documents of a window are shuffled, tokenized, joined and cut into
     sequences, `[CLS] text [SEP]` or, for half of them, `[CLS] text [SEP] text that follows [SEP]`, and the sequences
-    are shuffled too. A tenth of the batches are short (a quarter or a half of the length). All sequences of a batch
-    have one length, so nothing is ever padded. The last batch of a window is filled up with sequences of the same
-    window. The batch at a `Position` depends on corpus, tokenizer, sizes and seed alone.
+    are shuffled too; there are no pairs if the tokenizer takes none. A tenth of the batches are short (a quarter or a
+    half of the length). All sequences of a batch have one length, so nothing is ever padded. The last batch of a window
+    is filled up with sequences of the same window. The batch at a `Position` depends on corpus, tokenizer, sizes and
+    seed alone.
 
     Args:
         corpus: The documents.
@@ -124,7 +125,7 @@ class _Packed:
         limit = -(-len(tokens) // (batch_size * max(1, (shorts or [sequence_length])[0] - 3)))
         short = (rng.random(limit) < short_share) & bool(shorts)
         self.lengths = np.where(short, rng.choice(shorts or [sequence_length], limit), sequence_length)
-        pairs = rng.random((limit, batch_size)) < PAIR_SHARE
+        pairs = rng.random((limit, batch_size)) < (PAIR_SHARE if tokenizer.takes_pairs else 0.0)
         room = np.maximum(self.lengths[:, None] - _SPECIAL - pairs, 1)
         self.num_batches = int(np.searchsorted(np.cumsum(room.sum(axis=1)), len(tokens)) + 1)
         self.lengths, pairs, room = (

@@ -52,10 +52,10 @@ def check_models(teacher, student, matches: list[Match]) -> None:
     tokenizers = student.tokenizer, teacher.tokenizer
     if None not in tokenizers and tokenizers[0].vocabulary != tokenizers[1].vocabulary:
         raise InputError("student", "another vocabulary of the same size", "the teacher's vocabulary")
-    if None not in tokenizers and tokenizers[0].lowercase != tokenizers[1].lowercase:
-        raise InputError(
-            "student", f"lowercase={tokenizers[0].lowercase}", f"{tokenizers[1].lowercase}, as the teacher"
-        )
+    if None not in tokenizers:
+        for (name, value), expected in zip(tokenizers[0].normalization.items(), tokenizers[1].normalization.values()):
+            if value != expected:
+                raise InputError("student", f"{name}={value}", f"{expected}, as the teacher")
     if not any(match.loss.feature is LOGITS for match in matches):
         return
     for name, model in (("teacher", teacher), ("student", student)):

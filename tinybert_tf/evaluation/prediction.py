@@ -89,6 +89,6 @@ def cached_logits(
 def _logits_file(model: BertClassifier, examples: Examples, sequence_length: int) -> Path:
     tokenizer = model.tokenizer
     vocabulary = hashlib.sha256("\n".join(tokenizer.vocabulary).encode()).hexdigest()
-    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {vocabulary} {tokenizer.lowercase}"
+    key = f"{digest_of(model)} {model.config} {model.encoder.dtype_policy.name} {vocabulary} {tokenizer.normalization}"
     key += f" {examples.fingerprint()} {sequence_length}"
     return assets.home() / "logits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"

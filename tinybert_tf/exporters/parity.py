@@ -69,5 +69,5 @@ def examples_for(task: Task | None, student: BertClassifier) -> Examples:
         examples = task.split(task.report_split)
         return examples.take(np.arange(min(len(examples), _MOST_TEXTS)))
     rng = np.random.default_rng(0)
-    words = [piece for piece in student.tokenizer.vocabulary if piece[0] not in "[#"]
+    words = [piece for piece in student.tokenizer.vocabulary if piece and piece[0] not in "[#"]
     return Examples([" ".join(rng.choice(words, size=1 + i % 100)) for i in range(500)])

@@ -51,10 +51,11 @@ class Shape(NamedTuple):
 
 
 def shape_of(name: str, tokenizer: BertTokenizer) -> Shape | None:
-    """Returns the shape of this name, with the vocabulary size of the tokenizer; None if the name is a model's."""
+    """Returns the shape of this name, for the tokenizer's vocabulary and segments; None if the name is a model's."""
     if not is_shape(name):
         return None
-    return Shape(dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary)), tokenizer)
+    config = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary))
+    return Shape(config if tokenizer.takes_pairs else dataclasses.replace(config, num_segments=1), tokenizer)
 
 
 def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **options) -> BertEncoder:

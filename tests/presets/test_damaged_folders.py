@@ -37,6 +37,26 @@ DAMAGES = {
         lambda f: change_json(f / "config.json", is_decoder=True),
         r"config.json with is_decoder True; expected False",
     ),
+    "cross attention": (
+        lambda f: change_json(f / "config.json", add_cross_attention=True),
+        r"config.json with add_cross_attention True; expected False",
+    ),
+    "pruned heads": (
+        lambda f: change_json(f / "config.json", pruned_heads={"0": [1]}),
+        r"config.json with pruned_heads \{'0': \[1\]\}; expected \{\}",
+    ),
+    "quantized": (
+        lambda f: change_json(f / "config.json", quantization_config={"load_in_8bit": True}),
+        r"config.json with quantization_config .*; expected no such setting",
+    ),
+    "own code": (
+        lambda f: change_json(f / "config.json", auto_map={"AutoModel": "modeling.Model"}),
+        r"config.json with auto_map .*; expected no such setting",
+    ),
+    "narrow embeddings": (
+        lambda f: change_json(f / "config.json", embedding_size=6),
+        r"config.json with embedding_size 6; expected 12",
+    ),
     "no size": (
         lambda f: change_json(f / "config.json", hidden_size=...),
         r"config.json with no hidden_size; expected a whole number above 0",
@@ -110,10 +130,6 @@ DAMAGES = {
         lambda f: (f / "vocab.txt").write_text("\n".join([*PIECES, "more"])),
         r"a vocabulary of 31 pieces in .*model; expected 30, the vocab_size of its config.json",
     ),
-    "vocabulary too short": (
-        lambda f: (f / "vocab.txt").write_text("\n".join(PIECES[:-1])),
-        r"a vocabulary of 29 pieces in .*model; expected 30, the vocab_size of its config.json",
-    ),
     "embedding rows": (
         lambda f: change_weights(f, lambda t: t | {"embeddings.word_embeddings.weight": np.ones((29, 12), "float32")}),
         r"with embeddings.word_embeddings.weight of shape \(29, 12\); expected \(30, 12\), as config.json says",
@@ -147,6 +163,10 @@ CLASSIFIER_DAMAGES = {
     "the same label twice": (
         lambda f: change_json(f / "config.json", id2label={"0": "bad", "1": "good", "2": "bad"}),
         r"config.json with id2label \{.*\}; expected 3 labels from 0, each once",
+    ),
+    "several numbers": (
+        lambda f: change_json(f / "config.json", problem_type="regression"),
+        r"config.json with problem_type 'regression' and 3 labels; expected a classifier",
     ),
     "no head": (
         lambda f: change_weights(f, renamed(("classifier", "other"))),

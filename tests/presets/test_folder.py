@@ -173,6 +173,8 @@ def test_regression(make_classifier, tmp_path):
 def test_several_labels_a_text_are_refused(classifier_folder):
     """Softmax over labels that do not exclude each other would be silently wrong."""
     change_json(classifier_folder / "config.json", problem_type="multi_label_classification")
-    with pytest.raises(InputError, match=r"problem_type 'multi_label_classification'; expected .* one label"):
+    with pytest.raises(
+        InputError, match=r"problem_type 'multi_label_classification' and 3 labels; expected .* one lab"
+    ):
         BertClassifier.from_preset(classifier_folder)
     assert BertClassifier.from_preset(classifier_folder, labels=["a", "b"]).labels == ["a", "b"]

@@ -16,16 +16,19 @@ class Vocabulary:
     Args:
         file: File that they were read from.
         pieces: The WordPieces; special tokens have BERT's names.
-        size: Number of rows in the folder's own tables.
-        lowercase: Whether text is lower-cased if `tokenizer_config.json` does not say so.
+        stored: The lines of the file, which are the first rows of the folder's own tables.
+        size: Number of rows in the folder's own tables; by default, as many as lines.
         rows: Row of each piece in the folder's own tables, `[pieces]`; None if the order is BERT's.
     """
 
     file: Path
     pieces: list[str]
-    size: int
-    lowercase: bool = True
+    stored: list[str]
+    size: int = 0
     rows: np.ndarray | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "size", self.size or len(self.stored))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,3 +46,8 @@ class FolderContent:
     config: dict
     vocabulary: list[str]
     tokenizer_config: dict
+
+
+def text_of(token):
+    """Returns the text of a special token; transformers may store its options with it."""
+    return token.get("content") if isinstance(token, dict) else token

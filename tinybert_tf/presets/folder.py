@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError, naming
@@ -26,6 +27,7 @@ from tinybert_tf.presets.families.bert import Bert
 from tinybert_tf.presets.model_card import model_card
 from tinybert_tf.presets.pretrained import Pretrained, tensors_of
 from tinybert_tf.presets.tensors import SHARD_INDEX_FILE, Tensors, write_tensors
+from tinybert_tf.presets.tokenizer_files import ADDED_TOKENS_FILE, SPECIAL_TOKENS_FILE, tokenizer_settings
 from tinybert_tf.tokenizer import BertTokenizer
 from tinybert_tf.tokenizer.vocabulary import write_vocabulary
 
@@ -33,7 +35,7 @@ CARD_FILE = "README.md"
 CLASSIFIER = "BertForSequenceClassification"
 
 # Files that a reader would prefer to ours, or read too; they are removed from a folder that we overwrite.
-_OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE)
+_OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE, SPECIAL_TOKENS_FILE, ADDED_TOKENS_FILE)
 
 
 class FolderPretrained(Pretrained):
@@ -61,27 +63,35 @@ class FolderPretrained(Pretrained):
 
     @functools.cached_property
     def config(self) -> EncoderConfig:
-        config = self._family.encoder_config(self._content, self._file)
-        if self._vocabulary.size != config.vocabulary_size:
-            got = f"a vocabulary of {self._vocabulary.size} pieces in {self.folder}"
-            raise InputError("preset", got, f"{config.vocabulary_size}, the vocab_size of its config.json")
-        return dataclasses.replace(config, vocabulary_size=len(self._vocabulary.pieces))
+        return dataclasses.replace(self._stored_config, vocabulary_size=len(self._vocabulary.pieces))
+
+    @functools.cached_property
+    def _stored_config(self) -> EncoderConfig:
+        """The shape of the stored model, which may have more rows than pieces."""
+        return self._family.encoder_config(self._content, self._file)
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:
         with naming("preset", instead_of="vocabulary"):
-            return self._family.vocabulary(self.folder)
+            vocabulary = self._family.vocabulary(self.folder)
+        lines, rows = len(vocabulary.stored), self._stored_config.vocabulary_size
+        if lines > rows:
+            got = f"a vocabulary of {lines} pieces in {self.folder}"
+            raise InputError("preset", got, f"{rows}, the vocab_size of its config.json")
+        if lines < rows:
+            logging.info("%s: the %d rows behind the last of %d pieces are left out.", self.folder, rows - lines, lines)
+        return dataclasses.replace(vocabulary, size=rows)
 
     @functools.cached_property
     def tokenizer(self) -> BertTokenizer:
-        file, settings = self.folder / TOKENIZER_CONFIG_FILE, {}
-        if file.is_file():
-            settings = read_json(file)
-        length, limit = self.config.max_sequence_length, settings.get("model_max_length")
-        length = min(limit, length) if isinstance(limit, int) and limit > 2 else length
-        lowercase = settings.get("do_lower_case", self._vocabulary.lowercase)
+        file = self.folder / TOKENIZER_CONFIG_FILE
+        special_tokens = self._family.special_tokens(read_json(file) if file.is_file() else {})
+        settings = tokenizer_settings(self.folder, self._vocabulary, special_tokens, self._content)
+        length = self.config.max_sequence_length
+        settings["sequence_length"] = min(settings.get("sequence_length", length), length)
+        takes_pairs = self.config.num_segments != 1
         try:
-            return BertTokenizer(self._vocabulary.pieces, lowercase=lowercase, sequence_length=length)
+            return BertTokenizer(self._vocabulary.pieces, takes_pairs=takes_pairs, **settings)
         except InputError as error:
             raise InputError("preset", f"{self._vocabulary.file} with {error.got}", error.expected) from None
 
@@ -108,9 +118,11 @@ class FolderPretrained(Pretrained):
             raise InputError("preset", got, f"a {CLASSIFIER}, or labels for a new head on an encoder")
         if not self.has("pooler.dense"):
             raise InputError("preset", f"weights in {self.folder} without pooler.dense.weight", "a classifier's pooler")
-        if self._content.get("problem_type") == "multi_label_classification":
-            got = f"{self._file} with problem_type 'multi_label_classification'"
-            raise InputError("preset", got, "a classifier that gives each text one label")
+        kind = self._content.get("problem_type")
+        kinds = ("regression",) if shape[0] == 1 else ("single_label_classification",)
+        if kind is not None and kind not in kinds:
+            got = f"{self._file} with problem_type {kind!r} and {shape[0]} labels"
+            raise InputError("preset", got, "a classifier that gives each text one label, or one number")
         return self._label_names(shape[0])
 
     def _label_names(self, count: int) -> list[str]:
@@ -130,6 +142,9 @@ class FolderPretrained(Pretrained):
 
     def read(self, prefix: str, parameter: tuple[str, str, bool], shape: Sequence[int]) -> np.ndarray:
         theirs, _, transposed = parameter
+        if prefix == "cls.predictions" and self._content.get("tie_word_embeddings") is False:
+            got = f"{self._file} with tie_word_embeddings False"
+            raise InputError("preset", got, "a masked LM whose output is the token table (True)")
         name, shape = f"{prefix}.{theirs}", tuple(shape)
         stored = self._find(name)
         if stored is None:
@@ -187,6 +202,9 @@ def _tokenizer_config(tokenizer: BertTokenizer) -> dict:
     return {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": tokenizer.lowercase,
+        "strip_accents": None if tokenizer.strip_accents == tokenizer.lowercase else tokenizer.strip_accents,
+        "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
+        **({} if tokenizer.clean_text else {"clean_text": False}),
         "model_max_length": tokenizer.sequence_length,
         "unk_token": "[UNK]",
         "sep_token": "[SEP]",

@@ -8,10 +8,12 @@ import numpy as np
 
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import read_json
-from tinybert_tf.presets.content import TOKENIZER_FILE, VOCABULARY_FILE, FolderContent, Vocabulary
+from tinybert_tf.presets.content import FolderContent, Vocabulary
 from tinybert_tf.presets.tensors import Tensors
-from tinybert_tf.tokenizer.vocabulary import read_vocabulary
+from tinybert_tf.presets.vocabulary import stored_pieces
+
+# Tensors with a row for each piece, and maybe more rows behind the last one.
+_PER_PIECE = ("embeddings.word_embeddings.weight", "cls.predictions.bias")
 
 
 class Bert:
@@ -23,6 +25,7 @@ class Bert:
         sizes: Name in `config.json` of each size in `EncoderConfig`, and its default; None if it must be there.
         rates: The same for numbers from 0 to below 1.
         required: Values that a `config.json` must have, if it has these keys; others make other models of these names.
+        same: Keys that must have the value of another key, if they are there.
     """
 
     model_type = "bert"
@@ -44,7 +47,15 @@ class Bert:
         "layer_norm_epsilon": ("layer_norm_eps", 1e-12),
         "dropout": ("hidden_dropout_prob", 0.1),
     }
-    required: ClassVar[dict[str, Any]] = {"position_embedding_type": "absolute", "is_decoder": False}
+    required: ClassVar[dict[str, Any]] = {
+        "position_embedding_type": "absolute",
+        "is_decoder": False,
+        "add_cross_attention": False,
+        "pruned_heads": {},
+        "quantization_config": None,
+        "auto_map": None,
+    }
+    same: ClassVar[dict[str, str]] = {"embedding_size": "hidden_size"}
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
         """Returns the shape that a `config.json` describes.
@@ -56,9 +67,11 @@ class Bert:
         Raises:
             InputError: It describes another kind of model, or lacks a size.
         """
-        for name, expected in self.required.items():
-            if content.get(name, expected) != expected:
-                raise InputError("preset", f"{file} with {name} {content[name]!r}", repr(expected))
+        required = self.required | {name: content.get(other) for name, other in self.same.items()}
+        for name, expected in required.items():
+            if content.get(name) not in (None, expected):
+                got = f"{file} with {name} {content[name]!r}"
+                raise InputError("preset", got, "no such setting" if expected is None else repr(expected))
         sizes, rates = {}, {}
         for ours, (theirs, default) in self.sizes.items():
             sizes[ours] = content.get(theirs, default)
@@ -80,20 +93,12 @@ class Bert:
         Raises:
             InputError: There is neither, or it is not a WordPiece vocabulary.
         """
-        if (folder / VOCABULARY_FILE).is_file():
-            pieces = read_vocabulary(folder / VOCABULARY_FILE)
-            return Vocabulary(folder / VOCABULARY_FILE, pieces, len(pieces))
-        file = folder / TOKENIZER_FILE
-        if not file.is_file():
-            raise InputError("preset", f"{folder} without {VOCABULARY_FILE}", "a WordPiece vocabulary")
-        content = read_json(file)
-        model, normalizer = content.get("model") or {}, content.get("normalizer") or {}
-        ids = model.get("vocab")
-        whole = isinstance(ids, dict) and sorted(ids.values()) == list(range(len(ids)))
-        if model.get("type") != "WordPiece" or not whole:
-            got = f"{file} with a {model.get('type')} model"
-            raise InputError("preset", got, "a WordPiece vocabulary without gaps")
-        return Vocabulary(file, sorted(ids, key=ids.get), len(ids), bool(normalizer.get("lowercase", True)))
+        file, pieces = stored_pieces(folder)
+        return Vocabulary(file, pieces, pieces)
+
+    def special_tokens(self, settings: dict) -> dict[str, str]:
+        """Returns the names of special tokens by their keys in `tokenizer_config.json`, whose content this is."""
+        return {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 
     def stored_names(self, name: str) -> Iterator[str]:
         """Yields the names under which a tensor may be stored; `name` is BERT's, without the prefix `bert.`."""
@@ -113,6 +118,9 @@ class Bert:
         Raises:
             InputError: The tensor does not have this shape, or does not hold floats.
         """
+        if name in _PER_PIECE:
+            table = tensors.read(stored, (vocabulary.size, *shape[1:]))
+            return table[: shape[0]] if vocabulary.rows is None else table[vocabulary.rows]
         return tensors.read(stored, shape)
 
     def content(self, content: FolderContent, config: EncoderConfig) -> FolderContent:

@@ -14,10 +14,10 @@ import numpy as np
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import read_json
-from tinybert_tf.presets.content import TOKENIZER_CONFIG_FILE, VOCABULARY_FILE, FolderContent, Vocabulary
+from tinybert_tf.presets.content import TOKENIZER_CONFIG_FILE, FolderContent, Vocabulary, text_of
 from tinybert_tf.presets.families.bert import Bert
 from tinybert_tf.presets.tensors import Tensors
-from tinybert_tf.tokenizer.vocabulary import read_vocabulary
+from tinybert_tf.presets.vocabulary import stored_pieces
 
 # Positions are counted from the row behind the padding's.
 FIRST_POSITION = 2
@@ -60,17 +60,18 @@ class Mpnet(Bert):
         )
 
     def vocabulary(self, folder: Path) -> Vocabulary:
-        """Reads `vocab.txt`, and the names of the special tokens from `tokenizer_config.json` if it exists.
+        """Reads the pieces, and the names of the special tokens from `tokenizer_config.json` if it exists.
 
         Raises:
             InputError: A special token is missing, or the rest is not a BERT's WordPiece vocabulary.
         """
-        file, settings = folder / VOCABULARY_FILE, {}
-        theirs = read_vocabulary(file)
+        file, theirs = stored_pieces(folder)
+        settings = {}
         if (folder / TOKENIZER_CONFIG_FILE).is_file():
             settings = read_json(folder / TOKENIZER_CONFIG_FILE)
         places = {piece: place for place, piece in enumerate(theirs)}
-        named = {ours: _text(settings.get(key, default)) for ours, (key, default) in _SPECIALS.items()}
+        special = self.special_tokens(settings)
+        named = {ours: special[key] for ours, (key, _) in _SPECIALS.items()}
         own = {name for name in named.values() if name not in named} | {"<unk>"}
         pieces = [piece for piece in theirs if piece not in own]
         missing = [piece for piece in _SPECIALS if piece not in places or named[piece] not in places]
@@ -78,18 +79,19 @@ class Mpnet(Bert):
             got = f"{file} without a place for {', '.join(missing)}" if missing else f"{file} with a piece twice"
             raise InputError("preset", got, "BERT's WordPieces and MPNet's special tokens")
         rows = np.array([places[named.get(piece, piece)] for piece in pieces])
-        return Vocabulary(file, pieces, len(theirs), rows=rows)
+        return Vocabulary(file, pieces, theirs, rows=rows)
+
+    def special_tokens(self, settings: dict) -> dict[str, str]:
+        return {key: text_of(settings.get(key)) or default for key, default in _SPECIALS.values()}
 
     def stored_names(self, name: str) -> Iterator[str]:
         yield from super().stored_names(_renamed(name, _NAMES))
         yield _renamed(name, _HEAD_NAMES)
 
     def read(self, tensors: Tensors, stored: str, name: str, shape: tuple, vocabulary: Vocabulary) -> np.ndarray:
-        if name == _TOKENS:
-            return tensors.read(stored, (vocabulary.size, shape[1]))[vocabulary.rows]
         if name == _POSITIONS:
             return tensors.read(stored, (shape[0] + FIRST_POSITION, shape[1]))[FIRST_POSITION:]
-        return tensors.read(stored, shape)
+        return super().read(tensors, stored, name, shape, vocabulary)
 
     def content(self, content: FolderContent, config: EncoderConfig) -> FolderContent:
         names = dict(_SPECIALS.values()) | {"bos_token": "<s>", "eos_token": "</s>"}
@@ -112,11 +114,6 @@ class Mpnet(Bert):
             "pad_token_id": 1,
             "eos_token_id": 2,
         }
-
-
-def _text(token: str | dict) -> str:
-    """Returns the text of a special token; transformers' slow tokenizers store its options with it."""
-    return token["content"] if isinstance(token, dict) else token
 
 
 def _renamed(name: str, names: dict[str, str]) -> str:

@@ -93,13 +93,15 @@ def encode(core, vocabulary):
     """A function that returns the rows of Kotlin's tokenizer and of Python's, each (ids, segments)."""
     import jpype
 
-    def both(texts, pairs=None, lowercase=True, length=64):
-        kotlin = core("BertTokenizer")(jpype.java.util.Arrays.asList(vocabulary), lowercase, length, False)
+    def both(texts, pairs=None, lowercase=True, length=64, **rules):
+        python = BertTokenizer(vocabulary, lowercase, length, **rules)
+        settings = [lowercase, length, False, *list(python.normalization.values())[1:]]
+        kotlin = core("BertTokenizer")(jpype.java.util.Arrays.asList(vocabulary), *settings)
         rows = []
         for text, pair in zip(texts, pairs or [None] * len(texts)):
             row = kotlin.encode(text, pair)
             rows.append((np.array(row.getTokenIds()).tolist(), np.array(row.getSegmentIds()).tolist()))
-        python, expected = BertTokenizer(vocabulary, lowercase, length), []
+        expected = []
         for start in range(0, len(texts), 2048):
             batch = python(texts[start : start + 2048], pairs and pairs[start : start + 2048])
             ids, segments, sizes = (batch[name].numpy() for name in ("token_ids", "segment_ids", "padding_mask"))
@@ -122,13 +124,22 @@ def test_real_pairs(encode, texts_of):
     assert rows == expected and sum(len(ids) == 48 for ids, _ in rows) > 1000
 
 
-def test_hostile_strings(encode, texts_of):
+@pytest.mark.parametrize(
+    ("count", "rules"),
+    [
+        (20_000, {}),
+        (4_000, {"strip_accents": False, "tokenize_chinese_chars": False}),
+        (4_000, {"lowercase": False, "tokenize_chinese_chars": False, "clean_text": False}),
+    ],
+    ids=str,
+)
+def test_hostile_strings(encode, texts_of, count, rules):
     """No text differs, except by characters that this Java and this Python know from different versions of Unicode."""
     import jpype
 
     java = jpype.JClass("java.lang.Character")
-    texts = list(texts_of.random_texts(20_000))
-    rows, expected = encode(texts)
+    texts = list(texts_of.random_texts(count))
+    rows, expected = encode(texts, **rules)
     different = [text for text, row, other in zip(texts, rows, expected) if row != other]
     same_unicode = [
         text

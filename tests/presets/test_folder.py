@@ -1,4 +1,5 @@
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -110,6 +111,16 @@ def test_defaults_of_a_short_config(encoder, folder):
     change_json(folder / "config.json", **dict.fromkeys(gone, ...))
     config = BertEncoder.from_preset(folder).config
     assert (config.activation, config.dropout, config.layer_norm_epsilon) == ("gelu", 0.1, 1e-12)
+
+
+def test_another_dropout_of_attention_is_told(folder, caplog):
+    with caplog.at_level(logging.INFO, "absl"):
+        BertEncoder.from_preset(folder, load_weights=False)
+        assert not caplog.messages
+        change_json(folder / "config.json", attention_probs_dropout_prob=0.3)
+        assert BertEncoder.from_preset(folder, load_weights=False).config.dropout == 0.1
+    (line,) = caplog.messages
+    assert "attention_probs_dropout_prob 0.3 is not used; attention has the dropout of hidden states, 0.1" in line
 
 
 def test_tokenizer_settings(folder):

@@ -68,7 +68,12 @@ class FolderPretrained(Pretrained):
     @functools.cached_property
     def _stored_config(self) -> EncoderConfig:
         """The shape of the stored model, which may have more rows than pieces."""
-        return self._family.encoder_config(self._content, self._file)
+        config = self._family.encoder_config(self._content, self._file)
+        rate = self._content.get("attention_probs_dropout_prob", config.dropout)
+        if rate != config.dropout:
+            got = f"attention_probs_dropout_prob {rate} is not used"
+            logging.info("%s: %s; attention has the dropout of hidden states, %s.", self._file, got, config.dropout)
+        return config
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:

@@ -1,11 +1,15 @@
 """Augmentation: which words change, to what, and how variants are drawn."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
 from tests.conftest import PIECES
-from tinybert_tf.augmentation.augmenter import Augmenter, Place, make_pair_variants, make_variants
+from tinybert_tf.augmentation.augmenter import Augmenter, Place, make_pair_variants, make_variants, read_stop_words
 from tinybert_tf.augmentation.word_vectors import WordVectors
+from tinybert_tf.augmentation.words import as_piece, script_of
+from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertMaskedLM, BertTokenizer
 
 VECTOR_WORDS = ["films", "movies", "player", "actor", "dully", "film"]
@@ -59,7 +63,7 @@ def test_stop_words_and_what_words_are_joined_to_stay(augmenter):
     assert found == [
         ["fine", "film", "dull", "story", "GOOD"],  # "A", "it" and "Isn't" are not words to change
         ["films", "good", "film"],  # "un" is a stop word, "played" has no vector
-        [],
+        ["film", "fílm", "film\u0301"],  # accents are part of a word, ideographs are words by themselves
         [],
         [],
         ["film"],
@@ -235,3 +239,64 @@ def test_of_a_pair_one_text_changes_at_a_time():
 def test_a_text_without_second_stays_so():
     pairs = make_pair_variants((TEXT, None), (PLACES, []), 5, 0.5, np.random.default_rng(3))
     assert pairs == [(variant, None) for variant in make(3, 5)]
+
+
+LANGUAGES = [
+    *"电影好看很",
+    "film",
+    "straße",
+    "кино",
+    "фильм",
+    "история",
+    "영화",
+    "이야기",
+    "좋은",
+    "और",
+    "कहानी",
+    "ไทย",
+]
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("这部电影很好看", ["电", "影", "很", "好", "看"]),
+        ("Кино: хорошее кино", ["Кино", "кино"]),
+        ("좋은 영화! 영화는", ["좋은", "영화"]),
+        ("और कहानी", ["और", "कहानी"]),
+        ("film电影", ["film", "电", "影"]),
+    ],
+)
+def test_a_word_of_any_script_changes_to_one_of_the_same_script(make_encoder, lowercase, text, expected):
+    pieces = [as_piece(word, BertTokenizer(PIECES, lowercase)) for word in LANGUAGES]
+    tokenizer = BertTokenizer([*PIECES, *pieces], lowercase)
+    encoder = make_encoder(tokenizer=tokenizer, vocabulary_size=len(tokenizer.vocabulary))
+    augmenter = Augmenter(BertMaskedLM(encoder), None, num_candidates=4)
+    places = augmenter.places([text])[0]
+    changed = [word for word in expected if lowercase or word != "Кино"]  # a cased vocabulary has кино alone
+    alone = [word for word in changed if [script_of(w) for w in LANGUAGES].count(script_of(word)) > 1]
+    assert words_of(text, places) == [word for word in changed if word in alone]
+    for place in places:
+        word = text[place.start : place.end]
+        assert place.candidates and word not in place.candidates
+        assert {script_of(candidate) for candidate in place.candidates} == {script_of(word)}
+        assert all(unicodedata.is_normalized("NFC", candidate) for candidate in place.candidates)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_ideographs_as_words_they_stay(make_encoder):
+    tokenizer = BertTokenizer([*PIECES, "电", "影"], tokenize_chinese_chars=False)
+    encoder = make_encoder(tokenizer=tokenizer, vocabulary_size=len(tokenizer.vocabulary))
+    assert Augmenter(BertMaskedLM(encoder), None).places(["电 影"]) == [[]]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_stop_words_of_one_s_own(make_encoder, tmp_path):
+    (tmp_path / "mine.txt").write_text("film\nGOOD\n", encoding="utf-8")
+    augmenter = Augmenter(BertMaskedLM(make_encoder()), None, stop_words=read_stop_words(str(tmp_path / "mine.txt")))
+    assert words_of("the good film is dull", augmenter.places(["the good film is dull"])[0]) == ["the", "is", "dull"]
+    assert "the" in read_stop_words("english") and read_stop_words("") == ()
+    with pytest.raises(InputError, match=r"stop_words: got no/such.txt .*; expected english, or a text file"):
+        read_stop_words("no/such.txt")

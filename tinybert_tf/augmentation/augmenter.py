@@ -1,30 +1,27 @@
 """TinyBERT's data augmentation (arXiv 1909.10351, section 3.3 and algorithm 1): words replaced by likely others.
 
-A word that is one WordPiece is replaced by a masked LM's guess in its place, a longer word by one of its neighbours
-among word vectors. Candidates are predicted once, on the original sentence, as in the reference implementation; the
-paper's algorithm reads as if each variant were predicted anew, with the replacements so far. Unlike the reference, the
-masked LM reads the masked sentence alone: the unmasked one as second segment gives the answer away. The original word
-is no candidate. Because a masked LM has learned to guess many words at once, it guesses several at a time, spread over
-the text.
+A word of any script (`words`) that is one WordPiece is replaced by a masked LM's guess in its place, a longer word by
+one of its neighbours among word vectors. Candidates are predicted once, on the original sentence, as in the reference
+implementation; the paper's algorithm reads as if each variant were predicted anew, with the replacements so far. Unlike
+the reference, the masked LM reads the masked sentence alone: the unmasked one as second segment gives the answer away.
+The original word is no candidate. Because a masked LM has learned to guess many words at once, it guesses several at a
+time, spread over the text.
 """
 
 import dataclasses
 import itertools
-import re
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from tinybert_tf.augmentation.word_vectors import WordVectors
+from tinybert_tf.augmentation.words import as_piece, is_word, script_of, spans_of
+from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertMaskedLM
-
-# Words of the letters a to z, with no digit, other letter or apostrophe attached to them.
-# The tokenizer strips accents and drops control and format characters, so these attach what is beside them.
-_JOINED = r"\w'’\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0300-\u036f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd"
-_WORD = re.compile(f"(?<![{_JOINED}])[A-Za-z]{{2,}}(?![{_JOINED}])")
-_WHOLE_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +35,18 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class _Reading:
-    """Places of a text that the masked LM guesses at once, as (character, token); `ids` are those of the whole text."""
+    """Places of a text that the masked LM guesses at once, as (character, token, number of the script).
+
+    `ids` are those of the whole text.
+    """
 
     text: int
     ids: np.ndarray
-    places: list[tuple[int, int]]
+    places: list[tuple[int, int, int]]
 
 
 class Augmenter:
-    """Finds the words that may replace each word of a text.
+    """Finds the words that may replace each word of a text, in the word's own script.
 
     Args:
         masked_lm: Model that guesses words that are one WordPiece.
@@ -54,6 +54,7 @@ class Augmenter:
         num_candidates: Number of candidates per word, the paper's K.
         batch_tokens: Number of tokens that the masked LM reads at a time.
         masked_share: Largest share of a text's tokens to mask at a time; 0 for one word at a time, as in the paper.
+        stop_words: Words that stay as they are, in lower case.
     """
 
     def __init__(
@@ -63,13 +64,19 @@ class Augmenter:
         num_candidates: int = 15,
         batch_tokens: int = 4096,
         masked_share: float = 0.15,
+        stop_words: Collection[str] = ENGLISH_STOP_WORDS,
     ):
         self.masked_lm, self.vectors = masked_lm, vectors
         self.num_candidates, self.batch_tokens = num_candidates, batch_tokens
-        self.masked_share = masked_share
+        self.masked_share, self.stop_words = masked_share, stop_words
         self.tokenizer = masked_lm.tokenizer
         self._pieces = {piece: place for place, piece in enumerate(self.tokenizer.vocabulary)}
-        allowed = [bool(_WHOLE_WORD.fullmatch(piece)) for piece in self.tokenizer.vocabulary]
+        # The script of each piece that is a word; candidates are of the script of the word that they replace.
+        scripts = [self._script(piece) if is_word(piece, self._ideographs) else "" for piece in self._pieces]
+        self._scripts = {script: number for number, script in enumerate(sorted({*scripts} - {""}))}
+        self._script_of_piece = np.full(len(self.tokenizer.vocabulary), -1, np.int32)
+        self._script_of_piece[list(self._pieces.values())] = [self._scripts.get(script, -1) for script in scripts]
+        allowed = self._script_of_piece == np.arange(max(1, len(self._scripts)))[:, None]
         self._forbidden = tf.constant(np.where(allowed, 0.0, -np.inf).astype(np.float32))
         self._guess = self._make_guess()
 
@@ -86,25 +93,21 @@ class Augmenter:
         return [found[text] for text in texts]
 
     def _places_of_unique(self, texts: list[str]) -> list[list[Place]]:
-        spans = [[match.span() for match in _WORD.finditer(text)] for text in texts]
         spans = [
-            [(a, b) for a, b in row if text[a:b].lower() not in ENGLISH_STOP_WORDS] for text, row in zip(texts, spans)
+            [(a, b) for a, b in spans_of(text, self._ideographs) if text[a:b].lower() not in self.stop_words]
+            for text in texts
         ]
         ids, token_places = self._tokens(texts, spans)
         candidates, asked = {}, [[] for _ in texts]
         for i, (text, row) in enumerate(zip(texts, spans)):
             for a, b in row:
-                word = self._cased(text[a:b])
+                word = as_piece(text[a:b], self.tokenizer)
                 if word not in self._pieces:
-                    candidates[i, a] = word
+                    candidates[i, a] = self._known_to_vectors(text[a:b])
                 elif token_places[i, a] <= self._longest - 2:
-                    asked[i].append((a, token_places[i, a]))
-        neighbours = (
-            self.vectors.neighbours([w.lower() for w in candidates.values()], self.num_candidates)
-            if (self.vectors)
-            else {}
-        )
-        candidates = {place: neighbours.get(word.lower(), []) for place, word in candidates.items()}
+                    asked[i].append((a, token_places[i, a], self._scripts[self._script(word)]))
+        neighbours = self.vectors.neighbours(list(candidates.values()), self.num_candidates) if self.vectors else {}
+        candidates = {place: neighbours.get(word, []) for place, word in candidates.items()}
         readings = [reading for i, places in enumerate(asked) for reading in self._readings(i, ids[i], places)]
         candidates |= dict(self._guessed(readings))
         places = [
@@ -117,8 +120,16 @@ class Augmenter:
     def _longest(self) -> int:
         return self.masked_lm.config.max_sequence_length
 
-    def _cased(self, word: str) -> str:
-        return word.lower() if self.tokenizer.lowercase else word
+    @property
+    def _ideographs(self) -> bool:
+        return self.tokenizer.tokenize_chinese_chars
+
+    def _script(self, word: str) -> str:
+        return script_of(unicodedata.normalize("NFC", word))
+
+    def _known_to_vectors(self, word: str) -> str:
+        """Returns the word as the vectors have it, or in lower case."""
+        return word if self.vectors and word in self.vectors.places else word.lower()
 
     def _tokens(self, texts, spans) -> tuple[list[np.ndarray], dict]:
         """Returns the ids of each text, with special tokens, and the place of each word among them.
@@ -144,7 +155,7 @@ class Augmenter:
             part += count
         return ids, places
 
-    def _readings(self, text: int, ids: np.ndarray, places: list[tuple[int, int]]) -> list[_Reading]:
+    def _readings(self, text: int, ids: np.ndarray, places: list[tuple[int, int, int]]) -> list[_Reading]:
         """Returns the readings in which all places of a text are guessed; each takes every n-th place."""
         together = max(1, int(self.masked_share * len(ids)))
         number = -(-len(places) // together)
@@ -160,40 +171,65 @@ class Augmenter:
                 end += 1
             batch = readings[begin:end]
             for reading, words, originals in zip(batch, *self._likeliest(batch)):
-                for (character, _), best, original in zip(reading.places, words, originals):
-                    others = [piece for piece in best if piece != original][: self.num_candidates]
-                    yield (reading.text, character), [self.tokenizer.vocabulary[piece] for piece in others]
+                for (character, _, script), best, original in zip(reading.places, words, originals):
+                    fits = (best != original) & (self._script_of_piece[best] == script)
+                    yield (
+                        (reading.text, character),
+                        [self._written(piece) for piece in best[fits][: self.num_candidates]],
+                    )
             begin = end
+
+    def _written(self, piece: int) -> str:
+        return unicodedata.normalize("NFC", self.tokenizer.vocabulary[piece])
 
     def _likeliest(self, readings: list[_Reading]) -> tuple[np.ndarray, np.ndarray]:
         """Returns the likeliest pieces `[readings, places, num_candidates + 1]`, the original `[readings, places]`."""
         lengths = np.array([len(reading.ids) for reading in readings], np.int32)
         token_ids = np.full((len(readings), lengths.max()), self.tokenizer.pad_id, np.int32)
         positions = np.zeros((len(readings), max(len(reading.places) for reading in readings)), np.int32)
+        scripts = np.zeros_like(positions)
         for row, reading in enumerate(readings):
             token_ids[row, : lengths[row]] = reading.ids
-            positions[row, : len(reading.places)] = [position for _, position in reading.places]
+            positions[row, : len(reading.places)] = [position for _, position, _ in reading.places]
+            scripts[row, : len(reading.places)] = [script for *_, script in reading.places]
         originals = np.take_along_axis(token_ids, positions, axis=1)  # [CLS] where a reading has fewer places
         masked = np.where(positions > 0, self.tokenizer.mask_id, originals)
         np.put_along_axis(token_ids, positions, masked, axis=1)
-        return self._guess(token_ids, lengths, positions).numpy(), originals
+        return self._guess(token_ids, lengths, positions, scripts).numpy(), originals
 
     def _make_guess(self):
         """Returns the graph from masked texts to the likeliest words' ids, `[texts, places, num_candidates + 1]`."""
         table = tf.TensorSpec([None, None], tf.int32)
 
-        @tf.function(input_signature=[table, tf.TensorSpec([None], tf.int32), table])
-        def guess(token_ids, lengths, positions):
+        @tf.function(input_signature=[table, tf.TensorSpec([None], tf.int32), table, table])
+        def guess(token_ids, lengths, positions, scripts):
             inputs = {
                 "token_ids": token_ids,
                 "segment_ids": tf.zeros_like(token_ids),
                 "padding_mask": tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.int32),
                 "masked_positions": positions,
             }
-            logits = self.masked_lm(inputs, training=False) + self._forbidden
+            logits = self.masked_lm(inputs, training=False) + tf.gather(self._forbidden, scripts)
             return tf.math.top_k(logits, self.num_candidates + 1).indices
 
         return guess
+
+
+def read_stop_words(name: str) -> Collection[str]:
+    """Returns words that stay as they are: "english", or those of a file, one per line; "" for none.
+
+    Raises:
+        InputError: There is no such file, or it is not UTF-8.
+    """
+    if name in ("", "english"):
+        return ENGLISH_STOP_WORDS if name else ()
+    try:
+        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "stop_words", f"{name} ({error})", "english, or a text file in UTF-8, a word per line"
+        ) from None
+    return frozenset(line.strip().lower() for line in text.splitlines())
 
 
 def make_variants(

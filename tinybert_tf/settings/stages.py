@@ -110,6 +110,9 @@ class AugmentConfig(TaskData):
         MODEL,
         place=True,
     )
+    stop_words: str = setting(
+        "english", "Words that stay as they are: english, or a text file with one per line.", AUGMENTATION, place=True
+    )
     teacher: str = setting(
         "", f"Fine-tuned teacher whose label flips are reported: {CLASSIFIER}.", MODEL, default_means="none", place=True
     )
@@ -326,6 +329,7 @@ class AllConfig(TaskData):
         "", "BertForMaskedLM to augment with.", AUGMENTATION, default_means="one trained on --corpus", place=True
     )
     vectors: str = setting_like(AugmentConfig, "vectors", group=AUGMENTATION)
+    stop_words: str = setting_like(AugmentConfig, "stop_words")
     general_steps: int = setting(
         0,
         "Steps of general distillation before the task. Without it the student is cut out of the fine-tuned teacher.",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import keras
 from absl import logging
 
+from tinybert_tf.augmentation.augmenter import read_stop_words
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import Corpus
@@ -84,6 +85,8 @@ class _Recipe:
         distillation = configs.TaskConfig(student=config.student)
         check_start(distillation, teacher, student)
         check_pair(teacher, student, distillation.layer_map, distillation.loss_weights)
+        if self.augments:
+            read_stop_words(config.stop_words)
         if self.augments and config.vectors:
             WordVectors.load(config.vectors)
         if self.augments and config.masked_lm:
@@ -125,7 +128,8 @@ class _Recipe:
             model = config.teacher if "BertForMaskedLM" in self.teacher.heads else "minilm_l6"
             options = {"model": model, "max_steps": 400, **self.text}
             guesser = str(self.training_step(masked_lm, configs.MaskedLMConfig, "masked_lm", **options).path)
-        options = {"masked_lm": guesser, "vectors": config.vectors, "num_variants": config.num_variants}
+        options = {name: getattr(config, name) for name in ("vectors", "stop_words", "num_variants")}
+        options["masked_lm"] = guesser
         return str(self.step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options, **self.data).path)
 
     def distil(self, teacher: str, student: str, augmented: str) -> str:

@@ -1,5 +1,6 @@
 """Augmentation: variants of a task's training texts, from a masked LM and word vectors."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from tinybert_tf.augmentation.augmenter import Augmenter, make_pair_variants
+from tinybert_tf.augmentation.augmenter import Augmenter, make_pair_variants, read_stop_words
 from tinybert_tf.augmentation.file import FILE, cut_to_whole_chunks, line_of, read_lines
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.batches import TokenizedExamples
@@ -25,6 +26,10 @@ from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 VARIANTS = ".variants.jsonl"  # the unfinished file, while the run lasts
+_NO_VARIANTS = (
+    "No text has a variant: a word changes if it is one WordPiece of --masked_lm or has neighbours among --vectors, "
+    "and if it is not one of --stop_words."
+)
 _CHUNK = 500  # examples that are written together; a killed run resumes after the last whole chunk
 
 
@@ -37,6 +42,8 @@ def summary(folder: RunDirectory) -> str:
     """Returns how many variants there are, the teacher's label flips, where the texts are, and what to run next."""
     results = folder.record["results"]
     lines = [f"{results['examples']:,} examples became {results['rows']:,} in {results['seconds']:.0f} s."]
+    if results["rows"] == results["examples"]:
+        lines.append(_NO_VARIANTS)
     if results.get("flip_rate") is not None:
         of = f"{results['flips_looked_at']:,} variants"
         lines.append(f"The teacher's label flips for {100 * results['flip_rate']:.1f} % of {of}.")
@@ -61,6 +68,7 @@ class _Augment(Job):
         with naming("masked_lm"):
             self.masked_lm = BertMaskedLM.from_preset(config.masked_lm, new_head=False)
         self.vectors = WordVectors.load(config.vectors) if config.vectors else None
+        self.stop_words = read_stop_words(config.stop_words)
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         if self.teacher is not None:
             self.task.columns_of(self.teacher.labels)  # refuses other labels
@@ -71,6 +79,7 @@ class _Augment(Job):
             "masked_lm": digest_of(self.masked_lm),
             "task": self.task.fingerprint(),
             "vectors": self.vectors.fingerprint() if self.vectors else "",
+            "stop_words": hashlib.sha256("\n".join(sorted(self.stop_words)).encode()).hexdigest(),
             "teacher": digest_of(self.teacher) if self.teacher else "",
         }
 
@@ -84,7 +93,12 @@ class _Augment(Job):
     def _write_variants(self, file: Path) -> None:
         config, examples = self.config, self.examples
         augmenter = Augmenter(
-            self.masked_lm, self.vectors, config.num_candidates, config.batch_tokens, config.masked_share
+            self.masked_lm,
+            self.vectors,
+            config.num_candidates,
+            config.batch_tokens,
+            config.masked_share,
+            self.stop_words,
         )
         num_variants = config.num_variants or recipe_for(self.task.name).num_variants
         done = cut_to_whole_chunks(file, _CHUNK)
@@ -112,6 +126,8 @@ class _Augment(Job):
     def _finish_file(self, variants: Path) -> dict:
         """Counts the teacher's label flips, drops such variants if asked to, and gives the file its name."""
         lines = read_lines(variants)
+        if len(lines) == len(self.examples):
+            logging.warning(_NO_VARIANTS)
         results = {"examples": len(self.examples), "rows": len(lines)}
         if self.teacher is not None:
             flipped, looked_at, change = self._flips([json.loads(line) for line in lines])

@@ -83,8 +83,8 @@ class KerasHubPretrained(Pretrained):
         import keras_hub
 
         theirs = self._from_preset(keras_hub.models.BertTokenizer)
-        length = self.config.max_sequence_length
-        return BertTokenizer(theirs.get_vocabulary(), lowercase=theirs.lowercase, sequence_length=length)
+        length, takes_pairs = self.config.max_sequence_length, self.config.num_segments != 1
+        return BertTokenizer(theirs.get_vocabulary(), theirs.lowercase, length, takes_pairs=takes_pairs)
 
     @property
     def head_dropout(self) -> float | None:

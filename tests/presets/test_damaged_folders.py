@@ -21,9 +21,17 @@ DAMAGES = {
         r"config.json, which is not JSON \(.*\); expected",
     ),
     "a list": (lambda f: (f / "config.json").write_text("[]"), r"config.json with a list; expected a JSON object"),
-    "distilbert": (
-        lambda f: change_json(f / "config.json", model_type="distilbert"),
-        r"config.json with model_type 'distilbert'; expected 'bert'",
+    "roberta": (
+        lambda f: change_json(f / "config.json", model_type="roberta"),
+        r"config.json with model_type 'roberta'; expected 'bert'",
+    ),
+    "an albert without its kind": (
+        lambda f: change_json(f / "config.json", model_type=..., embedding_size=12),
+        r"config.json without model_type, and with embedding_size; expected model_type 'bert'",
+    ),
+    "nothing known without its kind": (
+        lambda f: (f / "config.json").write_text('{"n_embd": 12}'),
+        r"config.json without model_type, and without hidden_size; expected model_type 'bert'",
     ),
     "a list of kinds": (
         lambda f: change_json(f / "config.json", model_type=["bert"]),
@@ -87,7 +95,7 @@ DAMAGES = {
     ),
     "no weights": (
         lambda f: (f / "model.safetensors").unlink(),
-        r"no file .*model.safetensors; expected weights as safetensors: pickled ones are not read",
+        r"model without weights; expected model.safetensors, pytorch_model.bin, or a TF1 checkpoint",
     ),
     "empty weights": (
         lambda f: truncate(f / "model.safetensors", 0),

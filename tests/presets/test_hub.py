@@ -6,7 +6,9 @@ import shutil
 import time
 
 import pytest
+from safetensors.numpy import load_file
 
+from tests.presets import torch_files
 from tests.presets.folders import equal_outputs, same
 from tests.presets.hub_server import serve
 from tinybert_tf.errors import InputError, naming
@@ -15,19 +17,20 @@ from tinybert_tf.models import BertEncoder
 
 @pytest.fixture
 def hub(folder, hub_folder, tmp_path, monkeypatch):
-    """An imitated hub that holds user/model, user/pickled, user/sharded and user/keras; yields the requested paths."""
+    """An imitated hub that holds user/model, user/torch, user/sharded and user/keras; yields the requested paths."""
     from huggingface_hub import constants
 
     for name in ("pytorch_model.bin", "modeling_bert.py", "tf_model.h5", "training_args.bin", "onnx/model.onnx"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"never to be fetched")
-    pickled = shutil.copytree(folder, tmp_path / "pickled")
-    (pickled / "model.safetensors").unlink()
+    torch = shutil.copytree(folder, tmp_path / "torch")
+    torch_files.save(load_file(torch / "model.safetensors"), torch / "pytorch_model.bin", old=True)
+    (torch / "model.safetensors").unlink()
     sharded = shutil.copytree(folder, tmp_path / "sharded")
     (sharded / "model.safetensors").rename(sharded / "model-00001-of-00001.safetensors")
     index = {"weight_map": {"any": "model-00001-of-00001.safetensors"}}
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
-    folders = {"user/model": folder, "user/pickled": pickled, "user/sharded": sharded, "user/keras": hub_folder}
+    folders = {"user/model": folder, "user/torch": torch, "user/sharded": sharded, "user/keras": hub_folder}
     with serve(folders) as (address, requests):
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "ENDPOINT", address)
@@ -58,10 +61,9 @@ def test_hub_with_a_keras_preset(hub, backbone, batch):
     assert not any(file.endswith((".bin", ".py")) for file in fetched(hub))
 
 
-def test_hub_with_pickled_weights_only(hub):
-    with pytest.raises(InputError, match=r"no file .*model.safetensors; expected .* pickled ones are not read"):
-        BertEncoder.from_preset("hf://user/pickled")
-    assert not any(file.endswith((".bin", ".py")) for file in fetched(hub))
+def test_hub_with_weights_from_pytorch_only(hub, encoder, batch):
+    assert same(BertEncoder.from_preset("hf://user/torch"), encoder, batch)
+    assert {file for file in fetched(hub) if not file.endswith((".json", ".txt"))} == {"pytorch_model.bin"}
 
 
 @pytest.mark.parametrize("name", ["user/none", "not a name", ""])

@@ -5,8 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-CONFIG_FILE, VOCABULARY_FILE = "config.json", "vocab.txt"
+CONFIG_FILE, GOOGLE_CONFIG_FILE, VOCABULARY_FILE = "config.json", "bert_config.json", "vocab.txt"
 TOKENIZER_FILE, TOKENIZER_CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
+
+
+def config_file(folder: Path) -> Path | None:
+    """Returns the file that describes a folder's model: Hugging Face's, or else Google's; None without either."""
+    files = [folder / name for name in (CONFIG_FILE, GOOGLE_CONFIG_FILE)]
+    return next(filter(Path.is_file, files), None)
 
 
 @dataclasses.dataclass(frozen=True)

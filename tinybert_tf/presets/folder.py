@@ -1,6 +1,6 @@
-"""Reads and writes a Hugging Face model folder, without pickle and without code.
+"""Reads and writes a Hugging Face model folder, and reads Google's, without running anything that a file says.
 
-A folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json` and a model card.
+A written folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json` and a model card.
 """
 
 import dataclasses
@@ -21,12 +21,13 @@ from tinybert_tf.presets.content import (
     VOCABULARY_FILE,
     FolderContent,
     Vocabulary,
+    config_file,
 )
-from tinybert_tf.presets.families import FAMILIES
-from tinybert_tf.presets.families.bert import Bert
+from tinybert_tf.presets.families import FAMILIES, family_of
+from tinybert_tf.presets.formats.safetensors_file import SHARD_INDEX_FILE
 from tinybert_tf.presets.model_card import model_card
 from tinybert_tf.presets.pretrained import Pretrained, tensors_of
-from tinybert_tf.presets.tensors import SHARD_INDEX_FILE, Tensors, write_tensors
+from tinybert_tf.presets.tensors import Tensors, write_tensors
 from tinybert_tf.presets.tokenizer_files import ADDED_TOKENS_FILE, SPECIAL_TOKENS_FILE, tokenizer_settings
 from tinybert_tf.tokenizer import BertTokenizer
 from tinybert_tf.tokenizer.vocabulary import write_vocabulary
@@ -39,25 +40,21 @@ _OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE, SPECIAL_TOKENS_FILE, ADDED_TOK
 
 
 class FolderPretrained(Pretrained):
-    """The model in a Hugging Face folder. Each file is read once, when it is needed.
+    """The model in a folder of Hugging Face's or Google's. Each file is read once, when it is needed.
 
     Args:
-        folder: The folder, with a `config.json`.
+        folder: The folder, with a `config.json` or `bert_config.json`.
 
     Raises:
-        InputError: `config.json` cannot be read, or describes a model of an unknown family.
+        InputError: That file is missing, cannot be read, or describes a model of an unknown family.
     """
 
     def __init__(self, folder: Path):
         self.folder, self.name = folder, str(folder)
-        self._file = folder / CONFIG_FILE
+        self._file = config_file(folder) or folder / CONFIG_FILE
         self.config_source = str(self._file)
         self._content = read_json(self._file)
-        kind = self._content.get("model_type", Bert.model_type)
-        if not isinstance(kind, str) or kind not in FAMILIES:
-            known = " or ".join(map(repr, FAMILIES))
-            raise InputError("preset", f"{self._file} with model_type {kind!r}", known)
-        self._family = FAMILIES[kind]
+        self._family = family_of(self._content, self._file)
         self.heads = tuple(self._family.architectures)
         self.head_dropout = self._content.get("classifier_dropout")
 
@@ -102,7 +99,12 @@ class FolderPretrained(Pretrained):
 
     @functools.cached_property
     def _tensors(self) -> Tensors:
-        return Tensors(self.folder)
+        tensors = Tensors(self.folder)
+        if any(name.startswith("fit_dense") for name in tensors.names):
+            logging.info(
+                "%s: its fit_dense layers, which belong to a distillation that has ended, are left out", self.folder
+            )
+        return tensors
 
     @functools.cached_property
     def _architectures(self) -> list[str]:
@@ -112,6 +114,8 @@ class FolderPretrained(Pretrained):
 
     @property
     def is_classifier(self) -> bool:
+        if not self._architectures:  # Google's folders and old ones of Hugging Face
+            return self._find("classifier.weight") is not None
         return self._architectures == [CLASSIFIER]
 
     def labels(self) -> list[str]:

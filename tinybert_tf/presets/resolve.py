@@ -11,16 +11,16 @@ from pathlib import Path
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import read_json
+from tinybert_tf.presets.content import CONFIG_FILE, GOOGLE_CONFIG_FILE, config_file
 from tinybert_tf.presets.folder import FolderPretrained
 from tinybert_tf.presets.keras_hub import KerasHubPretrained, preset_names
 from tinybert_tf.presets.pretrained import Pretrained
+from tinybert_tf.presets.tensors import FORMATS
 
-# The only files that are fetched from a hub: data, without pickle and without code.
+# The only files that are fetched from a hub, besides weights in the first of the formats that a repository has.
 HUB_FILES = (
-    "config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "model-*-of-*.safetensors",
+    CONFIG_FILE,
+    GOOGLE_CONFIG_FILE,
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -46,16 +46,21 @@ def open_preset(preset: str | os.PathLike, load_weights: bool = True) -> Pretrai
         folder = _download(preset) if preset.startswith("hf://") else None
     else:
         folder = _local_folder(preset)
-    if folder is None or "registered_name" in read_json(folder / "config.json"):
+    if folder is None or _is_keras_hub(folder):
         return KerasHubPretrained(preset if "://" in preset else os.path.expanduser(preset), load_weights)
     return FolderPretrained(folder)
 
 
+def _is_keras_hub(folder: Path) -> bool:
+    file = config_file(folder)
+    return file is not None and "registered_name" in read_json(file)
+
+
 def _local_folder(preset: str) -> Path | None:
-    """Returns the folder of this name that has a config.json; None if keras-hub knows the name."""
+    """Returns the folder of this name that has a configuration; None if keras-hub knows the name."""
     folder = Path(preset).expanduser()
     for place in (folder / "model", folder):
-        if (place / "config.json").is_file():
+        if config_file(place):
             return place
     if (folder / "run.json").is_file():
         raise InputError("preset", f"{folder}, a run without a model yet", "a run that has written its model/")
@@ -74,8 +79,15 @@ def _local_folder(preset: str) -> Path | None:
 def _download(preset: str) -> Path:
     from huggingface_hub import snapshot_download
 
+    name = preset.removeprefix("hf://")
     try:
-        return Path(snapshot_download(preset.removeprefix("hf://"), allow_patterns=HUB_FILES))
+        for form in FORMATS:
+            folder = Path(snapshot_download(name, allow_patterns=(*HUB_FILES, *form.HUB_FILES)))
+            if any(any(folder.glob(pattern)) for pattern in form.HUB_FILES) or _is_keras_hub(folder):
+                break
+    except InputError:
+        raise
     except Exception as error:  # the hub, the HTTP client and the file system each raise their own
         reason = " ".join(str(error).split())[:300]
         raise InputError("preset", f"{preset} ({reason})", "a repository that can be reached") from None
+    return folder

@@ -1,5 +1,6 @@
-"""Reads and writes safetensors files."""
+"""The tensors of a model folder, in whatever form it has them; writes safetensors."""
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import safetensors
 from safetensors.numpy import save_file
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import read_json
+from tinybert_tf.presets.formats import pytorch, safetensors_file, tf1
+from tinybert_tf.presets.formats.safetensors_file import WEIGHTS_FILE
 
-WEIGHTS_FILE = "model.safetensors"
-SHARD_INDEX_FILE = "model.safetensors.index.json"
+# By preference: the first that a folder has is read.
+FORMATS = (safetensors_file, pytorch, tf1)
 FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 
 
@@ -19,24 +21,23 @@ class Tensors:
     """The tensors of a model folder by their stored names; files are opened, not read.
 
     Args:
-        folder: Folder with `model.safetensors`, or with `model.safetensors.index.json` and the files that it names.
+        folder: Folder with weights in one of `FORMATS`.
 
     Raises:
-        InputError: There is no such file, or it cannot be read.
+        InputError: There are no such files, or they cannot be read.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        names = [WEIGHTS_FILE]
-        if not (folder / WEIGHTS_FILE).is_file() and (folder / SHARD_INDEX_FILE).is_file():
-            shards = read_json(folder / SHARD_INDEX_FILE).get("weight_map")
-            if not isinstance(shards, dict) or not shards:
-                raise InputError("preset", f"{folder / SHARD_INDEX_FILE} without weight_map", "an index of shards")
-            names = sorted({Path(str(name)).name for name in shards.values()})
-        self._tensors = {}
-        for name in names:
-            file = _open(folder / name)
-            self._tensors |= dict.fromkeys(file.keys(), (folder / name, file))
+        self._tensors = next(filter(None, (form.find(folder) for form in FORMATS)), None)
+        if self._tensors is None:
+            expected = "model.safetensors, pytorch_model.bin, or a TF1 checkpoint (bert_model.ckpt.index)"
+            raise InputError("preset", f"{folder} without weights", expected)
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """The stored names."""
+        return tuple(self._tensors)
 
     def find(self, names: Iterable[str]) -> str | None:
         """Returns the first of these names that is stored, maybe in its older spelling (LayerNorm.gamma), or None."""
@@ -49,7 +50,7 @@ class Tensors:
 
     def shape(self, stored: str) -> tuple[int, ...]:
         """Returns the shape of a stored tensor."""
-        return tuple(self._tensors[stored][1].get_slice(stored).get_shape())
+        return self._tensors[stored].shape
 
     def read(self, stored: str, shape: Iterable[int]) -> np.ndarray:
         """Returns a stored tensor as float32.
@@ -57,23 +58,14 @@ class Tensors:
         Raises:
             InputError: It has another shape, or does not hold floats.
         """
-        path, file = self._tensors[stored]
-        if self.shape(stored) != tuple(shape):
-            got = f"{path} with {stored} of shape {self.shape(stored)}"
+        tensor = self._tensors[stored]
+        if tensor.shape != tuple(shape):
+            got = f"{tensor.path} with {stored} of shape {tensor.shape}"
             raise InputError("preset", got, f"{tuple(shape)}, as config.json says")
-        kind = file.get_slice(stored).get_dtype()
-        if kind not in FLOAT_TYPES:
-            raise InputError("preset", f"{path} with {stored} of type {kind}", f"one of {', '.join(FLOAT_TYPES)}")
-        return file.get_tensor(stored).astype(np.float32)
-
-
-def _open(path: Path):
-    if not path.is_file():
-        raise InputError("preset", f"no file {path}", "weights as safetensors: pickled ones are not read")
-    try:
-        return safetensors.safe_open(path, framework="numpy")
-    except (safetensors.SafetensorError, OSError) as error:
-        raise InputError("preset", f"{path}, which cannot be read ({error})", "a safetensors file") from None
+        if tensor.kind not in FLOAT_TYPES:
+            got = f"{tensor.path} with {stored} of type {tensor.kind}"
+            raise InputError("preset", got, f"one of {', '.join(FLOAT_TYPES)}")
+        return tensor.values().astype(np.float32)
 
 
 def write_tensors(tensors: dict[str, np.ndarray], folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Writes `torch_zip.bin` and `torch_stream.bin`: one tensor in both forms of PyTorch. Run once, with PyTorch 2.15:
 
-    python -m tests.golden.make_torch
+python -m tests.golden.make_torch
 """
 
 import collections

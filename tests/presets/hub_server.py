@@ -65,3 +65,17 @@ def serve(repositories):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def pretend(repositories, cache, monkeypatch):
+    """Lets `hf://` names mean the folders of `serve`. Yields the list of requested paths."""
+    from huggingface_hub import constants
+
+    with serve(repositories) as (address, requests):
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+        yield requests

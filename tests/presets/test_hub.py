@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from tests.presets import torch_files
 from tests.presets.folders import equal_outputs, same
-from tests.presets.hub_server import serve
+from tests.presets.hub_server import pretend
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertEncoder
 
@@ -18,8 +18,6 @@ from tinybert_tf.models import BertEncoder
 @pytest.fixture
 def hub(folder, hub_folder, tmp_path, monkeypatch):
     """An imitated hub that holds user/model, user/torch, user/sharded and user/keras; yields the requested paths."""
-    from huggingface_hub import constants
-
     for name in ("pytorch_model.bin", "modeling_bert.py", "tf_model.h5", "training_args.bin", "onnx/model.onnx"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"never to be fetched")
@@ -31,12 +29,7 @@ def hub(folder, hub_folder, tmp_path, monkeypatch):
     index = {"weight_map": {"any": "model-00001-of-00001.safetensors"}}
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
     folders = {"user/model": folder, "user/torch": torch, "user/sharded": sharded, "user/keras": hub_folder}
-    with serve(folders) as (address, requests):
-        template = address + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    with pretend(folders, tmp_path / "cache", monkeypatch) as requests:
         yield requests
 
 

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.presets.folders import same
+from tests.presets.hub_server import pretend
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM
 
@@ -118,3 +119,10 @@ def test_a_checkpoint_of_tensorflow_2_is_refused(encoder, folder):
     tf.train.Checkpoint(step=tf.Variable(1.0)).write(str(folder / "bert_model.ckpt"))
     with pytest.raises(InputError, match=r"bert_model.ckpt without any bert/…; expected a BERT's checkpoint"):
         BertEncoder.from_preset(folder)
+
+
+def test_from_a_hub(encoder, folder, batch, tmp_path, monkeypatch):
+    to_google(folder)
+    with pretend({"google/bert": folder}, tmp_path / "cache", monkeypatch) as requests:
+        assert same(BertEncoder.from_preset("hf://google/bert"), encoder, batch)
+    assert any("bert_model.ckpt.data-00000-of-00001" in path for path in requests)

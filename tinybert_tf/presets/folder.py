@@ -101,9 +101,7 @@ class FolderPretrained(Pretrained):
     def _tensors(self) -> Tensors:
         tensors = Tensors(self.folder)
         if any(name.startswith("fit_dense") for name in tensors.names):
-            logging.info(
-                "%s: its fit_dense layers, which belong to a distillation that has ended, are left out", self.folder
-            )
+            logging.info("%s: its fit_dense layers, which only its own distillation needed, are left out", self.folder)
         return tensors
 
     @functools.cached_property

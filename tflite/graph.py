@@ -54,7 +54,8 @@ class PhoneGraph:
         for block in encoder.blocks[:-1]:
             hidden = _transform(block, hidden, hidden, bias)
         first = _transform(encoder.blocks[-1], hidden[:1], hidden, first_bias)  # [1, hidden_dim]
-        logits = _dense(self.classifier.classifier, tf.tanh(_dense(encoder.pooler, first)))
+        pooled = get_activation(encoder.config.pooler_activation)(_dense(encoder.pooler, first))
+        logits = _dense(self.classifier.classifier, pooled)
         if len(self.classifier.labels) == 1:
             return {SCORE: logits}
         return {PROBABILITIES: tf.nn.softmax(logits)}

@@ -10,7 +10,8 @@ INPUTS = ("token_ids", "segment_ids", "padding_mask")
 class EncoderConfig:
     """The shape of a BERT encoder, in keras-hub's names.
 
-    `family` says how it is stored (`presets/families/`); an "mpnet" also has relative positions, and no segments.
+    `family` says how it is stored (`presets/families/`), and with it what is fixed: an "mpnet" has relative positions
+    and no segments, a "distilbert" has no segments, and "relu" after the first layer of its head (`pooler_activation`).
     `activation` is a Hugging Face `hidden_act`. Students use "gelu_new", the tanh form, because keras-hub always
     computes that one, whatever a configuration says.
     """
@@ -24,6 +25,7 @@ class EncoderConfig:
     num_segments: int = 2
     relative_position_buckets: int = 0
     activation: str = "gelu_new"
+    pooler_activation: str = "tanh"
     layer_norm_epsilon: float = 1e-12
     dropout: float = 0.1
     family: str = "bert"

@@ -31,7 +31,7 @@ DAMAGES = {
     ),
     "nothing known without its kind": (
         lambda f: (f / "config.json").write_text('{"n_embd": 12}'),
-        r"config.json without model_type, and without hidden_size; expected model_type 'bert'",
+        r"config.json without model_type, and of an unknown kind; expected model_type 'bert'",
     ),
     "a list of kinds": (
         lambda f: change_json(f / "config.json", model_type=["bert"]),

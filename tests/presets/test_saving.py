@@ -134,8 +134,11 @@ def test_card(make_classifier, tmp_path):
 
 def test_a_model_that_its_family_has_not_is_refused(make_encoder, tmp_path):
     for encoder, message in (
-        (make_encoder(family="roberta"), r"family: got 'roberta'; expected one of bert, mpnet"),
-        (make_encoder(relative_position_buckets=32), r"family: got a BERT with relative positions"),
+        (make_encoder(family="roberta"), r"family: got 'roberta'; expected one of bert, mpnet, distilbert"),
+        (
+            make_encoder(relative_position_buckets=32),
+            r"family: got bert for an encoder with relative_position_buckets 32; expected another",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             encoder.save_to_preset(tmp_path / "model")

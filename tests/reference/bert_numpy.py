@@ -1,4 +1,5 @@
-"""The forward pass of BERT and MPNet in NumPy, float64, from the papers (arXiv 1810.04805, 1706.03762, 2004.09297).
+"""The forward pass of BERT and its relatives in NumPy, float64, from the papers (arXiv 1810.04805, 1706.03762;
+MPNet 2004.09297, DistilBERT 1910.01108).
 
 It shares nothing with the package: it reads the files itself and knows only Hugging Face's names of tensors.
 """
@@ -41,6 +42,10 @@ def gelu_tanh(x):
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
+# What follows the first layer of the head where it is not a tanh.
+POOLING = {"distilbert": lambda x: np.maximum(x, 0.0)}
+DISTILBERT_CONFIG = {"dim": "hidden_size", "n_heads": "num_attention_heads", "n_layers": "num_hidden_layers"}
+DISTILBERT_CONFIG |= {"hidden_dim": "intermediate_size", "activation": "hidden_act"}
 GELU = {"gelu": gelu_exact, "gelu_new": gelu_tanh}
 
 
@@ -67,6 +72,9 @@ def read_model(folder):
     if config["model_type"] == "mpnet":
         tensors = {_bert_name(name): value for name, value in tensors.items()}
         tensors["embeddings.position_embeddings.weight"] = tensors["embeddings.position_embeddings.weight"][2:]
+    if config["model_type"] == "distilbert":
+        config |= {theirs: config[own] for own, theirs in DISTILBERT_CONFIG.items()}
+        tensors = {_bert_name_of_distilbert(name): value for name, value in tensors.items()}
     return config, tensors
 
 
@@ -113,7 +121,7 @@ def run(config, tensors, token_ids, segment_ids, padding_mask):
         outputs["hidden_states"].append(hidden)
         outputs["attention_scores"].append(scores)
     if "pooler.dense.weight" in tensors:
-        outputs["pooled_output"] = np.tanh(linear(hidden[:, 0], "pooler.dense"))
+        outputs["pooled_output"] = POOLING.get(config["model_type"], np.tanh)(linear(hidden[:, 0], "pooler.dense"))
     if "classifier.weight" in tensors:
         outputs["logits"] = linear(outputs["pooled_output"], "classifier")
     return outputs
@@ -159,7 +167,24 @@ def _bert_name(name):
     return name
 
 
+def _bert_name_of_distilbert(name):
+    for theirs, ours in (
+        ("transformer.layer.", "encoder.layer."),
+        ("attention.q_lin.", "attention.self.query."),
+        ("attention.k_lin.", "attention.self.key."),
+        ("attention.v_lin.", "attention.self.value."),
+        ("attention.out_lin.", "attention.output.dense."),
+        ("sa_layer_norm.", "attention.output.LayerNorm."),
+        ("ffn.lin1.", "intermediate.dense."),
+        ("ffn.lin2.", "output.dense."),
+        ("output_layer_norm.", "output.LayerNorm."),
+        ("pre_classifier.", "pooler.dense."),
+    ):
+        name = name.replace(theirs, ours)
+    return name
+
+
 def _plain(name):
-    """Names without the `bert.` prefix and with LayerNorm's newer names."""
-    name = name.removeprefix("bert.")
+    """Names without the prefix of the encoder and with LayerNorm's newer names."""
+    name = name.removeprefix("bert.").removeprefix("distilbert.")
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")

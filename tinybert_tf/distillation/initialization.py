@@ -110,6 +110,10 @@ def fit_projections(distiller: TinyBertDistiller, batches: list[dict]) -> None:
         distiller.projections[str(number)].kernel.assign(fits[number].solve())
 
 
+def _activated(classifier: BertClassifier, values: np.ndarray) -> np.ndarray:
+    return np.asarray(classifier.encoder.pooler.activation(values))
+
+
 def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifier, batches: list[dict]) -> None:
     """Gives a student that imitates the teacher's last layer the teacher's pooler and head, cut to its width.
 
@@ -134,13 +138,13 @@ def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifie
     pooler, pooler_bias, head, head_bias = (
         np.asarray(v, np.float64) for v in (*teacher.encoder.pooler.weights, *teacher.classifier.weights)
     )
-    pooled = np.tanh(theirs @ pooler + pooler_bias)
+    pooled = _activated(teacher, theirs @ pooler + pooler_bias)
     width = min(student.config.hidden_dim, teacher.config.hidden_dim)
     kept = np.argsort(-np.linalg.norm(head, axis=1) * pooled.std(axis=0), kind="stable")[:width]
     variables = [*student.encoder.pooler.weights, *student.classifier.weights]
     values = [np.asarray(v).copy() for v in variables]
     values[0][:, :width], values[1][:width] = fit.solve() @ pooler[:, kept], pooler_bias[kept]
-    features = np.tanh(ours @ values[0] + values[1])
+    features = _activated(student, ours @ values[0] + values[1])
     mean, targets = features.mean(axis=0), pooled @ head + head_bias
     head_fit = _Fit(ridge=0.1)
     head_fit.add(features - mean, targets - targets.mean(axis=0))

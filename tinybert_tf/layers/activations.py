@@ -21,6 +21,7 @@ ACTIVATIONS = {
     "relu": keras.activations.relu,
     "silu": keras.activations.silu,
     "swish": keras.activations.silu,
+    "tanh": keras.activations.tanh,
 }
 
 

@@ -8,7 +8,7 @@ import keras
 from tinybert_tf.configs import INPUTS, EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
-from tinybert_tf.layers.activations import bert_initializer
+from tinybert_tf.layers.activations import bert_initializer, get_activation
 from tinybert_tf.layers.attention import additive_mask
 from tinybert_tf.layers.relative_position import RelativePositionBias
 from tinybert_tf.presets.folder import save_folder
@@ -50,6 +50,7 @@ class BertEncoder(keras.Model):
         num_segments: int = 2,
         relative_position_buckets: int = 0,
         activation: str = "gelu",
+        pooler_activation: str = "tanh",
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
         family: str = "bert",
@@ -73,7 +74,7 @@ class BertEncoder(keras.Model):
             )
         self.pooler = keras.layers.Dense(
             hidden_dim,
-            activation="tanh",
+            activation=get_activation(pooler_activation),
             kernel_initializer=bert_initializer(),
             dtype=self.dtype_policy,
             name="pooler",
@@ -90,6 +91,7 @@ class BertEncoder(keras.Model):
             num_segments=num_segments,
             relative_position_buckets=relative_position_buckets,
             activation=activation,
+            pooler_activation=pooler_activation,
             layer_norm_epsilon=layer_norm_epsilon,
             dropout=dropout,
             family=family,

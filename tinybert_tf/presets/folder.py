@@ -56,7 +56,7 @@ class FolderPretrained(Pretrained):
         self._content = read_json(self._file)
         self._family = family_of(self._content, self._file)
         self.heads = tuple(self._family.architectures)
-        self.head_dropout = self._content.get("classifier_dropout")
+        self.head_dropout = self._content.get(self._family.head_dropout_key)
 
     @functools.cached_property
     def config(self) -> EncoderConfig:
@@ -188,6 +188,7 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
     if model.architecture not in family.architectures:
         got = f"a {model.architecture} of the family {family.model_type}"
         raise InputError("model", got, f"one of {', '.join(family.architectures)}")
+    family.check(model.config)
     own = model.hf_config()
     config = {"architectures": own["architectures"], **family.hf_config(model.config), "pad_token_id": tokenizer.pad_id}
     config |= own

@@ -26,6 +26,9 @@ class Bert:
         rates: The same for numbers from 0 to below 1.
         required: Values that a `config.json` must have, if it has these keys; others make other models of these names.
         same: Keys that must have the value of another key, if they are there.
+        fixed: Fields of `EncoderConfig` that are the same in the whole family.
+        activation_key: Name in `config.json` of the activation.
+        head_dropout_key: Name in `config.json` of the dropout rate of a classifier's head.
     """
 
     model_type = "bert"
@@ -56,6 +59,8 @@ class Bert:
         "auto_map": None,
     }
     same: ClassVar[dict[str, str]] = {"embedding_size": "hidden_size"}
+    fixed: ClassVar[dict[str, Any]] = {"relative_position_buckets": 0, "pooler_activation": "tanh"}
+    activation_key, head_dropout_key = "hidden_act", "classifier_dropout"
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
         """Returns the shape that a `config.json` describes.
@@ -85,7 +90,8 @@ class Bert:
             rates[ours] = content.get(theirs, default)
             if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
                 raise InputError("preset", f"{file} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
-        return EncoderConfig(family=self.model_type, activation=content.get("hidden_act", "gelu"), **sizes, **rates)
+        activation = content.get(self.activation_key, "gelu")
+        return EncoderConfig(family=self.model_type, activation=activation, **sizes | rates | self.fixed)
 
     def vocabulary(self, folder: Path) -> Vocabulary:
         """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, which is all that transformers 5 writes.
@@ -123,14 +129,19 @@ class Bert:
             return table[: shape[0]] if vocabulary.rows is None else table[vocabulary.rows]
         return tensors.read(stored, shape)
 
-    def content(self, content: FolderContent, config: EncoderConfig) -> FolderContent:
-        """Returns the content of a folder of this family, from the content in BERT's terms.
+    def check(self, config: EncoderConfig) -> None:
+        """Refuses an encoder that no folder of this family can describe.
 
         Raises:
-            InputError: The family has no such models.
+            InputError: It has what the family lacks.
         """
-        if config.relative_position_buckets:
-            raise InputError("family", "a BERT with relative positions", "a family that has them, such as mpnet")
+        for name, value in self.fixed.items():
+            if getattr(config, name) != value:
+                got = f"{self.model_type} for an encoder with {name} {getattr(config, name)!r}"
+                raise InputError("family", got, f"another family, or {name} {value!r}")
+
+    def content(self, content: FolderContent, config: EncoderConfig) -> FolderContent:
+        """Returns the content of a folder of this family, from the content in BERT's terms."""
         return content
 
     def hf_config(self, config: EncoderConfig) -> dict:
@@ -145,3 +156,9 @@ class Bert:
             "position_embedding_type": "absolute",
             "torch_dtype": "float32",
         }
+
+
+def renamed(name: str, parts: dict[str, str]) -> str:
+    """Returns a name with the first of these parts that it has replaced."""
+    found = next((part for part in parts if part in name), None)
+    return name if found is None else name.replace(found, parts[found])

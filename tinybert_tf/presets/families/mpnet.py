@@ -7,7 +7,7 @@ BERT's order, so it accepts BERT's ids; student and tokenizer need no change.
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import read_json
 from tinybert_tf.presets.content import TOKENIZER_CONFIG_FILE, FolderContent, Vocabulary, text_of
-from tinybert_tf.presets.families.bert import Bert
+from tinybert_tf.presets.families.bert import Bert, renamed
 from tinybert_tf.presets.tensors import Tensors
 from tinybert_tf.presets.vocabulary import stored_pieces
 
@@ -49,12 +49,12 @@ class Mpnet(Bert):
         "BertModel": "MPNetModel",
         "BertForSequenceClassification": "MPNetForSequenceClassification",
     }
+    fixed: ClassVar[dict[str, Any]] = {"num_segments": 0, "pooler_activation": "tanh"}
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
         config = super().encoder_config(content, file)
         return dataclasses.replace(
             config,
-            num_segments=0,
             max_sequence_length=config.max_sequence_length - FIRST_POSITION,
             relative_position_buckets=content.get("relative_attention_num_buckets", 32),
         )
@@ -85,8 +85,8 @@ class Mpnet(Bert):
         return {key: text_of(settings.get(key)) or default for key, default in _SPECIALS.values()}
 
     def stored_names(self, name: str) -> Iterator[str]:
-        yield from super().stored_names(_renamed(name, _NAMES))
-        yield _renamed(name, _HEAD_NAMES)
+        yield from super().stored_names(renamed(name, _NAMES))
+        yield renamed(name, _HEAD_NAMES)
 
     def read(self, tensors: Tensors, stored: str, name: str, shape: tuple, vocabulary: Vocabulary) -> np.ndarray:
         if name == _POSITIONS:
@@ -116,11 +116,6 @@ class Mpnet(Bert):
         }
 
 
-def _renamed(name: str, names: dict[str, str]) -> str:
-    found = next((part for part in names if part in name), None)
-    return name if found is None else name.replace(found, names[found])
-
-
 def _tensors(tensors: dict[str, np.ndarray], vocabulary: list[str]) -> dict[str, np.ndarray]:
     is_classifier, places = "classifier.weight" in tensors, {piece: place for place, piece in enumerate(vocabulary)}
     order = [places[piece] for piece in ("[CLS]", "[PAD]", "[SEP]", "[UNK]")]
@@ -131,9 +126,9 @@ def _tensors(tensors: dict[str, np.ndarray], vocabulary: list[str]) -> dict[str,
             tensor = tensor[order]
         elif name.endswith(_POSITIONS):
             tensor = np.concatenate([np.zeros_like(tensor[:FIRST_POSITION]), tensor])
-        name = _renamed(name.replace("bert.", "mpnet.", 1), _NAMES)
+        name = renamed(name.replace("bert.", "mpnet.", 1), _NAMES)
         if is_classifier and ("pooler.dense." in name or name.startswith("classifier.")):
-            name = _renamed(name.removeprefix("mpnet."), _HEAD_NAMES)
+            name = renamed(name.removeprefix("mpnet."), _HEAD_NAMES)
         turned[name] = tensor
     return turned
 

@@ -70,10 +70,10 @@ class PhoneGraph:
         positions = _constant(embeddings.position_embedding.embeddings)[: self.sequence_length]
         tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids, name=TOKEN_LOOKUP)
         positions = tf.gather(positions, tf.range(tf.shape(token_ids)[0]))
-        if embeddings.segment_embedding is None:
-            return _layer_norm(embeddings.layer_norm, tokens + positions)
-        segments = tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
-        return _layer_norm(embeddings.layer_norm, tokens + segments + positions)
+        if embeddings.segment_embedding is not None:
+            tokens += tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
+        embedded = _layer_norm(embeddings.layer_norm, tokens + positions)
+        return embedded if embeddings.projection is None else _dense(embeddings.projection, embedded)
 
     def _position_bias(self, length):
         """Returns MPNet's bias, `[heads, query, key]`, looked up by distance: there are fewer distances than pairs."""

@@ -11,7 +11,8 @@ class EncoderConfig:
     """The shape of a BERT encoder, in keras-hub's names.
 
     `family` says how it is stored (`presets/families/`), and with it what is fixed: an "mpnet" has relative positions
-    and no segments, a "distilbert" has no segments, and "relu" after the first layer of its head (`pooler_activation`).
+    and no segments; a "distilbert" no segments, and "relu" behind the first layer of its head (`pooler_activation`); an
+    "electra" "gelu" there, and maybe tables of another width, `embedding_dim` (0 for `hidden_dim`).
     `activation` is a Hugging Face `hidden_act`. Students use "gelu_new", the tanh form, because keras-hub always
     computes that one, whatever a configuration says.
     """
@@ -25,10 +26,11 @@ class EncoderConfig:
     num_segments: int = 2
     relative_position_buckets: int = 0
     activation: str = "gelu_new"
-    pooler_activation: str = "tanh"
     layer_norm_epsilon: float = 1e-12
     dropout: float = 0.1
     family: str = "bert"
+    pooler_activation: str = "tanh"
+    embedding_dim: int = 0
 
 
 STUDENT_PRESETS = {

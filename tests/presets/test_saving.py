@@ -134,7 +134,7 @@ def test_card(make_classifier, tmp_path):
 
 def test_a_model_that_its_family_has_not_is_refused(make_encoder, tmp_path):
     for encoder, message in (
-        (make_encoder(family="roberta"), r"family: got 'roberta'; expected one of bert, mpnet, distilbert"),
+        (make_encoder(family="roberta"), r"family: got 'roberta'; expected one of bert, mpnet, distilbert, electra"),
         (
             make_encoder(relative_position_buckets=32),
             r"family: got bert for an encoder with relative_position_buckets 32; expected another",

@@ -1,5 +1,5 @@
 """The forward pass of BERT and its relatives in NumPy, float64, from the papers (arXiv 1810.04805, 1706.03762;
-MPNet 2004.09297, DistilBERT 1910.01108).
+MPNet 2004.09297, DistilBERT 1910.01108, ELECTRA 2003.10555).
 
 It shares nothing with the package: it reads the files itself and knows only Hugging Face's names of tensors.
 """
@@ -42,11 +42,11 @@ def gelu_tanh(x):
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
-# What follows the first layer of the head where it is not a tanh.
-POOLING = {"distilbert": lambda x: np.maximum(x, 0.0)}
 DISTILBERT_CONFIG = {"dim": "hidden_size", "n_heads": "num_attention_heads", "n_layers": "num_hidden_layers"}
 DISTILBERT_CONFIG |= {"hidden_dim": "intermediate_size", "activation": "hidden_act"}
 GELU = {"gelu": gelu_exact, "gelu_new": gelu_tanh}
+# What follows the first layer of the head where it is not a tanh.
+POOLING = {"distilbert": lambda x: np.maximum(x, 0.0), "electra": gelu_exact}
 
 
 def layer_norm(x, scale, shift, epsilon):
@@ -75,6 +75,12 @@ def read_model(folder):
     if config["model_type"] == "distilbert":
         config |= {theirs: config[own] for own, theirs in DISTILBERT_CONFIG.items()}
         tensors = {_bert_name_of_distilbert(name): value for name, value in tensors.items()}
+    if config["model_type"] == "electra":
+        heads = {"classifier.dense": "pooler.dense", "classifier.out_proj": "classifier"}
+        tensors = {
+            heads.get(name.rpartition(".")[0], name.rpartition(".")[0]) + name[name.rindex(".") :]: value
+            for name, value in tensors.items()
+        }
     return config, tensors
 
 
@@ -109,6 +115,8 @@ def run(config, tensors, token_ids, segment_ids, padding_mask):
     if "embeddings.token_type_embeddings.weight" in tensors:
         hidden = hidden + rows("token_type", segment_ids)
     hidden = norm(hidden, "embeddings.LayerNorm")
+    if "embeddings_project.weight" in tensors:
+        hidden = linear(hidden, "embeddings_project")
     outputs = {"hidden_states": [hidden], "attention_scores": []}
     for i in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{i}"
@@ -186,5 +194,5 @@ def _bert_name_of_distilbert(name):
 
 def _plain(name):
     """Names without the prefix of the encoder and with LayerNorm's newer names."""
-    name = name.removeprefix("bert.").removeprefix("distilbert.")
+    name = name.removeprefix("bert.").removeprefix("distilbert.").removeprefix("electra.")
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")

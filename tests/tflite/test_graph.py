@@ -30,6 +30,19 @@ def test_equals_keras(make_classifier, batch, activation, num_layers):
         assert_close(ask(graph, row)["probabilities"], probabilities(classifier, row))
 
 
+FAMILIES = {
+    "distilbert": {"num_segments": 0, "pooler_activation": "relu"},
+    "electra": {"embedding_dim": 8, "pooler_activation": "gelu", "activation": "gelu"},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_families_equal_keras(make_classifier, batch, family):
+    classifier = make_classifier(family=family, **FAMILIES[family])
+    row = {name: values[:1] for name, values in batch.items()}
+    assert_close(serve(classifier, row)["probabilities"], probabilities(classifier, row))
+
+
 def test_a_long_row_is_cut_before_its_last_token(make_classifier, batch):
     """[SEP] stays, as tokenizers cut a text."""
     classifier = make_classifier()

@@ -11,7 +11,6 @@ from tinybert_tf.distillation.closed_form import LayerFit, cut_from_teacher
 from tinybert_tf.distillation.closed_form.least_squares import ridge_solve
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import encoder_of
-from tinybert_tf.layers.embeddings import TABLES
 from tinybert_tf.models import BertClassifier, BertEncoder
 
 _PROJECTION_TOKENS = 20_000
@@ -58,8 +57,7 @@ def initialize_embeddings(distiller: TinyBertDistiller, batches: list[dict]) -> 
         The share of the squared norm of those sums that the student's directions keep.
     """
     theirs, ours = (encoder_of(model).embeddings for model in (distiller.teacher, distiller.student))
-    held = {name: getattr(theirs, name) for name in TABLES if getattr(theirs, name) is not None}
-    tables = {name: np.asarray(table.embeddings, np.float64) for name, table in held.items()}
+    tables, _, _ = theirs.in_hidden_space()
     sums = np.concatenate([_sums(tables, batch) for batch in batches])
     token_table = tables["token_embedding"]
     second_moment = sums.T @ sums / len(sums) + token_table.T @ token_table / len(token_table)

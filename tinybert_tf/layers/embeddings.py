@@ -1,6 +1,7 @@
 """The sum of token, position and segment embeddings."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -39,15 +40,17 @@ class DenseGradientEmbedding(keras.layers.Embedding):
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
 class BertEmbeddings(keras.layers.Layer):
-    """Token + position + segment embeddings, layer-normalized: hidden state 0 of the encoder.
+    """Token + position + segment embeddings, layer-normalized, and projected if they are of another width than the
+    layers, as in ELECTRA: hidden state 0 of the encoder.
 
     Args:
         vocabulary_size: Rows of the token table.
-        hidden_dim: Width of every table.
+        hidden_dim: Width of the output.
         max_sequence_length: Rows of the position table.
         num_segments: Rows of the segment table; 0 for no table.
         layer_norm_epsilon: Number that is added to the variance.
         dropout: Dropout rate after the normalization while training.
+        embedding_dim: Width of every table; 0 for `hidden_dim`.
     """
 
     def __init__(
@@ -58,23 +61,31 @@ class BertEmbeddings(keras.layers.Layer):
         num_segments: int = 2,
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
+        embedding_dim: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         # === Layers ===
-        self.token_embedding = self._table("token_embedding", vocabulary_size, hidden_dim)
-        self.position_embedding = self._table("position_embedding", max_sequence_length, hidden_dim)
-        self.segment_embedding = self._table("segment_embedding", num_segments, hidden_dim) if num_segments else None
+        width = embedding_dim or hidden_dim
+        self.token_embedding = self._table("token_embedding", vocabulary_size, width)
+        self.position_embedding = self._table("position_embedding", max_sequence_length, width)
+        self.segment_embedding = self._table("segment_embedding", num_segments, width) if num_segments else None
         self.layer_norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
         )
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.projection = None
+        if width != hidden_dim:
+            self.projection = keras.layers.Dense(
+                hidden_dim, kernel_initializer=bert_initializer(), dtype=self.dtype_policy, name="projection"
+            )
 
         # === Config ===
         self.vocabulary_size = vocabulary_size
         self.hidden_dim = hidden_dim
         self.max_sequence_length = max_sequence_length
         self.num_segments = num_segments
+        self.embedding_dim = embedding_dim
         self.layer_norm_epsilon = layer_norm_epsilon
         self.dropout = dropout
 
@@ -86,7 +97,10 @@ class BertEmbeddings(keras.layers.Layer):
     def build(self, token_ids_shape=None, segment_ids_shape=None):
         for table in filter(None, (self.token_embedding, self.position_embedding, self.segment_embedding)):
             table.build()
-        self.layer_norm.build((None, None, self.hidden_dim))
+        width = (None, None, self.embedding_dim or self.hidden_dim)
+        self.layer_norm.build(width)
+        if self.projection is not None:
+            self.projection.build(width)
         self.built = True
 
     def call(self, token_ids, segment_ids, training=None):
@@ -110,7 +124,23 @@ class BertEmbeddings(keras.layers.Layer):
         summed = self.token_embedding(token_ids) + self.position_embedding(positions)
         if self.segment_embedding is not None:
             summed = summed + self.segment_embedding(segment_ids)
-        return self.dropout_layer(self.layer_norm(summed), training=training)
+        embedded = self.dropout_layer(self.layer_norm(summed), training=training)
+        return embedded if self.projection is None else self.projection(embedded)
+
+    def in_hidden_space(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Returns the tables by name `[rows, hidden_dim]`, and gamma and beta `[hidden_dim]` of a norm of their sum.
+
+        A projection is multiplied into the tables. Their sum then has another variance than the sum that this layer
+        normalizes, so a norm behind it is an approximation.
+        """
+        held = {name: getattr(self, name) for name in TABLES if getattr(self, name) is not None}
+        tables = {name: np.asarray(table.embeddings, np.float64) for name, table in held.items()}
+        gamma, beta = (np.asarray(weight, np.float64) for weight in (self.layer_norm.gamma, self.layer_norm.beta))
+        if self.projection is None:
+            return tables, gamma, beta
+        kernel, bias = (np.asarray(weight, np.float64) for weight in self.projection.weights)
+        tables = {name: table @ (gamma[:, None] * kernel) for name, table in tables.items()}
+        return tables, np.ones(self.hidden_dim), beta @ kernel + bias
 
     def compute_output_shape(self, token_ids_shape, segment_ids_shape=None):
         return (*token_ids_shape, self.hidden_dim)
@@ -121,6 +151,7 @@ class BertEmbeddings(keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "max_sequence_length": self.max_sequence_length,
             "num_segments": self.num_segments,
+            "embedding_dim": self.embedding_dim,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "dropout": self.dropout,
         }

@@ -50,10 +50,11 @@ class BertEncoder(keras.Model):
         num_segments: int = 2,
         relative_position_buckets: int = 0,
         activation: str = "gelu",
-        pooler_activation: str = "tanh",
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
         family: str = "bert",
+        pooler_activation: str = "tanh",
+        embedding_dim: int = 0,
         tokenizer: BertTokenizer | None = None,
         **kwargs,
     ):
@@ -61,7 +62,13 @@ class BertEncoder(keras.Model):
         # === Layers ===
         common = {"layer_norm_epsilon": layer_norm_epsilon, "dropout": dropout, "dtype": self.dtype_policy}
         self.embeddings = BertEmbeddings(
-            vocabulary_size, hidden_dim, max_sequence_length, num_segments, name="embeddings", **common
+            vocabulary_size,
+            hidden_dim,
+            max_sequence_length,
+            num_segments,
+            embedding_dim=embedding_dim,
+            name="embeddings",
+            **common,
         )
         self.blocks = [
             TransformerBlock(num_heads, intermediate_dim, activation, name=f"transformer_layer_{i}", **common)
@@ -91,10 +98,11 @@ class BertEncoder(keras.Model):
             num_segments=num_segments,
             relative_position_buckets=relative_position_buckets,
             activation=activation,
-            pooler_activation=pooler_activation,
             layer_norm_epsilon=layer_norm_epsilon,
             dropout=dropout,
             family=family,
+            pooler_activation=pooler_activation,
+            embedding_dim=embedding_dim,
         )
         self.tokenizer = tokenizer
         self.build()
@@ -171,6 +179,8 @@ class BertEncoder(keras.Model):
         if self.position_bias is not None:
             yield "encoder.relative_attention_bias", self.position_bias.table, TABLE
         yield "embeddings.LayerNorm", tables.layer_norm, NORM
+        if tables.projection is not None:
+            yield "embeddings_project", tables.projection, DENSE
         for i, block in enumerate(self.blocks):
             prefix, attention = f"encoder.layer.{i}", block.attention
             yield f"{prefix}.attention.self.query", attention.query_dense, DENSE

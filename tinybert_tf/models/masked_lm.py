@@ -40,7 +40,7 @@ class BertMaskedLM(ModelWithHead):
         # === Layers ===
         self.encoder = encoder
         self.transform = keras.layers.Dense(
-            config.hidden_dim,
+            config.embedding_dim or config.hidden_dim,
             activation=get_activation(config.activation),
             kernel_initializer="identity",
             dtype=self.dtype_policy,
@@ -113,7 +113,7 @@ class BertMaskedLM(ModelWithHead):
             return
         shape = (None, None, self.config.hidden_dim)
         self.transform.build(shape)
-        self.transform_norm.build(shape)
+        self.transform_norm.build((None, None, self.transform.units))
         self.output_bias = self.add_weight(
             shape=(self.config.vocabulary_size,), initializer="zeros", name="output_bias"
         )

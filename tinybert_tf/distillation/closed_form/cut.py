@@ -63,11 +63,14 @@ def cut_from_teacher(
         One `LayerFit` for the embeddings and one per layer of the student.
 
     Raises:
-        InputError: The student is wider than its teacher, or there is no text.
+        InputError: The student is wider than its teacher, or has tables of another width, or there is no text.
     """
     batches = list(batches)
     if not any(np.sum(batch["padding_mask"]) for batch in batches):
         raise InputError("batches", "no tokens", "some tens of thousands of tokens")
+    if student.embeddings.projection is not None:
+        got = f"tables of width {student.config.embedding_dim} in layers of {student.config.hidden_dim}"
+        raise InputError("student", got, "one width, for a student in closed form")
     if student.config.hidden_dim > teacher.config.hidden_dim:
         got = f"a width of {student.config.hidden_dim}"
         raise InputError("student", got, f"at most the teacher's width, {teacher.config.hidden_dim}")
@@ -128,26 +131,24 @@ class _Cut:
                     rows = states[layer].numpy()[valid]
                     one.add(rows, rows[:, :0])  # the covariance alone, of no regression
                 tokens += valid.sum()
-        norms = [
-            self.teacher.blocks[layer - 1].output_norm if layer else self.teacher.embeddings.layer_norm
-            for layer in layers
-        ]
-        gammas = [norm.gamma.numpy().astype(np.float64) for norm in norms]
+        gammas = [self.teacher.embeddings.in_hidden_space()[1]]
+        gammas += [self.teacher.blocks[layer - 1].output_norm.gamma.numpy().astype(np.float64) for layer in layers[1:]]
         gamma = np.mean([one / np.abs(one).mean() for one in gammas], axis=0)
         covariance = sum(one.covariance for one in sums.values())
         return student_basis(covariance, gamma, width).astype(np.float32)
 
     def _embeddings(self) -> float:
         ours, theirs = self.student.embeddings, self.teacher.embeddings
+        tables, *norm = theirs.in_hidden_space()
         for name in TABLES:
-            table, source = getattr(ours, name), getattr(theirs, name)
+            table = getattr(ours, name)
             if table is None:
                 continue
             values = table.embeddings.numpy()
-            if source is None:  # the teacher knows no segments
+            if name not in tables:  # the teacher knows no segments
                 values[:] = 0.0
             else:
-                cut = source.embeddings.numpy()[: len(values)] @ self.basis
+                cut = tables[name][: len(values)] @ self.basis
                 values[: len(cut)] = cut
             table.embeddings.assign(values)
         ours.layer_norm.gamma.assign(np.ones(self.basis.shape[1]))
@@ -159,11 +160,14 @@ class _Cut:
             targets.append(hidden @ self.basis)
             inputs.append(ours(batch["token_ids"], batch["segment_ids"]))
         self.before = self.theirs
-        return self._norm(ours.layer_norm, theirs.layer_norm, inputs, targets)
+        return self._norm(ours.layer_norm, norm, inputs, targets)
 
-    def _norm(self, layer, source, inputs: Spool, targets: Spool, measure=True) -> float | None:
-        """Solves a layer norm and moves the student on; returns the share that is explained."""
-        gamma, beta = source.gamma.numpy() @ np.square(self.basis), source.beta.numpy() @ self.basis
+    def _norm(self, layer, source: list, inputs: Spool, targets: Spool, measure=True) -> float | None:
+        """Solves a layer norm, from the teacher's gamma and beta on, and moves the student on.
+
+        Returns the share that is explained.
+        """
+        gamma, beta = source[0] @ np.square(self.basis), source[1] @ self.basis
         self.ours = NormFit(self.text, inputs, targets, gamma, beta)
         self.ours.assign(layer)
         return explained_share(self.text, self.ours, targets) if measure else None
@@ -179,13 +183,15 @@ class _Cut:
         inputs = Spool()
         for _, mask, hidden in text.each(self.ours):
             inputs.append(normalized(hidden + block.attention(hidden, mask)[0].numpy(), block.layer_norm_epsilon))
-        self._norm(block.attention_norm, source.attention_norm, inputs, targets["attended"], measure=False)
+        self._norm(
+            block.attention_norm, source.attention_norm.get_weights(), inputs, targets["attended"], measure=False
+        )
         feed_forward.solve(text, self.ours, targets["sum_2"])
         inputs = Spool()
         for _, _, hidden in text.each(self.ours):
             added = block.output_dense(block.activation_function(block.intermediate_dense(hidden))).numpy()
             inputs.append(normalized(hidden + added, block.layer_norm_epsilon))
-        return self._norm(block.output_norm, source.output_norm, inputs, targets["hidden"])
+        return self._norm(block.output_norm, source.output_norm.get_weights(), inputs, targets["hidden"])
 
     def _read_teacher(self, layers: list, forward: bool, attention, feed_forward) -> dict[str, Spool]:
         """Runs the teacher's layers, and returns what the last one computes, in the student's coordinates."""

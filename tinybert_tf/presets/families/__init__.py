@@ -5,10 +5,11 @@ from pathlib import Path
 from tinybert_tf.errors import InputError
 from tinybert_tf.presets.families.bert import Bert
 from tinybert_tf.presets.families.distilbert import DistilBert
+from tinybert_tf.presets.families.electra import Electra
 from tinybert_tf.presets.families.mpnet import Mpnet
 
 # By `model_type` in config.json, and by `EncoderConfig.family`. A family is a file here and a line in this table.
-FAMILIES: dict[str, Bert] = {family.model_type: family for family in (Bert(), Mpnet(), DistilBert())}
+FAMILIES: dict[str, Bert] = {family.model_type: family for family in (Bert(), Mpnet(), DistilBert(), Electra())}
 
 # Families that were published before there was a `model_type`, and keys of others that have BERT's sizes.
 _OLD = (Bert, DistilBert)

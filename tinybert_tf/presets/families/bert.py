@@ -59,7 +59,7 @@ class Bert:
         "auto_map": None,
     }
     same: ClassVar[dict[str, str]] = {"embedding_size": "hidden_size"}
-    fixed: ClassVar[dict[str, Any]] = {"relative_position_buckets": 0, "pooler_activation": "tanh"}
+    fixed: ClassVar[dict[str, Any]] = {"relative_position_buckets": 0, "pooler_activation": "tanh", "embedding_dim": 0}
     activation_key, head_dropout_key = "hidden_act", "classifier_dropout"
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
@@ -90,8 +90,8 @@ class Bert:
             rates[ours] = content.get(theirs, default)
             if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
                 raise InputError("preset", f"{file} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
-        activation = content.get(self.activation_key, "gelu")
-        return EncoderConfig(family=self.model_type, activation=activation, **sizes | rates | self.fixed)
+        own = {"family": self.model_type, "activation": content.get(self.activation_key, "gelu")}
+        return EncoderConfig(**own | sizes | rates | self.fixed)
 
     def vocabulary(self, folder: Path) -> Vocabulary:
         """Reads `vocab.txt`, or else a WordPiece `tokenizer.json`, which is all that transformers 5 writes.

@@ -55,6 +55,7 @@ class DistilBert(Bert):
         "num_segments": 0,
         "relative_position_buckets": 0,
         "pooler_activation": "relu",
+        "embedding_dim": 0,
         "layer_norm_epsilon": 1e-12,
     }
     activation_key, head_dropout_key = "activation", "seq_classif_dropout"

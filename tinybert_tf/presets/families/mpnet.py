@@ -49,7 +49,7 @@ class Mpnet(Bert):
         "BertModel": "MPNetModel",
         "BertForSequenceClassification": "MPNetForSequenceClassification",
     }
-    fixed: ClassVar[dict[str, Any]] = {"num_segments": 0, "pooler_activation": "tanh"}
+    fixed: ClassVar[dict[str, Any]] = {"num_segments": 0, "pooler_activation": "tanh", "embedding_dim": 0}
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
         config = super().encoder_config(content, file)

@@ -29,6 +29,8 @@ def row_of(batch, i):
 
 
 MPNET = {"num_segments": 0, "relative_position_buckets": 32}
+DISTILBERT = {"num_segments": 0, "pooler_activation": "relu"}
+ELECTRA = {"embedding_dim": 16, "pooler_activation": "gelu", "activation": "gelu"}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,7 @@ MPNET = {"num_segments": 0, "relative_position_buckets": 32}
     [
         *[("float32", 1e-5, {}), ("float16", 2e-3, {}), ("int8", 0.05, {}), ("int4", 0.2, {})],
         *[("float32", 1e-5, MPNET), ("int4", 0.2, MPNET)],
+        *[("float32", 1e-5, DISTILBERT), ("float32", 1e-5, ELECTRA), ("int8", 0.05, ELECTRA)],
     ],
 )
 def test_a_tiny_model(make_classifier, batch, variant, tolerance, shape):

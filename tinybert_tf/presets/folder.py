@@ -66,9 +66,10 @@ class FolderPretrained(Pretrained):
     def _stored_config(self) -> EncoderConfig:
         """The shape of the stored model, which may have more rows than pieces."""
         config = self._family.encoder_config(self._content, self._file)
-        rate = self._content.get("attention_probs_dropout_prob", config.dropout)
+        key = self._family.attention_dropout_key
+        rate = self._content.get(key, config.dropout)
         if rate != config.dropout:
-            got = f"attention_probs_dropout_prob {rate} is not used"
+            got = f"{key} {rate} is not used"
             logging.info("%s: %s; attention has the dropout of hidden states, %s.", self._file, got, config.dropout)
         return config
 

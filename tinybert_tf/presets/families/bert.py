@@ -29,6 +29,7 @@ class Bert:
         fixed: Fields of `EncoderConfig` that are the same in the whole family.
         activation_key: Name in `config.json` of the activation.
         head_dropout_key: Name in `config.json` of the dropout rate of a classifier's head.
+        attention_dropout_key: The same of attention's probabilities.
     """
 
     model_type = "bert"
@@ -61,6 +62,7 @@ class Bert:
     same: ClassVar[dict[str, str]] = {"embedding_size": "hidden_size"}
     fixed: ClassVar[dict[str, Any]] = {"relative_position_buckets": 0, "pooler_activation": "tanh", "embedding_dim": 0}
     activation_key, head_dropout_key = "hidden_act", "classifier_dropout"
+    attention_dropout_key = "attention_probs_dropout_prob"
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
         """Returns the shape that a `config.json` describes.

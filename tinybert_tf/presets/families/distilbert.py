@@ -59,6 +59,7 @@ class DistilBert(Bert):
         "layer_norm_epsilon": 1e-12,
     }
     activation_key, head_dropout_key = "activation", "seq_classif_dropout"
+    attention_dropout_key = "attention_dropout"
 
     def stored_names(self, name: str) -> Iterator[str]:
         yield _own_name(name)

@@ -132,3 +132,5 @@ def test_a_student_with_other_tables_is_not_solved(make_electra, make_classifier
     distiller = TinyBertDistiller(make_classifier(), make_electra())
     with pytest.raises(InputError, match="student: got tables of width 8 in layers of 12"):
         initialize_from_teacher(distiller, [batch])
+    with pytest.raises(InputError, match="student: got tables of width 8 in layers of 12"):
+        initialize_embeddings(distiller, [batch])

@@ -11,6 +11,7 @@ from tinybert_tf.distillation.closed_form import LayerFit, cut_from_teacher
 from tinybert_tf.distillation.closed_form.least_squares import ridge_solve
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import encoder_of
+from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 
 _PROJECTION_TOKENS = 20_000
@@ -55,8 +56,14 @@ def initialize_embeddings(distiller: TinyBertDistiller, batches: list[dict]) -> 
 
     Returns:
         The share of the squared norm of those sums that the student's directions keep.
+
+    Raises:
+        InputError: The student has tables of another width than its layers.
     """
     theirs, ours = (encoder_of(model).embeddings for model in (distiller.teacher, distiller.student))
+    if ours.projection is not None:
+        got = f"tables of width {ours.embedding_dim} in layers of {ours.hidden_dim}"
+        raise InputError("student", got, "one width, for embeddings from the teacher")
     tables, _, _ = theirs.in_hidden_space()
     sums = np.concatenate([_sums(tables, batch) for batch in batches])
     token_table = tables["token_embedding"]

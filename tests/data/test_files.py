@@ -2,10 +2,9 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from tinybert_tf.data.files import Columns, label_names, read_table, to_examples
+from tinybert_tf.data.files import Columns, read_table
 from tinybert_tf.errors import InputError
 
 DEFAULT, PAIRS = Columns(), Columns("first", "second", "class")
@@ -98,7 +97,24 @@ def test_a_text_may_have_50000_words(write, name, separator):
         ("a.tsv", "text\tlabel\nfine\t \n", "a.tsv, row 2, with the label ' '"),
         ("a.jsonl", '{"text": "a", "label": null}', "a.jsonl, row 1, with the label None"),
         ("a.jsonl", '{"text": "a", "label": true}', "a.jsonl, row 1, with the label True"),
-        ("a.jsonl", '{"text": "a", "label": ["x"]}', r"a.jsonl, row 1, with the label \['x'\]"),
+        ("a.jsonl", '{"text": "a", "label": [["x"]]}', r"a.jsonl, row 1, with the label \['x'\]"),
+        ("a.jsonl", '{"text": "a", "label": {"x": 1}}', r"a.jsonl, row 1, with the label {'x': 1}"),
+        ("a.jsonl", '{"text": "a", "label": NaN}', "a.jsonl, row 1, with the label nan; expected a class or a number"),
+        ("a.jsonl", '{"text": "a", "label": -Infinity}', "a.jsonl, row 1, with the label -inf; expected a class"),
+        ("a.jsonl", '{"text": "a", "label": ["x", NaN]}', "a.jsonl, row 1, with the label nan; expected a class"),
+        ("a.jsonl", '{"text": "a", "label": "\\ud83d"}', "a.jsonl, row 1: a label with half a surrogate pair"),
+        (
+            "a.jsonl",
+            '{"text": "a", "label": "x"}\n{"text": "b", "label": ["x"]}',
+            "row 2, .* list of labels in all",
+        ),
+        (
+            "a.csv",
+            "text,label\nfine,1\ndull,nan\n",
+            "^label_column: .*a.csv, row 3, with the label 'nan'; .*missing",
+        ),
+        ("a.csv", "text,label\nfine,NaN\ndull,x\n", "a.csv, row 2, with the label 'NaN'; .* missing"),
+        ("a.tsv", "text\tlabel\nfine\t<NA>\n", "a.tsv, row 2, with the label '<NA>'; .* missing"),
         ("a.csv", "txt,label\nfine,1\n", "^text_column: got 'text', which .*a.csv, row 2 lacks; .*one of txt, label"),
         ("a.csv", "text,y\nfine,1\n", "^label_column: got 'label', which .*a.csv, row 2 lacks; .*one of text, y"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"label": 1}', "'text', which .*a.jsonl, row 2 lacks"),
@@ -142,8 +158,7 @@ def test_only_files_to_predict_on_may_lack_labels(write):
     path = write("a.tsv", "text\nfine\ndull\n")
     table = read_table(path, Columns(labels_may_lack=True))
     assert table.labels is None
-    assert to_examples(table, ("x", "y")).labels is None
-    assert to_examples(table, ("x", "y")).texts == ["fine", "dull"]
+    assert table.texts == ["fine", "dull"]
     refused(path, "'label', which .*a.tsv, row 2 lacks")
 
 
@@ -165,49 +180,3 @@ def test_labels_that_some_rows_have_are_refused(write):
 def test_an_empty_text_is_a_row_and_an_empty_line_is_none(write):
     table = read_table(write("a.csv", 'text\nfine\n""\n\ndull\n'), Columns(labels_may_lack=True))
     assert table.texts == ["fine", "", "dull"]
-
-
-@pytest.mark.parametrize(
-    "labels, expected",
-    [
-        (["10", "2", "-1", "2"], ("-1", "2", "10")),
-        (["10", "2", "x"], ("10", "2", "x")),
-        (["pos", "neg", "Pos"], ("Pos", "neg", "pos")),
-        (["1.5", "b"], ("1.5", "b")),
-        (["²", "1"], ("1", "²")),
-    ],
-)
-def test_integers_sort_by_value_and_others_by_name(write, labels, expected):
-    table = read_table(write("a.tsv", "text\tlabel\n" + "".join(f"x\t{label}\n" for label in labels)), DEFAULT)
-    assert label_names(table) == expected
-    assert to_examples(table, expected).labels.tolist() == [expected.index(label) for label in labels]
-
-
-def test_one_class_is_refused(write):
-    refused(
-        write("a.csv", "text,label\nx,pos\ny,pos\n"), "a.csv with the one label 'pos'; expected two", use=label_names
-    )
-
-
-def test_labels_that_lack_altogether_are_told_so(write):
-    path = write("a.csv", "text\nx\n")
-    refused(path, "a.csv without labels; expected", Columns(labels_may_lack=True), label_names)
-
-
-def test_fractions_want_regression(write):
-    path = write("a.csv", "text,label\nx,1\ny,2.5\nz,3.5\n")
-    refused(path, "a.csv, row 3, with the number 2.5 as label; expected classes, or --regression", use=label_names)
-    numbers = to_examples(read_table(path, DEFAULT), None).labels
-    assert numbers.dtype == np.float32 and numbers.tolist() == [1, 2.5, 3.5]
-
-
-@pytest.mark.parametrize("label", ["good", "nan", "inf", "1,5"])
-def test_regression_wants_numbers(write, label):
-    path = write("a.tsv", f"text\tlabel\nx\t1\n\ny\t{label}\n")
-    refused(path, f"a.tsv, row 4, with the label '{label}'; expected a number", use=lambda t: to_examples(t, None))
-
-
-def test_a_label_that_training_lacks_is_named_with_its_row(write):
-    path = write("a.csv", "text,label\nx,pos\ny,new\n")
-    message = "a.csv, row 3, with the label 'new'; expected a label of the training file: neg, pos"
-    refused(path, message, use=lambda table: to_examples(table, ("neg", "pos")))

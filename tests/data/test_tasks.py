@@ -58,6 +58,32 @@ def test_other_labels_are_refused(task, labels):
         task.columns_of(labels)
 
 
+def test_classes_without_names_have_the_tasks(task):
+    unnamed = [f"LABEL_{i}" for i in range(3)]
+    assert task.names_of(["blue", "red", "green"]) == ["blue", "red", "green"]
+    assert task.names_of(unnamed) == ["Red", "green", "blue"]
+    assert task.names_of(unnamed, ["blue", "green", "red"]) == ["blue", "green", "red"]
+    assert task.names_of(["rot", "grün", "blau"], ("red", "green", "blue")) == ["red", "green", "blue"]
+    numbers = Task("toy", ("1", "2", "0"), ("accuracy",), {})
+    assert numbers.names_of(unnamed) == ["0", "1", "2"]
+    stars = Task("toy", ("1", "2", "3"), ("accuracy",), {})
+    assert stars.names_of(unnamed) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "labels, given, message",
+    [
+        (["LABEL_0", "LABEL_1"], (), "^teacher: got 2 labels, LABEL_0, LABEL_1; expected the 3 of toy"),
+        (["rot", "green", "blue"], (), "^teacher: got 3 labels, rot, green, blue"),
+        (["LABEL_0", "LABEL_1", "LABEL_2"], ("red", "green"), "^teacher_labels: got 2 labels, red, green"),
+        (["a", "b"], ("red", "green", "blue"), "^teacher_labels: got 3 names, for the 2 classes of --teacher"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(task, labels, given, message):
+    with pytest.raises(InputError, match=message):
+        task.names_of(labels, given)
+
+
 def test_a_score_may_have_any_name():
     task = Task("toy", ("score",), ("pearson",), {})
     assert task.is_regression
@@ -108,6 +134,33 @@ def test_a_tenth_is_held_out_where_no_dev_file_is_given(train_file):
         numbers = [int(text.split()[1]) for text in part.texts]
         assert part.ids == numbers == sorted(numbers)
         assert [task.labels[i] for i in part.labels] == ["pos" if i % 3 else "neg" for i in numbers]
+
+
+def test_each_class_loses_its_tenth(write):
+    """And no class all its rows: not one of a single row, nor one of two."""
+    counts = {"many": 100, "some": 31, "pair": 2, "single": 1}
+    rows = [(f"{name} {i}", name) for name, count in counts.items() for i in range(count)]
+    path = write("rare.csv", [rows[i] for i in np.random.default_rng(0).permutation(len(rows))])
+    for seed in range(20):
+        task = load_task(train_file=path, seed=seed)
+        dev = {name: sum(text.startswith(name) for text in task.splits["dev"].texts) for name in counts}
+        assert sum(dev.values()) == 13
+        assert dev["many"] in (9, 10) and dev["some"] in (2, 3, 4) and dev["pair"] < 2 and not dev["single"]
+
+
+def test_of_several_labels_the_rarest_has_its_tenth_too(tmp_path):
+    lines = [f'{{"text": "t{i}", "label": {["common", "rare"] if i % 10 == 0 else ["common"]}}}' for i in range(200)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines).replace("'", '"'))
+    task = load_task(train_file=str(tmp_path / "a.jsonl"))
+    assert task.multi_label and task.labels == ("common", "rare") and task.metrics == ("micro_f1", "macro_f1")
+    assert task.splits["dev"].labels.sum(axis=0).tolist() == [20, 2]
+
+
+def test_a_test_file_alone_is_read_by_a_model_without_names(write):
+    task = load_task(test_file=write("a.csv", [("x", "1"), ("y", "1.0")]), labels=["LABEL_0", "LABEL_1", "LABEL_2"])
+    assert task.labels == ("0", "1", "2") and task.splits["test"].labels.tolist() == [1, 1]
+    named = load_task(test_file=write("b.csv", [("x", "LABEL_1")]), labels=["LABEL_0", "LABEL_1"])
+    assert named.labels == ("LABEL_0", "LABEL_1")
 
 
 def test_the_seed_holds_out(train_file):

@@ -11,7 +11,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings import stages as configs
-from tinybert_tf.stages import evaluate
+from tinybert_tf.stages import common, evaluate
 
 
 def test_the_evaluation_agrees_with_its_files(runs):
@@ -75,3 +75,18 @@ def test_texts_without_labels_are_predicted(runs, tmp_path, eagerly):
     assert "no labels" in evaluate.summary(folder)
     rows = [json.loads(line) for line in (folder.path / "predictions.jsonl").read_text().splitlines()]
     assert [row["prediction"] for row in rows] == ["good", "bad"]
+
+
+def test_a_model_without_names_is_read_in_the_tasks_order_or_as_told(runs, files, tmp_path, monkeypatch, eagerly):
+    said = []
+    monkeypatch.setattr(common.logging, "info", lambda line, *values: said.append(line % values))
+    model = BertClassifier.from_preset(str(runs["finetune"].path))
+    model.labels = ["LABEL_0", "LABEL_1"]
+    model.save_to_preset(tmp_path / "model")
+    found = []
+    for name, labels in (("own", ()), ("right", ("bad", "good")), ("wrong", ("good", "bad"))):
+        settings = {"output_dir": str(tmp_path / name), "model": str(tmp_path / "model"), "teacher_labels": labels}
+        folder = evaluate.run(configs.EvaluateConfig(**settings, **files))
+        found.append(folder.record["results"]["splits"]["test"]["metrics"]["accuracy"])
+    assert found[0] == found[1] == pytest.approx(1 - found[2]) and found[0] > 0.9
+    assert said == ["--model: its classes have no names; LABEL_0 to LABEL_1 stand for bad, good, in the task's order."]

@@ -14,36 +14,46 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
-from tinybert_tf.data.examples import Examples
 from tinybert_tf.errors import InputError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MISSING = {"nan", "-nan", "<na>", "#n/a"}  # what pandas and spreadsheets write for a missing value
 
 csv.field_size_limit(1 << 30)  # texts may be longer than the 128 KiB that Python expects
 
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """Which columns hold what, "" for none; `labels_may_lack` is for files that are only predicted on."""
+    """Which columns hold what, "" for none; `labels_may_lack` is for files that are only predicted on.
+
+    `label_separator` stands between several labels in one field, "" where a text has one label.
+    """
 
     text: str = "text"
     text_pair: str = ""
     label: str = "label"
     labels_may_lack: bool = False
+    label_separator: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Content of a file: texts, second texts or None, labels as text or None, and each example's row in the file."""
+    """Content of a file: texts, second texts or None, labels as text or None, and each example's row in the file.
+
+    A label is a tuple where the file gives a text any number of labels.
+    """
 
     path: Path
     argument: str
     texts: list[str]
     text_pairs: list[str] | None
-    labels: list[str] | None
+    labels: list[str] | list[tuple[str, ...]] | None
     rows: list[int]
+
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether a text may have any number of labels."""
+        return self.labels is not None and isinstance(self.labels[0], tuple)
 
 
 def read_table(path: str, columns: Columns, argument: str = "train_file") -> Table:
@@ -58,27 +68,21 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
         InputError: The file, a column or a row cannot be used; the message names file and row.
     """
     file = Path(path).expanduser()
-    readers = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".json": _jsonl}
-    if file.suffix.lower() not in readers:
+    read = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".json": _jsonl}.get(file.suffix.lower())
+    if read is None:
         raise InputError(argument, str(path), "a file named .csv, .tsv or .jsonl")
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(argument, f"{path} ({error.strerror})", "a file") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InputError(argument, f"{path}, line {line}, with bytes {content[error.start :][:4]!r}", "UTF-8") from None
     has_labels, texts, pairs, labels, rows = None, [], [], [], []
-    for number, row in readers[file.suffix.lower()](text, path, argument):
+    for number, row in read(_content(file, path, argument), path, argument):
         if has_labels is None:
             has_labels = bool(columns.label) and (columns.label in row or not columns.labels_may_lack)
         texts.append(_text(row, columns.text, "text_column", path, number))
         if columns.text_pair:
             pairs.append(_text(row, columns.text_pair, "text_pair_column", path, number))
         if has_labels:
-            labels.append(_label(row, columns.label, path, number))
+            labels.append(_label(row, columns, read is _jsonl, path, number))
+            if type(labels[-1]) is not type(labels[0]):
+                got = f"{path}, row {number}, with the label {row[columns.label]!r}"
+                raise InputError("label_column", got, "a list of labels in all rows or in none")
         elif columns.label and columns.label in row:
             got = f"{path}, row {number}, with {columns.label!r}, which row {rows[0]} lacks"
             raise InputError("label_column", got, "labels in all rows or in none")
@@ -88,48 +92,16 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
     return Table(file, argument, texts, pairs if columns.text_pair else None, labels if has_labels else None, rows)
 
 
-def label_names(table: Table) -> tuple[str, ...]:
-    """Returns the classes of a training table: integers in the order of their value, other labels by name.
-
-    Raises:
-        InputError: There are fewer than two classes, or the labels are numbers with fractions.
-    """
-    if table.labels is None:
-        raise InputError(table.argument, f"{table.path} without labels", "labelled texts")
-    names = sorted(set(table.labels))
-    if len(names) < 2:
-        raise InputError(table.argument, f"{table.path} with the one label {', '.join(names)!r}", "two classes or more")
-    fraction = next((i for i, label in enumerate(table.labels) if _number(label) is not None and "." in label), None)
-    if fraction is not None and all(_number(name) is not None for name in names):
-        got = f"{table.path}, row {table.rows[fraction]}, with the number {table.labels[fraction]} as label"
-        raise InputError(table.argument, got, "classes, or --regression for numbers")
-    whole = all(name.removeprefix("-").isdecimal() for name in names)
-    return tuple(sorted(names, key=int) if whole else names)
-
-
-def to_examples(table: Table, labels: tuple[str, ...] | None) -> Examples:
-    """Returns a table's examples, with labels as numbers.
-
-    Args:
-        table: Content of the file.
-        labels: The classes, or None for regression.
-
-    Raises:
-        InputError: A label is not among the classes, or is not a number.
-    """
-    if table.labels is None:
-        return Examples(table.texts, table.text_pairs, None, list(range(len(table.texts))))
-    numbers = []
-    place = {name: i for i, name in enumerate(labels or ())}
-    for label, row in zip(table.labels, table.rows):
-        number = _number(label) if labels is None else place.get(label)
-        if number is None:
-            known = _shown(labels or ())
-            expected = "a number" if labels is None else f"a label of the training file: {known}"
-            raise InputError(table.argument, f"{table.path}, row {row}, with the label {label!r}", expected)
-        numbers.append(number)
-    kind = np.float32 if labels is None else np.int64
-    return Examples(table.texts, table.text_pairs, np.array(numbers, kind), list(range(len(numbers))))
+def _content(file: Path, path, argument: str) -> str:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(argument, f"{path} ({error.strerror})", "a file") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(argument, f"{path}, line {line}, with bytes {content[error.start :][:4]!r}", "UTF-8") from None
 
 
 def _csv(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
@@ -160,7 +132,7 @@ def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
         if header is None:
             header = row
             if len(set(header)) < len(header):
-                raise InputError(argument, f"{path} with header {_shown(header)}", "every column name once")
+                raise InputError(argument, f"{path} with header {shown(header)}", "every column name once")
             continue
         if len(row) != len(header):
             got = f"{path}, row {number}, with {len(row)} fields"
@@ -183,7 +155,7 @@ def _jsonl(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
 
 def _text(row: dict, column: str, argument: str, path, number: int) -> str:
     if column not in row:
-        raise InputError(argument, f"{column!r}, which {path}, row {number} lacks", f"one of {_shown(row)}")
+        raise InputError(argument, f"{column!r}, which {path}, row {number} lacks", f"one of {shown(row)}")
     if not isinstance(row[column], str):
         raise InputError(argument, f"{path}, row {number}: {column!r} of {type(row[column]).__name__}", "a text")
     if _SURROGATE.search(row[column]):  # JSON can write one, UTF-8 cannot
@@ -191,25 +163,35 @@ def _text(row: dict, column: str, argument: str, path, number: int) -> str:
     return row[column]
 
 
-def _label(row: dict, column: str, path, number: int) -> str:
-    if column not in row:
-        raise InputError("label_column", f"{column!r}, which {path}, row {number} lacks", f"one of {_shown(row)}")
-    label = row[column]
+def _label(row: dict, columns: Columns, in_json: bool, path, number: int) -> str | tuple[str, ...]:
+    """Returns a row's label; several labels, as a JSON list or between separators, are a tuple."""
+    if columns.label not in row:
+        raise InputError("label_column", f"{columns.label!r}, which {path}, row {number} lacks", f"one of {shown(row)}")
+    label = row[columns.label]
+    if isinstance(label, list):
+        return tuple(_label_name(part, in_json, path, number) for part in label)
+    if columns.label_separator:
+        parts = label.split(columns.label_separator) if isinstance(label, str) else [label]
+        parts = [part for part in parts if part != "" and not str(part).isspace()]
+        return tuple(_label_name(part, in_json, path, number) for part in parts)
+    return _label_name(label, in_json, path, number)
+
+
+def _label_name(label, in_json: bool, path, number: int) -> str:
     text = str(label).strip()
-    if not isinstance(label, str | int | float) or isinstance(label, bool) or not text:
-        raise InputError("label_column", f"{path}, row {number}, with the label {label!r}", "a class or a number")
+    got = f"{path}, row {number}, with the label {label!r}"
+    if not in_json and text.lower() in _MISSING:
+        expected = "a class or a number: so a missing one is written (.jsonl can have a class of that name)"
+        raise InputError("label_column", got, expected)
+    no_number = isinstance(label, float) and not math.isfinite(label)  # JSON's bare NaN
+    if not isinstance(label, str | int | float) or isinstance(label, bool) or no_number or not text:
+        raise InputError("label_column", got, "a class or a number")
+    if _SURROGATE.search(text):
+        raise InputError("label_column", f"{path}, row {number}: a label with half a surrogate pair", "Unicode")
     return text
 
 
-def _number(label: str) -> float | None:
-    try:
-        value = float(label)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _shown(names: Iterable[str]) -> str:
+def shown(names: Iterable[str]) -> str:
     """Returns some names in one line, cut short: where a file has no header they are texts."""
     names = [" ".join(name.split())[:40] for name in names]
     return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

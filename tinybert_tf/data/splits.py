@@ -1,6 +1,8 @@
-"""Splits that depend only on a document's own key, so that no text ever changes its split."""
+"""Splits by a document's own key, so that no text ever changes its split; and a seeded share of each class."""
 
 import hashlib
+
+import numpy as np
 
 # The buckets, of a hundred, that the packaged tasks evaluate on.
 _DEV, _TEST = range(0, 10), range(10, 30)
@@ -15,3 +17,33 @@ def split_of(key: str) -> str:
     """Returns "train" (70 %), "dev" (10 %) or "test" (20 %) for the id or title of an example."""
     number = bucket(key)
     return "dev" if number in _DEV else "test" if number in _TEST else "train"
+
+
+def held_out(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Returns the places of a seeded share of the examples, of each class the same share; sorted.
+
+    The rows are sorted by class, in random order within each, and one in so many is taken. So a class loses its share,
+    rounded up or down, and never its only row. A text of several classes counts for its rarest one; numbers are drawn
+    as they come.
+
+    Args:
+        labels: Class numbers `[examples]`, rows of 0 and 1 `[examples, classes]`, or float numbers `[examples]`.
+        share: Share of the examples, below a half.
+        seed: Seed of the draw.
+    """
+    rng, count = np.random.default_rng(seed), round(share * len(labels))
+    if labels.ndim == 1 and labels.dtype.kind == "f":
+        return np.sort(rng.permutation(len(labels))[:count])
+    groups = _rarest(labels) if labels.ndim == 2 else labels
+    order = np.lexsort((rng.random(len(groups)), groups))
+    order = order[np.bincount(groups)[groups[order]] > 1]
+    count = min(count, len(order) // 2)
+    places = ((np.arange(count) + rng.random()) * len(order) / max(1, count)).astype(int)
+    return np.sort(order[places])
+
+
+def _rarest(labels: np.ndarray) -> np.ndarray:
+    """Returns the rarest class of each row of 0 and 1, `[examples]`; the number of classes where a row has none."""
+    order = np.argsort(labels.sum(axis=0), kind="stable")
+    first = labels[:, order].argmax(axis=1)
+    return np.where(labels.any(axis=1), order[first], labels.shape[1])

@@ -9,9 +9,11 @@ import numpy as np
 
 from tinybert_tf.data import files, glue, packaged
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.data.splits import split_of
+from tinybert_tf.data.labels import are_unnamed, label_names, to_examples
+from tinybert_tf.data.splits import held_out, split_of
 from tinybert_tf.errors import InputError
 
+OWN_FILES = "files"  # name of the task that a user's own files are
 DEV_SHARE = 0.1  # share of a user's training file, if no dev file is given
 
 
@@ -26,6 +28,7 @@ class Files:
         text_column: Name of the column that holds the text.
         text_pair_column: Name of the column that holds a second text, "" for none.
         label_column: Name of the column that holds the label.
+        label_separator: Text between several labels in one field, "" where each text has one label.
         regression: Whether the labels are numbers.
     """
 
@@ -35,6 +38,7 @@ class Files:
     text_column: str = "text"
     text_pair_column: str = ""
     label_column: str = "label"
+    label_separator: str = ""
     regression: bool = False
 
     def __bool__(self) -> bool:
@@ -46,7 +50,7 @@ class Files:
         for split, path in (("train", self.train_file), ("dev", self.dev_file), ("test", self.test_file)):
             if path:
                 names = (self.text_column, self.text_pair_column, self.label_column)
-                columns = files.Columns(*names, labels_may_lack=split == "test")
+                columns = files.Columns(*names, split == "test", self.label_separator)
                 found[split] = files.read_table(path, columns, argument=f"{split}_file")
         return found
 
@@ -61,6 +65,7 @@ class Task:
         metrics: Names of metrics, see `tinybert_tf.evaluation.metrics`.
         splits: Examples by split: "train", "dev", "test", and for some tasks more ("dev_mismatched").
         asset: Packaged asset that the task is read from, if any.
+        multi_label: Whether a text may have any number of the classes.
     """
 
     name: str
@@ -68,11 +73,17 @@ class Task:
     metrics: tuple[str, ...]
     splits: dict[str, Examples]
     asset: str = ""
+    multi_label: bool = False
 
     @property
     def is_regression(self) -> bool:
         """Whether the labels are numbers."""
         return len(self.labels) == 1
+
+    @property
+    def is_own(self) -> bool:
+        """Whether these are a user's own files, and no task whose metrics and recipe others have set."""
+        return self.name == OWN_FILES
 
     @property
     def report_split(self) -> str:
@@ -112,6 +123,37 @@ class Task:
             raise InputError(argument, got, f"the {len(ours)} of {self.name}: {_shown(self.labels)}")
         return [theirs.index(label) for label in ours]
 
+    def names_of(self, labels: Sequence[str], given: Sequence[str] = (), argument: str = "teacher") -> list[str]:
+        """Returns the task's names of a model's classes, in the order of the model's logits.
+
+        They are the model's own names if these are the task's. Else they are the given ones; or, for LABEL_0, LABEL_1
+        and so on, the whole numbers 0, 1 and so on if these are the task's classes, or else the task's classes.
+
+        Args:
+            labels: The model's own names.
+            given: Names that a user gave, none by default.
+            argument: Name of the argument that errors blame.
+
+        Raises:
+            InputError: The model has other labels.
+        """
+        try:
+            self.columns_of(labels, argument)
+        except InputError:
+            numbers = [str(i) for i in range(len(labels))]
+            if given:
+                names = given
+            elif are_unnamed(labels) and len(labels) == len(self.labels):
+                names = numbers if sorted(numbers) == sorted(self.labels) else self.labels
+            else:
+                raise
+            self.columns_of(names, "teacher_labels" if given else argument)
+            if len(names) != len(labels):
+                got = f"{len(names)} names, for the {len(labels)} classes of --{argument}"
+                raise InputError("teacher_labels", got, "one per class") from None
+            return list(names)
+        return list(labels)
+
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all texts and labels."""
         digest = hashlib.sha256(json.dumps([self.name, self.labels]).encode())
@@ -120,12 +162,15 @@ class Task:
         return digest.hexdigest()
 
 
-def load_task(name: str = "", *, labels: Sequence[str] | None = None, seed: int = 0, **options) -> Task:
+def load_task(
+    name: str = "", *, labels: Sequence[str] | None = None, multi_label: bool = False, seed: int = 0, **options
+) -> Task:
     """Loads a task.
 
     Args:
         name: A GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; empty with a `train_file`.
         labels: Labels of a model, needed to read files without a training file.
+        multi_label: Whether a text may have any number of these labels.
         seed: Seed that chooses the tenth that is held out if there is no `dev_file`.
         **options: Arguments of `Files`, for a user's own files.
 
@@ -143,7 +188,7 @@ def load_task(name: str = "", *, labels: Sequence[str] | None = None, seed: int 
         got = f"{name!r} and files" if name else "neither a task nor files"
         raise InputError("task", got, "one of the two: --task, or --train_file with --dev_file and --test_file")
     if own:
-        return _from_files(own, labels, seed)
+        return _from_files(own, labels, multi_label, seed)
     if name not in TASK_NAMES:
         raise InputError("task", repr(name), f"one of {', '.join(TASK_NAMES)}")
     if name in _PACKAGED:
@@ -183,28 +228,37 @@ _PACKAGED: dict[str, Callable[[], Task]] = {"movie_reviews": _movie_reviews, "wi
 TASK_NAMES = (*glue.GLUE_TASKS, *_PACKAGED)
 
 
-def _from_files(own: Files, labels: Sequence[str] | None, seed: int) -> Task:
+def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, seed: int) -> Task:
     """Returns a task of the user's own files; without a dev file, a seeded tenth of the training file is dev."""
     tables = own.tables()
+    first = tables.get("train") or next(iter(tables.values()))
     regression = own.regression or (labels is not None and len(labels) == 1)
     if regression:
         labels = ("score",)
     elif "train" in tables or labels is None:
-        labels = files.label_names(tables.get("train") or next(iter(tables.values())))
-    splits = {split: files.to_examples(table, None if regression else labels) for split, table in tables.items()}
+        labels, multi_label = label_names(first), first.has_label_sets
+    elif are_unnamed(labels) and not set(first.labels or ()) <= set(labels):
+        labels = tuple(str(i) for i in range(len(labels)))
+    multi_label = multi_label and not regression
+    classes = None if regression else labels
+    splits = {split: to_examples(table, classes, multi_label) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
         splits["train"], splits["dev"] = _cut(splits["train"], seed, own.train_file)
-    metrics = ("pearson", "spearman") if regression else ("accuracy",)
-    return Task("files", labels, metrics, splits)
+    return Task(OWN_FILES, tuple(labels), _own_metrics(regression, multi_label), splits, multi_label=multi_label)
+
+
+def _own_metrics(regression: bool, multi_label: bool) -> tuple[str, ...]:
+    if regression:
+        return ("pearson", "spearman")
+    return ("micro_f1", "macro_f1") if multi_label else ("accuracy",)
 
 
 def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:
-    count = round(DEV_SHARE * len(examples))
-    if count < 1 or len(examples) - count < 1:
-        expected = "more rows, or a --dev_file: without one, a tenth is held out"
+    dev = held_out(examples.labels, DEV_SHARE, seed)
+    if not len(dev) or len(dev) == len(examples):
+        expected = "more rows, or a --dev_file: without one, a tenth is held out, of classes with two rows or more"
         raise InputError("train_file", f"{path} with {len(examples)} rows", expected)
-    order = np.random.default_rng(seed).permutation(len(examples))
-    return examples.take(np.sort(order[count:])), examples.take(np.sort(order[:count]))
+    return examples.take(np.setdiff1d(np.arange(len(examples)), dev)), examples.take(dev)
 
 
 def _shown(labels: Sequence[str]) -> str:

@@ -5,7 +5,16 @@ import dataclasses
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.data.tasks import TASK_NAMES, Files
 from tinybert_tf.errors import InputError
-from tinybert_tf.settings.fields import DATA, DISTILLATION, RUN, TRAINING, Settings, require, setting, setting_like
+from tinybert_tf.settings.fields import (
+    DATA,
+    DISTILLATION,
+    RUN,
+    TRAINING,
+    Settings,
+    require,
+    setting,
+    setting_like,
+)
 from tinybert_tf.settings.recipes import recipe_default
 
 ANY_MODEL = (
@@ -38,6 +47,9 @@ class TaskData(Settings):
     text_column: str = setting("text", "Name of the column that holds the text.", DATA)
     text_pair_column: str = setting("", "Name of the column that holds a second text, if there is one.", DATA)
     label_column: str = setting("label", "Name of the column that holds the class, or the number to predict.", DATA)
+    label_separator: str = setting(
+        "", "What separates several labels in one field, such as '|'. JSON lists need none.", DATA, default_means="none"
+    )
     regression: bool = setting(False, "Whether the labels are numbers to predict.", DATA)
     sequence_length: int = setting(
         0, "Tokens in a text or pair, at most.", DATA, default_means=recipe_default("sequence_length"), at_least=8
@@ -51,6 +63,18 @@ class TaskData(Settings):
     def files(self) -> Files:
         """The user's own files; false if none is given."""
         return Files(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Files)})
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherLabels(Settings):
+    """The names of a teacher's classes, for stages that compare them with the task's."""
+
+    teacher_labels: tuple[str, ...] = setting(
+        (),
+        "Names of the teacher's classes in the order of its logits, if it has others than the task.",
+        DATA,
+        default_means="its own; for LABEL_0, LABEL_1 and so on the task's",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tinybert_tf.settings.shared import (
     OnAugmented,
     OnText,
     TaskData,
+    TeacherLabels,
     Training,
 )
 
@@ -98,7 +99,7 @@ class VocabularyConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class AugmentConfig(TaskData):
+class AugmentConfig(TeacherLabels, TaskData):
     """Settings of `--stage=augment`: makes variants of the training texts (paper, section 3.3 and algorithm 1)."""
 
     masked_lm: str = setting(
@@ -147,7 +148,7 @@ class AugmentConfig(TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskConfig(OnAugmented, TaskData, Distillation, Training):
+class TaskConfig(OnAugmented, TeacherLabels, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
     teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL, place=True)
@@ -235,7 +236,7 @@ class TaskConfig(OnAugmented, TaskData, Distillation, Training):
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig(TaskData):
+class EvaluateConfig(TeacherLabels, TaskData):
     """Settings of `--stage=evaluate`: metrics of a classifier with intervals, confusion matrix, GLUE files."""
 
     split: str = setting(

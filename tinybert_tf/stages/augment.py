@@ -21,7 +21,7 @@ from tinybert_tf.files import write_text
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
-from tinybert_tf.stages.common import classifier_of, command, task_length, task_of
+from tinybert_tf.stages.common import classifier_of, command, name_classes, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -71,7 +71,7 @@ class _Augment(Job):
         self.stop_words = read_stop_words(config.stop_words)
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         if self.teacher is not None:
-            self.task.columns_of(self.teacher.labels)  # refuses other labels
+            name_classes(self.teacher, self.task, "teacher", config.teacher_labels)
             self.length = task_length(config, self.task, self.teacher)
             if self.task.is_regression and config.drop_flips:
                 raise InputError("drop_flips", "true, for a regression", "classes: a number has no label that flips")

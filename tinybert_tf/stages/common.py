@@ -26,10 +26,30 @@ from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory
 
 
-def task_of(config: TaskData, labels: Sequence[str] | None = None) -> Task:
-    """Returns the task that the settings name; `labels` are a model's, for files without a training file."""
+def task_of(config: TaskData, model: BertClassifier | None = None) -> Task:
+    """Returns the task that the settings name; the model's classes are those of files without a training file."""
     name = config.task or ("" if config.files else "movie_reviews")
-    return load_task(name, labels=labels, **dataclasses.asdict(config.files))
+    classes = {} if model is None else {"labels": model.labels}
+    return load_task(name, **classes, **dataclasses.asdict(config.files))
+
+
+def name_classes(model: BertClassifier, task: Task, argument: str, given: Sequence[str] = ()) -> None:
+    """Gives a model's classes the task's names, if they have none: those given, or the task's in their order.
+
+    Args:
+        model: A classifier.
+        task: The task that it answers.
+        argument: Name of the model's flag.
+        given: Names from `--teacher_labels`.
+
+    Raises:
+        InputError: The model has other classes.
+    """
+    names = task.names_of(model.labels, given, argument)
+    if names != model.labels and not given:
+        message = "--%s: its classes have no names; %s to %s stand for %s, in the task's order."
+        logging.info(message, argument, model.labels[0], model.labels[-1], ", ".join(names))
+    model.labels = names
 
 
 def classifier_of(name: str, argument: str, **options) -> BertClassifier:

@@ -17,7 +17,7 @@ from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EvaluateConfig
-from tinybert_tf.stages.common import classifier_of, command, task_length, task_of
+from tinybert_tf.stages.common import classifier_of, command, name_classes, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -72,11 +72,11 @@ class _Evaluate(Job):
     def read(self) -> dict[str, str]:
         config = self.config
         self.model = classifier_of(config.model, "model")
-        self.task = task_of(config, self.model.labels)
+        self.task = task_of(config, self.model)
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         for name, classifier in (("model", self.model), ("teacher", self.teacher)):
             if classifier is not None:
-                self.task.columns_of(classifier.labels, name)  # refuses other labels
+                name_classes(classifier, self.task, name, config.teacher_labels)
         self.length = task_length(config, self.task, *filter(None, (self.model, self.teacher)))
         split = config.split or self.task.report_split
         self.splits = [name for name in self.task.splits if name == split or name.startswith(f"{split}_")]

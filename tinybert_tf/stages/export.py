@@ -18,7 +18,7 @@ from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.files import json_text, write_folder
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
-from tinybert_tf.stages.common import classifier_of, saved_length, task_of
+from tinybert_tf.stages.common import classifier_of, name_classes, saved_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, digest_of, read_record
@@ -73,14 +73,14 @@ class _Export(Job):
 def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
     """Returns the task to measure on: the one asked for, or the one that the model's run learned, or None."""
     if config.task or config.files:
-        task = task_of(config, model.labels)
-        task.columns_of(model.labels, "model")  # refuses other labels
+        task = task_of(config, model)
+        name_classes(model, task, "model")
         return task
     folder = Path(config.model).expanduser()
     if not (folder / RECORD_FILE).is_file():
         return None
     try:
-        return task_of(dataclasses.replace(config, **_data_of(folder)), model.labels)
+        return task_of(dataclasses.replace(config, **_data_of(folder)), model)
     except InputError as error:
         logging.warning("Accuracy is not measured: the model's own data cannot be read (%s).", error)
         return None

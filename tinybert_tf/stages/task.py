@@ -33,6 +33,7 @@ from tinybert_tf.stages.common import (
     command,
     encoder_of,
     is_shape,
+    name_classes,
     optimizer_of,
     schedule_of,
     start_student,
@@ -74,7 +75,7 @@ class _TaskDistillation(Job):
         config = self.config
         self.teacher = classifier_of(config.teacher, "teacher", dtype=config.dtype_policy)
         self.task = task_of(config)
-        self.task.columns_of(self.teacher.labels)  # refuses other labels
+        name_classes(self.teacher, self.task, "teacher", config.teacher_labels)
         self.original = dataclasses.replace(self.task.split("train"), labels=None)
         self.student = self._load_student(config.student)
         self.length = task_length(config, self.task, self.teacher, self.student)

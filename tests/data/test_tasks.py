@@ -172,7 +172,8 @@ def test_a_dev_file_leaves_the_training_file_whole(write, train_file):
     dev_file = write("dev.csv", [("x", "neg"), ("y", "pos"), ("z", "neg")])
     task = load_task(train_file=train_file, dev_file=dev_file, test_file=write("test.csv", ["t", "u"]))
     assert {name: len(part) for name, part in task.splits.items()} == {"train": 60, "dev": 3, "test": 2}
-    assert (task.name, task.labels, task.metrics) == ("files", ("neg", "pos"), ("accuracy",))
+    assert (task.name, task.labels, task.metrics) == ("files", ("neg", "pos"), ("accuracy", "macro_f1"))
+    assert task.choose_by == ("accuracy",)
     assert task.splits["dev"].labels.tolist() == [0, 1, 0]
     assert task.splits["test"].labels is None
 
@@ -188,6 +189,27 @@ def test_regression_reads_numbers(write):
     assert (task.labels, task.metrics) == (("score",), ("pearson", "spearman"))
     assert task.is_regression and task.splits["train"].labels.dtype == np.float32
     assert len(task.splits["train"]) == 18
+
+
+@pytest.mark.parametrize(
+    "labels, options, metric, expected",
+    [
+        (("a", "b"), {}, "macro_f1", None),
+        (("a", "b"), {}, "micro_f1", "accuracy, macro_f1"),
+        (("a", "b"), {"multi_label": True}, "micro_f1", None),
+        (("a", "b"), {"multi_label": True}, "accuracy", "micro_f1, macro_f1"),
+        (("score",), {}, "mae", None),
+        (("score",), {}, "accuracy", "pearson, spearman, mae"),
+    ],
+)
+def test_checkpoints_are_chosen_by_a_metric_that_fits_the_labels(labels, options, metric, expected):
+    task = Task("toy", labels, ("x",), {}, **options)
+    assert task.chosen_by("") is task
+    if expected is None:
+        assert task.chosen_by(metric).choose_by == (metric,)
+    else:
+        with pytest.raises(InputError, match=f"metric: got {metric}, for toy; expected one of {expected}"):
+            task.chosen_by(metric)
 
 
 def test_columns_have_the_names_that_are_given(tmp_path):

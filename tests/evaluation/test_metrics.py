@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from tinybert_tf.evaluation import metrics
 
@@ -33,6 +34,57 @@ def test_classes_by_hand(name, expected):
 def test_macro_f1_counts_every_class_alike():
     labels, logits = np.array([0, 0, 0, 1, 2]), logits_of([0, 0, 0, 1, 1], classes=3)
     assert metrics.compute(["macro_f1"], labels, logits)["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+
+SETS = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], np.float32)
+SET_LOGITS = np.array([[2.0, -1.0, -3.0], [0.1, 0.0, -1.0], [-1.0, -2.0, 4.0], [-0.5, -2.0, -0.1]])
+
+
+def test_several_labels_per_text_by_hand():
+    """Class 1 is found once of two times and once too often, class 2 once of two, class 3 once too often."""
+    found = metrics.compute(["micro_f1", "macro_f1"], SETS, SET_LOGITS)
+    assert found["micro_f1"] == pytest.approx(2 * 2 / (4 + 4))
+    assert found["macro_f1"] == pytest.approx((2 / 4 + 2 / 3 + 0) / 3)
+    assert metrics.predictions_of(SET_LOGITS, True, 0.9).sum(axis=0).tolist() == [0, 0, 1]
+    assert metrics.compute(["micro_f1"], SETS, SET_LOGITS, 0.3)["micro_f1"] == pytest.approx(2 * 3 / (4 + 6))
+
+
+@pytest.mark.parametrize("name", ["micro_f1", "macro_f1"])
+def test_f1_is_scikit_learns(name):
+    rng = np.random.default_rng(0)
+    for classes in (2, 5):
+        labels, logits = rng.integers(0, classes, 60), rng.normal(size=(60, classes))
+        theirs = sklearn.metrics.f1_score(labels, logits.argmax(1), average=name[:5], zero_division=0.0)
+        assert metrics.compute([name], labels, logits)[name] == pytest.approx(theirs, rel=1e-12)
+        sets = (rng.random((60, classes)) < 0.3).astype(np.float32)
+        theirs = sklearn.metrics.f1_score(sets, logits > 0, average=name[:5], zero_division=0.0)
+        assert metrics.compute([name], sets, logits)[name] == pytest.approx(theirs, rel=1e-12)
+
+
+def test_micro_f1_of_one_label_per_text_is_accuracy():
+    found = metrics.compute(["micro_f1", "accuracy"], LABELS, logits_of(PREDICTIONS))
+    assert found["micro_f1"] == pytest.approx(found["accuracy"])
+
+
+def test_losses_by_hand():
+    logits = np.array([[0.0, math.log(3)], [0.0, 0.0]])
+    assert metrics.loss_of(np.array([1, 0]), logits) == pytest.approx((-math.log(3 / 4) - math.log(1 / 2)) / 2)
+    sets = np.array([[1, 1], [0, 0]], np.float32)
+    assert metrics.loss_of(sets, logits) == pytest.approx((3 * math.log(2) - math.log(3 / 4)) / 4)
+    assert metrics.loss_of(np.array([1.0, 3.0], np.float32), np.array([[2.0], [5.0]])) == pytest.approx(2.5)
+    assert metrics.loss_of(np.array([0]), np.array([[0.0, 1e4]], np.float32)) == pytest.approx(1e4)
+
+
+def test_an_error_counts_as_negative_and_has_a_unit():
+    values = metrics.compute(["mae", "pearson"], np.array([10.0, 20.0]), np.array([[13.0], [21.0]]))
+    assert values == {"mae": pytest.approx(2.0), "pearson": pytest.approx(1.0)}
+    assert metrics.score_of(["mae"], values) == pytest.approx(-2.0)
+    assert metrics.score_of(["mae", "pearson"], values) == pytest.approx(-0.5)
+    assert (metrics.shown("mae", 2.0), metrics.shown("pearson", 0.5)) == ("2", "50.00")
+
+
+def test_the_confusion_matrix_has_labels_in_rows():
+    assert metrics.confusion(LABELS, np.array(PREDICTIONS), 3).tolist() == [[4, 1, 0], [1, 2, 0], [0, 0, 0]]
 
 
 def test_regression_by_hand():

@@ -1,13 +1,16 @@
 """Fine-tuning a teacher."""
 
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
-from tests.stages.conftest import files_only
+from tests.stages.conftest import QUICK, files_only
 from tinybert_tf.data.tasks import load_task
-from tinybert_tf.evaluation.dev import dev_evaluator
+from tinybert_tf.evaluation.dev import DevEvaluator
 from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import finetune
 
 
@@ -21,6 +24,76 @@ def test_the_teacher_learns_and_knows_its_labels(runs):
 
 
 def test_checkpoints_are_chosen_by_the_mean_of_the_metrics(runs, files, eagerly):
-    task = dataclasses.replace(load_task(**files_only(files)), metrics=("accuracy", "f1"))
-    found = dev_evaluator(BertClassifier.from_preset(str(runs["finetune"].path)), task, 16)()
+    task = dataclasses.replace(load_task(**files_only(files)), metrics=("accuracy", "f1"), choose_by=())
+    model = BertClassifier.from_preset(str(runs["finetune"].path))
+    found = DevEvaluator(model, task, 16)()
     assert found["score"] == pytest.approx((found["accuracy"] + found["f1"]) / 2)
+    by_macro_f1 = DevEvaluator(model, task.chosen_by("macro_f1"), 16)()
+    assert by_macro_f1["score"] == by_macro_f1["macro_f1"]
+    assert "loss" in found and "loss" not in DevEvaluator(model, dataclasses.replace(task, name="sst2"), 16)()
+
+
+@pytest.fixture
+def uneven(tmp_path):
+    """A file in which every tenth text is a complaint, by one of its words."""
+    rng = np.random.default_rng(1)
+    words = ["a", "the", "film", "story", "of", "is", "it", "play"]
+    lines = ["text,label"]
+    for i in range(300):
+        text = " ".join(rng.choice(words, 4))  # as many words in each class: batches have texts of similar length
+        lines.append(f"bad {text},complaint" if i % 10 == 0 else f"good {text},fine")
+    (tmp_path / "uneven.csv").write_text("\n".join(lines))
+    return str(tmp_path / "uneven.csv")
+
+
+@pytest.fixture
+def finetuned(plain_teacher, tmp_path):
+    """A function that fine-tunes on a file."""
+
+    def run(file, **settings):
+        settings = QUICK | {"sequence_length": 16, "epochs": 0, "eval_steps": 5, "log_steps": 5} | settings
+        given = {"output_dir": str(tmp_path / "run"), "model": str(plain_teacher), "train_file": str(file)}
+        return finetune.run(configs.FinetuneConfig(**given, **settings))
+
+    return run
+
+
+def test_a_class_that_is_never_found_is_named_and_equals_are_told_apart_by_their_loss(finetuned, uneven):
+    folder = finetuned(uneven, max_steps=15)
+    dev = folder.record["results"]["dev"]
+    assert dev["accuracy"] == pytest.approx(27 / 30) and dev["macro_f1"] < 0.5
+    assert "90.00 % of the examples are fine, the most" in finetune.summary(folder)
+    assert "Recall, lowest first: complaint 0.00 of 3, fine 100.00 of 27" in finetune.summary(folder)
+    lines = [line for line in folder.metrics() if "held_out/loss" in line][1:]
+    assert len({line["held_out/accuracy"] for line in lines}) == 1
+    losses = [line["held_out/loss"] for line in lines]
+    assert dev["loss"] == pytest.approx(min(losses)) and losses.index(min(losses)) > 0
+
+
+def test_a_rare_class_can_be_weighed_and_chosen_by(finetuned, uneven):
+    folder = finetuned(
+        uneven, max_steps=80, learning_rate=3e-3, eval_steps=10, class_weights=("balanced",), metric="macro_f1"
+    )
+    dev = folder.record["results"]["dev"]
+    assert dev["macro_f1"] > 0.9
+    assert dev["score"] == dev["macro_f1"] == max(line.get("held_out/score", 0) for line in folder.metrics()[1:])
+
+
+def test_numbers_far_from_0_are_learned_in_a_unit_of_their_own(finetuned, tmp_path):
+    """The model that is saved answers in the labels' unit: a plain regression for any program."""
+    rng = np.random.default_rng(2)
+    rows = [
+        {"text": " ".join(["good"] * n + ["film"] * (6 - n)), "label": 500.0 + 10 * n} for n in rng.integers(0, 7, 200)
+    ]
+    (tmp_path / "numbers.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    options = {"regression": True, "max_steps": 100, "learning_rate": 3e-3, "metric": "mae"}
+    folder = finetuned(tmp_path / "numbers.jsonl", eval_steps=20, **options)
+    dev = folder.record["results"]["dev"]
+    assert dev["mae"] < 4 and dev["pearson"] > 0.95
+    assert f"mae {dev['mae']:.4g}" in finetune.summary(folder)
+    best = max(line["held_out/score"] for line in folder.metrics() if "held_out/score" in line)
+    assert dev["score"] == pytest.approx(best, rel=1e-4) and dev["score"] == -dev["mae"]
+    model = BertClassifier.from_preset(str(folder.path))
+    assert json.loads((folder.model / "config.json").read_text())["problem_type"] == "regression"
+    answers = np.asarray(model(model.tokenizer(["good good good film film film"])))
+    assert answers[0, 0] == pytest.approx(530, abs=8)

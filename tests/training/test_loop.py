@@ -35,15 +35,17 @@ class Remember(keras.Model):
         return {"loss": keras.ops.sum(x["padding_mask"])}
 
 
-def run(path, scores, steps=4, **kwargs):
+def run(path, scores, steps=4, losses=None, **kwargs):
     keras.backend.clear_session()  # names as in a new process
     model = Remember()
     model.compile("sgd")
     folder = RunDirectory(path, "finetune", {})
     with folder.start({}):
-        evaluate = iter(scores)
+        evaluate = iter({"score": score} for score in scores)
+        if losses:
+            evaluate = iter({"score": score, "loss": loss} for score, loss in zip(scores, losses))
         schedule = Schedule(steps, save_steps=1, log_steps=1, eval_steps=1)
-        train(model, [model.last], stream, folder, schedule, lambda: {"score": next(evaluate)}, "score", **kwargs)
+        train(model, [model.last], stream, folder, schedule, lambda: next(evaluate), "score", **kwargs)
     return float(model.last), folder
 
 
@@ -59,6 +61,18 @@ def test_a_killed_run_remembers_what_was_best(tmp_path):
     last, folder = run(tmp_path, SCORES[-1:])
     assert last == 2.0
     assert [line["held_out/score"] for line in folder.metrics() if "held_out/score" in line] == SCORES
+
+
+def test_of_equals_the_lowest_loss_wins(tmp_path):
+    assert run(tmp_path / "a", SCORES, losses=[5, 4, 3, 2, 1])[0] == 3.0
+    assert run(tmp_path / "b", SCORES, losses=[5, 4, 2, 3, 1])[0] == 2.0
+    assert run(tmp_path / "c", SCORES, losses=[5, 4, 2, 2, 1])[0] == 2.0
+
+
+def test_a_killed_run_remembers_the_loss_of_the_best(tmp_path):
+    with pytest.raises(StopIteration):
+        run(tmp_path, SCORES[:3], losses=[5, 4, 3])
+    assert run(tmp_path, SCORES[3:], losses=[2, 1])[0] == 3.0
 
 
 def test_the_last_update_may_be_the_best(tmp_path):

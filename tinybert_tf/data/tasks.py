@@ -7,52 +7,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinybert_tf.data import files, glue, packaged
+from tinybert_tf.data import glue, packaged
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.labels import are_unnamed, label_names, to_examples
+from tinybert_tf.data.own_files import Files
 from tinybert_tf.data.splits import held_out, split_of
 from tinybert_tf.errors import InputError
 
 OWN_FILES = "files"  # name of the task that a user's own files are
 DEV_SHARE = 0.1  # share of a user's training file, if no dev file is given
-
-
-@dataclasses.dataclass(frozen=True)
-class Files:
-    """A user's own files, and what their columns hold; false if no file is named.
-
-    Args:
-        train_file: File of the training examples, "" for none.
-        dev_file: File of the dev examples; a seeded tenth of the training file by default.
-        test_file: File of the test examples, which may lack labels.
-        text_column: Name of the column that holds the text.
-        text_pair_column: Name of the column that holds a second text, "" for none.
-        label_column: Name of the column that holds the label.
-        label_separator: Text between several labels in one field, "" where each text has one label.
-        regression: Whether the labels are numbers.
-    """
-
-    train_file: str = ""
-    dev_file: str = ""
-    test_file: str = ""
-    text_column: str = "text"
-    text_pair_column: str = ""
-    label_column: str = "label"
-    label_separator: str = ""
-    regression: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.train_file or self.dev_file or self.test_file)
-
-    def tables(self) -> dict[str, files.Table]:
-        """Reads each file that is named, by split."""
-        found = {}
-        for split, path in (("train", self.train_file), ("dev", self.dev_file), ("test", self.test_file)):
-            if path:
-                names = (self.text_column, self.text_pair_column, self.label_column)
-                columns = files.Columns(*names, split == "test", self.label_separator)
-                found[split] = files.read_table(path, columns, argument=f"{split}_file")
-        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +29,7 @@ class Task:
         splits: Examples by split: "train", "dev", "test", and for some tasks more ("dev_mismatched").
         asset: Packaged asset that the task is read from, if any.
         multi_label: Whether a text may have any number of the classes.
+        choose_by: Names of the metrics whose mean chooses checkpoints; all of `metrics` by default.
     """
 
     name: str
@@ -74,6 +38,7 @@ class Task:
     splits: dict[str, Examples]
     asset: str = ""
     multi_label: bool = False
+    choose_by: tuple[str, ...] = ()
 
     @property
     def is_regression(self) -> bool:
@@ -153,6 +118,20 @@ class Task:
                 raise InputError("teacher_labels", got, "one per class") from None
             return list(names)
         return list(labels)
+
+    def chosen_by(self, metric: str) -> "Task":
+        """Returns the task with checkpoints chosen by this metric; "" for the task's own choice.
+
+        Raises:
+            InputError: Labels of this kind have no such metric.
+        """
+        known = ("pearson", "spearman", "mae") if self.is_regression else ("accuracy", "macro_f1")
+        known = ("micro_f1", "macro_f1") if self.multi_label else known
+        if metric and metric not in known:
+            raise InputError(
+                "metric", f"{metric}, for {self.name}", f"one of {', '.join(known)}, by the kind of labels"
+            )
+        return dataclasses.replace(self, choose_by=(metric,)) if metric else self
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all texts and labels."""
@@ -244,13 +223,9 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, see
     splits = {split: to_examples(table, classes, multi_label) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
         splits["train"], splits["dev"] = _cut(splits["train"], seed, own.train_file)
-    return Task(OWN_FILES, tuple(labels), _own_metrics(regression, multi_label), splits, multi_label=multi_label)
-
-
-def _own_metrics(regression: bool, multi_label: bool) -> tuple[str, ...]:
-    if regression:
-        return ("pearson", "spearman")
-    return ("micro_f1", "macro_f1") if multi_label else ("accuracy",)
+    metrics = ("micro_f1", "macro_f1") if multi_label else ("accuracy", "macro_f1")
+    task = Task(OWN_FILES, tuple(labels), metrics, splits, multi_label=multi_label, choose_by=metrics[:1])
+    return dataclasses.replace(task, metrics=("pearson", "spearman"), choose_by=()) if regression else task
 
 
 def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:

@@ -63,3 +63,5 @@ def check_models(teacher, student, matches: list[Match]) -> None:
             raise InputError(name, "an encoder without logits", "a BertClassifier, to match predictions")
     if student.labels != teacher.labels:
         raise InputError("student", f"labels {student.labels}", f"the teacher's {teacher.labels}, in their order")
+    if student.multi_label != teacher.multi_label:
+        raise InputError("student", f"a {student.problem_type}", f"a {teacher.problem_type}, as the teacher")

@@ -78,7 +78,8 @@ class TinyBertDistiller(TrainedModel):
         weights = LossWeights() if loss_weights is None else loss_weights
         check_settings(weights, temperature, projection)
         layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-        matches = all_matches(all_losses(temperature, relation_heads), layers, weights)
+        losses = all_losses(temperature, relation_heads, getattr(teacher, "multi_label", False))
+        matches = all_matches(losses, layers, weights)
         check_models(teacher, student, matches)
 
         # === Layers ===

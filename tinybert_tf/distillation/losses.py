@@ -192,9 +192,24 @@ class PredictionLoss(Loss):
         return {"temperature": self.temperature}
 
 
-def all_losses(temperature: float = 1.0, relation_heads: int = 12) -> list[Loss]:
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class MultiLabelPredictionLoss(PredictionLoss):
+    """The prediction loss where a text may have any number of classes: soft binary cross-entropy, summed over classes.
+
+    −σ(z_T/t)·log σ(z_S/t) − (1 − σ(z_T/t))·log(1 − σ(z_S/t)): equation 10 with two outcomes for each class, "has it"
+    and "has it not", in place of one distribution over all classes.
+    """
+
+    def __call__(self, student_logits, teacher_logits, padding_mask=None):
+        """Compares logits `[batch, classes]`; they have no positions, so a mask changes nothing. Returns `[batch]`."""
+        ours, theirs = (_float(logits) / self.temperature for logits in (student_logits, teacher_logits))
+        return ops.sum(ops.softplus(ours) - ops.sigmoid(theirs) * ours, axis=-1)
+
+
+def all_losses(temperature: float = 1.0, relation_heads: int = 12, multi_label: bool = False) -> list[Loss]:
     """Returns every loss that a distiller can apply, in the order in which they are summed and logged."""
-    return [EmbeddingLoss(), HiddenLoss(), AttentionLoss(), RelationLoss(relation_heads), PredictionLoss(temperature)]
+    prediction = MultiLabelPredictionLoss if multi_label else PredictionLoss
+    return [EmbeddingLoss(), HiddenLoss(), AttentionLoss(), RelationLoss(relation_heads), prediction(temperature)]
 
 
 def _float(x):

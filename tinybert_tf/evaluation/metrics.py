@@ -1,4 +1,8 @@
-"""The metrics that GLUE and the field report, and their confidence intervals."""
+"""The metrics that GLUE and the field report, and their confidence intervals.
+
+Labels are class numbers `[examples]`, numbers `[examples]` for regression, or, where a text may have any number of
+classes, rows of 0 and 1 `[examples, classes]`.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -7,17 +11,18 @@ import scipy.special
 import scipy.stats
 import sklearn.metrics
 
-# A function of (labels, predictions) for each metric. Both are class numbers, or floats for regression.
+# A function of (labels, predictions) for each metric; both have one form.
 _METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": lambda labels, predictions: np.mean(labels == predictions),  # sklearn's takes 50 times as long
     "f1": lambda labels, predictions: sklearn.metrics.f1_score(labels, predictions, zero_division=0.0),
-    "macro_f1": lambda labels, predictions: sklearn.metrics.f1_score(
-        labels, predictions, average="macro", zero_division=0.0
-    ),
+    "macro_f1": lambda labels, predictions: _macro_f1(counts_by_class(labels, predictions), labels.ndim == 2),
+    "micro_f1": lambda labels, predictions: _f1(counts_by_class(labels, predictions).sum(axis=1)),
     "matthews": sklearn.metrics.matthews_corrcoef,
     "pearson": lambda labels, predictions: _correlation(scipy.stats.pearsonr, labels, predictions),
     "spearman": lambda labels, predictions: _correlation(scipy.stats.spearmanr, labels, predictions),
+    "mae": lambda labels, predictions: np.mean(np.abs(labels - predictions)),
 }
+ERRORS = ("mae",)  # in the unit of the labels; smaller is better
 
 _BOOTSTRAP_SAMPLES = 1000
 
@@ -29,20 +34,82 @@ def _correlation(function, labels, predictions) -> float:
     return float(function(labels, predictions).statistic)
 
 
-def probabilities_of(logits: np.ndarray) -> np.ndarray:
-    """Returns the softmax of logits `[examples, classes]`; a regression's numbers `[examples, 1]` stay as they are."""
-    return logits if logits.shape[-1] == 1 else scipy.special.softmax(logits, axis=-1)
+def counts_by_class(labels: np.ndarray, predictions: np.ndarray, classes: int = 0) -> np.ndarray:
+    """Returns how often each class is the label, is predicted, and is both: int64 `[3, classes]`.
+
+    Args:
+        labels: Class numbers, or rows of 0 and 1.
+        predictions: The same of a model.
+        classes: Number of classes; by default as many as occur.
+    """
+    if labels.ndim == 2:
+        both = labels.astype(bool), predictions.astype(bool)
+        return np.stack([part.sum(axis=0) for part in (*both, both[0] & both[1])])
+    classes = max(classes, labels.max(initial=0) + 1, predictions.max(initial=0) + 1)
+    parts = (labels, predictions, labels[labels == predictions])
+    return np.stack([np.bincount(part, minlength=classes) for part in parts])
 
 
-def predictions_of(logits: np.ndarray) -> np.ndarray:
-    """Returns the class of each row of logits `[examples, classes]`, or the number if there is one column."""
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Returns how often each class (row) is predicted as each class (column), int64 `[classes, classes]`."""
+    return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
+
+
+def _f1(counts: np.ndarray) -> np.ndarray:
+    """Returns F1 of counts `[3, …]`; 0 where nothing is labelled or predicted."""
+    return 2 * counts[2] / np.maximum(counts[0] + counts[1], 1)
+
+
+def _macro_f1(counts: np.ndarray, all_classes: bool) -> float:
+    """Returns the mean F1, of classes that occur, or of all of them."""
+    return np.mean(_f1(counts)[all_classes | (counts[0] + counts[1] > 0)])
+
+
+def probabilities_of(logits: np.ndarray, multi_label: bool = False) -> np.ndarray:
+    """Returns the softmax of logits `[examples, classes]`; a regression's numbers `[examples, 1]` stay as they are.
+
+    Where a text may have any number of classes it is the sigmoid.
+    """
+    if logits.shape[-1] == 1:
+        return logits
+    return scipy.special.expit(logits) if multi_label else scipy.special.softmax(logits, axis=-1)
+
+
+def predictions_of(logits: np.ndarray, multi_label: bool = False, threshold: float = 0.5) -> np.ndarray:
+    """Returns the class of each row of logits `[examples, classes]`, or the number if there is one column.
+
+    Where a text may have any number of classes these are rows of 0 and 1: each class whose probability is at least
+    `threshold`.
+    """
+    if multi_label:
+        return (logits >= scipy.special.logit(threshold)).astype(np.int64)
     return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)
 
 
-def compute(names: Sequence[str], labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
-    """Returns the named metrics of logits `[examples, classes]`."""
-    predictions = predictions_of(logits)
+def compute(names: Sequence[str], labels: np.ndarray, logits: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
+    """Returns the named metrics of logits `[examples, classes]`; `threshold` is for several classes per text."""
+    predictions = predictions_of(logits, labels.ndim == 2, threshold)
     return {name: float(_METRICS[name](labels, predictions)) for name in names}
+
+
+def score_of(names: Sequence[str], values: dict[str, float]) -> float:
+    """Returns the mean of these metrics, as GLUE averages them; errors count as negative."""
+    return float(np.mean([-values[name] if name in ERRORS else values[name] for name in names]))
+
+
+def loss_of(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Returns the mean loss: cross-entropy, binary cross-entropy of several classes per text, or squared error."""
+    logits = logits.astype(np.float64)
+    if labels.ndim == 2:
+        return float(np.mean(np.logaddexp(0, logits) - labels * logits))
+    if logits.shape[1] == 1:
+        return float(np.mean(np.square(logits[:, 0] - labels)))
+    return float(-np.mean(scipy.special.log_softmax(logits, axis=1)[np.arange(len(labels)), labels]))
+
+
+def shown(name: str, value: float) -> str:
+    """Returns a metric's value as text: a percentage, or a number in the unit of the labels."""
+    return f"{value:.4g}" if name in ERRORS else f"{100 * value:.2f}"
 
 
 def bootstrap(
@@ -52,6 +119,7 @@ def bootstrap(
     other_logits: np.ndarray | None = None,
     seed: int = 0,
     confidence: float = 0.95,
+    threshold: float = 0.5,
 ) -> tuple[float, float]:
     """Returns the percentile bootstrap interval of a metric, from 1,000 draws of the examples.
 
@@ -63,10 +131,12 @@ def bootstrap(
             first minus other, with both models on the same draws: a paired bootstrap.
         seed: Seed of the draws.
         confidence: Share of the draws that fall into the interval.
+        threshold: Probability from which on a class is predicted, where a text may have several.
     """
     rng, metric = np.random.default_rng(seed), _METRICS[name]
-    ours = predictions_of(logits)
-    theirs = None if other_logits is None else predictions_of(other_logits)
+    kind = labels.ndim == 2, threshold
+    ours = predictions_of(logits, *kind)
+    theirs = None if other_logits is None else predictions_of(other_logits, *kind)
     values = []
     for _ in range(_BOOTSTRAP_SAMPLES):
         drawn = rng.integers(len(labels), size=len(labels))

@@ -57,6 +57,7 @@ class FolderPretrained(Pretrained):
         self._family = family_of(self._content, self._file)
         self.heads = tuple(self._family.architectures)
         self.head_dropout = self._content.get(self._family.head_dropout_key)
+        self.multi_label = self._content.get("problem_type") == "multi_label_classification"
 
     @functools.cached_property
     def config(self) -> EncoderConfig:
@@ -127,10 +128,11 @@ class FolderPretrained(Pretrained):
         if not self.has("pooler.dense"):
             raise InputError("preset", f"weights in {self.folder} without pooler.dense.weight", "a classifier's pooler")
         kind = self._content.get("problem_type")
-        kinds = ("regression",) if shape[0] == 1 else ("single_label_classification",)
+        several = ("single_label_classification", "multi_label_classification")
+        kinds = ("regression",) if shape[0] == 1 else several
         if kind is not None and kind not in kinds:
             got = f"{self._file} with problem_type {kind!r} and {shape[0]} labels"
-            raise InputError("preset", got, "a classifier that gives each text one label, or one number")
+            raise InputError("preset", got, "a classifier of two labels or more, or one number")
         return self._label_names(shape[0])
 
     def _label_names(self, count: int) -> list[str]:

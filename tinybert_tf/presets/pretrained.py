@@ -37,6 +37,7 @@ class Pretrained(abc.ABC):
         heads: Kinds of model that its family has, in Hugging Face's names for BERT.
         is_classifier: Whether it is known to be a whole classifier, with a head.
         head_dropout: Dropout rate of the classifier's head; None for the encoder's rate.
+        multi_label: Whether the classifier gives a text any number of its labels.
     """
 
     name: str
@@ -46,13 +47,14 @@ class Pretrained(abc.ABC):
     heads: Sequence[str]
     is_classifier: bool
     head_dropout: float | None
+    multi_label: bool = False
 
     @abc.abstractmethod
     def labels(self) -> list[str]:
         """Returns the classes in the order of the logits.
 
         Raises:
-            InputError: It is not a classifier that gives each text one label.
+            InputError: It is not a classifier.
         """
 
     @abc.abstractmethod

@@ -219,6 +219,26 @@ class Distillation(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class CheckpointChoice(Settings):
+    """How stages that train on a task choose the best checkpoint."""
+
+    metric: str = setting(
+        "",
+        "Metric on dev by which the best checkpoint is chosen.",
+        TRAINING,
+        default_means="the task's own; for your files accuracy, micro F1 of several labels, or the mean correlation",
+        choices={
+            "accuracy": "of classes",
+            "macro_f1": "the mean over classes, for uneven ones",
+            "micro_f1": "of several labels per text",
+            "pearson": "of numbers",
+            "spearman": "of numbers",
+            "mae": "the mean absolute error of numbers",
+        },
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class OnAugmented(Settings):
     """Settings of stages that may learn from augmented examples."""
 

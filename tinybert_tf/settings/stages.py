@@ -21,6 +21,7 @@ from tinybert_tf.settings.recipes import recipe_default
 from tinybert_tf.settings.shared import (
     ANY_MODEL,
     CLASSIFIER,
+    CheckpointChoice,
     Distillation,
     OnAugmented,
     OnText,
@@ -55,7 +56,7 @@ class GeneralConfig(Distillation, OnText):
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneConfig(OnAugmented, TaskData, Training):
+class FinetuneConfig(OnAugmented, CheckpointChoice, TaskData, Training):
     """Settings of `--stage=finetune`: fine-tunes a BERT on labels, which makes the teacher."""
 
     RENAMED: ClassVar[dict[str, str]] = {"teacher": "model"}
@@ -64,6 +65,13 @@ class FinetuneConfig(OnAugmented, TaskData, Training):
         "minilm_l6", f"Model to fine-tune: {ANY_MODEL}; or a shape to train from scratch ({SHAPES}).", MODEL, place=True
     )
     dropout: float = setting(0.1, "Dropout in training.", TRAINING, at_least=0, below=1)
+    class_weights: tuple[str, ...] = setting(
+        (),
+        "Weights of classes in the loss: balanced, for the same weight of every class in total, or some such as "
+        "complaint=5,praise=0.5.",
+        TRAINING,
+        default_means="none",
+    )
     output_dir: str = setting("runs/finetune", FOLDER, RUN)
 
     def __post_init__(self):
@@ -148,7 +156,7 @@ class AugmentConfig(TeacherLabels, TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskConfig(OnAugmented, TeacherLabels, TaskData, Distillation, Training):
+class TaskConfig(OnAugmented, TeacherLabels, CheckpointChoice, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
     teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL, place=True)
@@ -245,6 +253,9 @@ class EvaluateConfig(TeacherLabels, TaskData):
     model: str = setting("runs/task", f"Classifier to evaluate: {CLASSIFIER}.", MODEL, place=True)
     teacher: str = setting("", "Teacher to compare the model with, named as for --model.", MODEL, place=True)
     batch_size: int = setting(64, "Texts per batch.", RUN, at_least=1)
+    threshold: float = setting(
+        0.5, "Probability from which on a text has a label, where it may have several.", MODEL, above=0, below=1
+    )
     seed: int = setting(42, "Seed of the bootstrap.", RUN, at_least=0)
     output_dir: str = setting("runs/evaluate", FOLDER, RUN)
 
@@ -267,6 +278,7 @@ class PredictConfig(Settings):
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
     model: str = setting("runs/task", f"Classifier that answers: {CLASSIFIER}.", MODEL, place=True)
+    threshold: float = setting_like(EvaluateConfig, "threshold")
     batch_size: int = setting_like(EvaluateConfig, "batch_size")
 
     def __post_init__(self):

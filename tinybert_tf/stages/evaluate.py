@@ -4,7 +4,6 @@ import csv
 import json
 
 import numpy as np
-import sklearn.metrics
 
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
@@ -12,21 +11,24 @@ from tinybert_tf.data.glue import GLUE_TASKS, write_submission
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
+from tinybert_tf.evaluation.by_class import MOST_CLASSES, ClassReport
 from tinybert_tf.evaluation.flops import forward_flops
 from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EvaluateConfig
-from tinybert_tf.stages.common import classifier_of, command, name_classes, task_length, task_of
+from tinybert_tf.stages.common import check_threshold, classifier_of, command, name_classes, task_length, task_of
 from tinybert_tf.stages.job import Job
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
+
+_MOST_CONFUSIONS = 10  # that are shown, where there are too many classes for a matrix
 
 
 def run(config: EvaluateConfig) -> RunDirectory:
     """Evaluates `model` on a split of a task, and on its mismatched counterpart in MNLI.
 
-    Writes `predictions.jsonl`, `confusion.csv`, GLUE's submission files if the task has them, and the results in
-    `run.json`.
+    Writes `predictions.jsonl`; `classes.csv` and, where each text has one class, `confusion.csv`; GLUE's submission
+    files if the task has them; and the results in `run.json`.
     """
     return _Evaluate(config).run()
 
@@ -37,7 +39,8 @@ def summary(folder: RunDirectory) -> str:
     lines = []
     for name, values in results["splits"].items():
         lines += [f"{name}: {values['examples']:,} examples", *_metric_lines(values), ""]
-        lines += [*values.get("confusion", []), ""] if values.get("confusion") else []
+        for part in ("by_class", "confusion"):
+            lines += [*values[part], ""] if values.get(part) else []
     lines.append(
         f"Files    {folder.path}: " + ", ".join(sorted(p.name for p in folder.path.iterdir() if p.name[0] != "."))
     )
@@ -61,6 +64,9 @@ def _metric_lines(values: dict) -> list[str]:
             line += f"{100 * theirs:10.2f}{kept:>9}{100 * (value - theirs):+13.2f}"
             line += f"{f'{100 * low:+.2f} to {100 * high:+.2f}':>18}"
         lines.append(line)
+    for name, value in values.get("errors", {}).items():
+        theirs = f", the teacher's {values['teacher_errors'][name]:.4g}" if with_teacher else ""
+        lines.append(f"{name:10}{value:8.4g}{theirs}, in the unit of the labels")
     if "agreement" in values:
         lines.append(f"The two agree on {100 * values['agreement']:.2f} % of the examples.")
     return lines
@@ -77,6 +83,7 @@ class _Evaluate(Job):
         for name, classifier in (("model", self.model), ("teacher", self.teacher)):
             if classifier is not None:
                 name_classes(classifier, self.task, name, config.teacher_labels)
+        check_threshold(config.threshold, self.model)
         self.length = task_length(config, self.task, *filter(None, (self.model, self.teacher)))
         split = config.split or self.task.report_split
         self.splits = [name for name in self.task.splits if name == split or name.startswith(f"{split}_")]
@@ -86,6 +93,7 @@ class _Evaluate(Job):
         return {"model": digest_of(self.model), "task": self.task.fingerprint(), "teacher": teacher}
 
     def work(self) -> dict:
+        self.threshold = self.config.threshold
         self.predictor = Predictor(self.model, self.config.batch_size)
         results = {"splits": {}, "model": _size(self.model, self.length)}
         if self.teacher is not None:
@@ -112,23 +120,41 @@ class _Evaluate(Job):
         logits, truncated = self._logits(examples)
         theirs = self._teachers_logits(examples)
         suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
-        _write_predictions(folder / f"predictions{suffix}.jsonl", task, examples, logits, theirs)
+        _write_predictions(folder / f"predictions{suffix}.jsonl", task, examples, logits, theirs, self.threshold)
         values = {"examples": len(examples), "truncated": truncated}
         if theirs is not None and not task.is_regression:
-            values["agreement"] = float(np.mean(logits.argmax(1) == theirs.argmax(1)))
-        if examples.labels is None:
-            return values
-        values["metrics"] = metrics.compute(task.metrics, examples.labels, logits)
-        values["intervals"] = _intervals(task, examples, logits, None, self.config.seed)
+            ours, others = (metrics.predictions_of(part, task.multi_label, self.threshold) for part in (logits, theirs))
+            values["agreement"] = float(np.mean(np.all(np.reshape(ours == others, (len(ours), -1)), axis=1)))
+        if examples.labels is not None:
+            values |= self._measured(examples, logits, theirs, suffix)
+        return values
+
+    def _measured(self, examples: Examples, logits: np.ndarray, theirs: np.ndarray | None, suffix: str) -> dict:
+        """Returns a labelled split's metrics; writes the files by class."""
+        task, values = self.task, {}
+        errors = metrics.ERRORS if task.is_own and task.is_regression else ()
+        for who, found in (("", logits), ("teacher_", theirs)):
+            if found is not None:
+                values[f"{who}metrics"] = metrics.compute(task.metrics, examples.labels, found, self.threshold)
+                values |= {f"{who}errors": metrics.compute(errors, examples.labels, found)} if errors else {}
+        values["intervals"] = self._intervals(examples, logits, None)
         if theirs is not None:
-            values["teacher_metrics"] = metrics.compute(task.metrics, examples.labels, theirs)
-            values["difference_intervals"] = _intervals(task, examples, logits, theirs, self.config.seed)
+            values["difference_intervals"] = self._intervals(examples, logits, theirs)
         if not task.is_regression:
-            numbers = range(len(task.labels))
-            table = sklearn.metrics.confusion_matrix(examples.labels, logits.argmax(1), labels=list(numbers))
-            _write_confusion(folder / f"confusion{suffix}.csv", task.labels, table)
+            report = ClassReport.of(task, examples.labels, logits, self.threshold)
+            values["by_class"] = report.lines()
+            _write_table(self.folder.path / f"classes{suffix}.csv", report.rows())
+        if not task.is_regression and not task.multi_label:
+            table = metrics.confusion(examples.labels, logits.argmax(1), len(task.labels))
+            columns = ("label \\ prediction", *task.labels)
+            rows = [dict(zip(columns, (label, *row))) for label, row in zip(task.labels, table.tolist())]
+            _write_table(self.folder.path / f"confusion{suffix}.csv", rows)
             values["confusion"] = _confusion_lines(task.labels, table)
         return values
+
+    def _intervals(self, examples: Examples, logits: np.ndarray, theirs: np.ndarray | None) -> dict:
+        options = {"seed": self.config.seed, "threshold": self.threshold}
+        return {name: metrics.bootstrap(name, examples.labels, logits, theirs, **options) for name in self.task.metrics}
 
     def _write_submissions(self) -> None:
         """Writes GLUE's files for the splits whose labels it keeps secret."""
@@ -137,10 +163,6 @@ class _Evaluate(Job):
             examples = self.task.splits[split]
             predictions = metrics.predictions_of(self._logits(examples)[0])
             write_submission(self.folder.path / name, glue, examples.ids, predictions, self.task.labels)
-
-
-def _intervals(task: Task, examples, logits, theirs, seed: int) -> dict:
-    return {name: metrics.bootstrap(name, examples.labels, logits, theirs, seed) for name in task.metrics}
 
 
 def _size(model: BertClassifier, length: int) -> dict:
@@ -153,12 +175,14 @@ def _size(model: BertClassifier, length: int) -> dict:
     }
 
 
-def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None) -> None:
+def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None, threshold) -> None:
     """Writes one JSON object per example: id, label, prediction, logits, and the teacher's prediction."""
-    answers = metrics.predictions_of(logits)
-    teachers = None if theirs is None else metrics.predictions_of(theirs)
+    answers = metrics.predictions_of(logits, task.multi_label, threshold)
+    teachers = None if theirs is None else metrics.predictions_of(theirs, task.multi_label, threshold)
 
     def shown(value):
+        if task.multi_label:
+            return [label for label, has_it in zip(task.labels, value) if has_it]
         return float(value) if task.is_regression else task.labels[int(value)]
 
     with write_whole(path) as stream:
@@ -172,15 +196,21 @@ def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: n
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _write_confusion(path, labels, table: np.ndarray) -> None:
+def _write_table(path, rows: list[dict]) -> None:
+    """Writes rows of equal keys as CSV."""
     with write_whole(path) as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["label \\ prediction", *labels])
-        writer.writerows([label, *row] for label, row in zip(labels, table.tolist()))
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _confusion_lines(labels, table: np.ndarray) -> list[str]:
-    """Returns the confusion matrix for people: labels in rows, predictions in columns, which have numbers."""
+    """Returns the confusion matrix for people; of more classes than a screen holds, the most frequent confusions.
+
+    Labels are in rows, predictions in columns, which have numbers.
+    """
+    if len(labels) > MOST_CLASSES:
+        return _worst_confusions(labels, table)
     width = max(5, len(str(table.max())) + 1)
     names = [f"{i + 1} {label}" for i, label in enumerate(labels)]
     first = max(map(len, names)) + 1
@@ -188,3 +218,11 @@ def _confusion_lines(labels, table: np.ndarray) -> list[str]:
     for name, row in zip(names, table):
         lines.append(f"{name:{max(first, 20)}}" + "".join(f"{count:>{width}}" for count in row))
     return lines
+
+
+def _worst_confusions(labels, table: np.ndarray) -> list[str]:
+    wrong = table - np.diag(np.diag(table))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    pairs = [divmod(int(place), len(labels)) for place in order if wrong.flat[place]]
+    lines = [f"Most frequent confusions of {len(labels)} classes; confusion.csv has all:"] if pairs else []
+    return lines + [f"{wrong[i, j]:>6} x {labels[i]} taken for {labels[j]}" for i, j in pairs]

@@ -1,20 +1,30 @@
 """Fine-tuning: a BERT learns a task from labels and becomes the teacher."""
 
+import dataclasses
 from shlex import quote
 
-import keras
 from absl import logging
 
 from tinybert_tf.augmentation.file import read_augmented
 from tinybert_tf.data.batches import LengthBuckets
-from tinybert_tf.data.tasks import Task
-from tinybert_tf.evaluation.dev import dev_evaluator, in_one_line
+from tinybert_tf.data.class_weights import class_weights
+from tinybert_tf.data.label_scale import LabelScale
+from tinybert_tf.evaluation.dev import DevEvaluator, in_one_line
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.presets.model_card import classifier_card
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import FinetuneConfig
-from tinybert_tf.stages.common import command, encoder_of, optimizer_of, schedule_of, task_length, task_of
+from tinybert_tf.stages.common import (
+    command,
+    encoder_of,
+    name_rare_classes,
+    optimizer_of,
+    schedule_of,
+    task_length,
+    task_of,
+)
 from tinybert_tf.stages.job import Job
+from tinybert_tf.training.label_losses import label_loss
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
@@ -28,6 +38,7 @@ def summary(folder: RunDirectory) -> str:
     """Returns the metrics on dev, where the model is, and what to run next."""
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
+        *(f"         {line}" for line in folder.record["results"].get("by_class", [])),
         f"Model    {folder.model}",
         f"Curves   tensorboard --logdir {quote(str(folder.tensorboard))}",
         f"Next     {command('task', teacher=folder.path, student='tinybert_4l_312')}, with the same task;",
@@ -41,23 +52,27 @@ class _Finetune(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.task = task_of(config)
+        self.task = task_of(config).chosen_by(config.metric)
         self.task.split("dev")  # refuses a task without one
         self.examples, self.repeats = self.task.split("train"), None
         if config.augmented:
             share = config.original_share or recipe_for(self.task.name).original_share
             self.examples, self.repeats = read_augmented(config.augmented, self.task, share)
+        self.weights = class_weights(self.task, self.task.split("train").labels, config.class_weights)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-        self.model = BertClassifier(encoder_of(config.model, None, "model", **options), self.task.labels)
-        digest = digest_of(self.model.encoder)
+        encoder = encoder_of(config.model, None, "model", **options)
+        self.model = BertClassifier(encoder, self.task.labels, multi_label=self.task.multi_label)
+        digest = digest_of(encoder)
         return {"model": digest, "task": self.task.fingerprint(), "examples": self.examples.fingerprint()}
 
     def prepare(self) -> None:
         config, model = self.config, self.model
         self.length = task_length(config, self.task, model)
         model.encoder.tokenizer = model.tokenizer.with_sequence_length(self.length)
+        self.scale = LabelScale.of(self.task)
+        examples = dataclasses.replace(self.examples, labels=self.scale.scaled(self.examples.labels))
         self.data = LengthBuckets(
-            self.examples, model.tokenizer, self.length, config.batch_size, config.seed, repeats=self.repeats
+            examples, model.tokenizer, self.length, config.batch_size, config.seed, repeats=self.repeats
         )
         steps = self.data.steps(config.epochs) if config.epochs else config.max_steps
         self.max_steps = min(steps, config.max_steps or steps)
@@ -66,18 +81,22 @@ class _Finetune(Job):
             *(self.task.name, len(self.examples), len(self.task.split("dev")), ", ".join(self.task.labels)),
             *(self.data.tokens.num_truncated, self.length),
         )
+        name_rare_classes(self.task)
         optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
-        model.compile(optimizer, loss=_loss(self.task), jit_compile=config.jit_compile)
+        loss = label_loss(self.task.is_regression, self.task.multi_label, self.weights)
+        model.compile(optimizer, loss=loss, jit_compile=config.jit_compile)
 
     def work(self) -> dict:
-        """Trains on labels; the model ends with its best weights on dev."""
+        """Trains on labels; the model ends with its best weights on dev, and answers in the labels' unit."""
         model, task = self.model, self.task
-        evaluate, schedule = dev_evaluator(model, task, self.length), schedule_of(self.config, self.max_steps)
+        evaluate = DevEvaluator(model, task, self.length, self.scale)
+        schedule = schedule_of(self.config, self.max_steps)
         # A random head may get all of a small dev set right by chance.
         options = {"best_by": "score", "start_counts": False}
         train(model, model.variables, self.data.batches, self.folder, schedule, evaluate, **options)
-        results = {
-            "dev": evaluate(),
+        self.scale.fold_into(model.classifier)
+        evaluate.scale = LabelScale()
+        results = evaluate.results() | {
             "labels": list(task.labels),
             "parameters": model.count_params(),
             "steps": self.max_steps,
@@ -85,9 +104,3 @@ class _Finetune(Job):
         card = classifier_card(self.record_with(results), task.name, self.config.model, asset=task.asset)
         model.save_to_preset(self.folder.model, card=card)
         return results
-
-
-def _loss(task: Task) -> keras.losses.Loss:
-    if task.is_regression:
-        return keras.losses.MeanSquaredError()
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

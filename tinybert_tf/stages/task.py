@@ -16,11 +16,12 @@ from absl import logging
 from tinybert_tf.augmentation.file import read_augmented
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
+from tinybert_tf.data.label_scale import LabelScale
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import initialize_head_from_teacher
 from tinybert_tf.errors import naming
-from tinybert_tf.evaluation.dev import dev_evaluator, in_one_line
+from tinybert_tf.evaluation.dev import DevEvaluator, in_one_line
 from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.presets.model_card import classifier_card
@@ -34,6 +35,7 @@ from tinybert_tf.stages.common import (
     encoder_of,
     is_shape,
     name_classes,
+    name_rare_classes,
     optimizer_of,
     schedule_of,
     start_student,
@@ -61,6 +63,7 @@ def summary(folder: RunDirectory) -> str:
     teacher = folder.record["settings"]["teacher"]
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
+        *(f"         {line}" for line in folder.record["results"].get("by_class", [])),
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {quote(str(folder.path))}",
         f"Next     {command('evaluate', model=folder.path, teacher=teacher)}, with the same task",
@@ -74,8 +77,9 @@ class _TaskDistillation(Job):
     def read(self) -> dict[str, str]:
         config = self.config
         self.teacher = classifier_of(config.teacher, "teacher", dtype=config.dtype_policy)
-        self.task = task_of(config)
+        self.task = task_of(config).chosen_by(config.metric)
         name_classes(self.teacher, self.task, "teacher", config.teacher_labels)
+        self.scale = LabelScale.of(self.task)
         self.original = dataclasses.replace(self.task.split("train"), labels=None)
         self.student = self._load_student(config.student)
         self.length = task_length(config, self.task, self.teacher, self.student)
@@ -97,22 +101,28 @@ class _TaskDistillation(Job):
     def _load_student(self, name: str) -> BertClassifier:
         """Returns a shape with random weights, an encoder with a new head, or a classifier with the same labels."""
         options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
-        labels = self.teacher.labels
+        labels, multi_label = self.teacher.labels, self.teacher.multi_label
         if is_shape(name):
-            return BertClassifier(encoder_of(name, self.teacher.tokenizer, "student", **options), labels)
-        with naming("student"):
-            source = open_preset(name)
-            if source.is_classifier and source.labels() == labels:
-                return BertClassifier.from_pretrained(source, **options)
-            return BertClassifier(BertEncoder.from_pretrained(source, **options), labels)
+            encoder = encoder_of(name, self.teacher.tokenizer, "student", **options)
+        else:
+            with naming("student"):
+                source = open_preset(name)
+                if source.is_classifier and source.labels() == labels and source.multi_label == multi_label:
+                    return BertClassifier.from_pretrained(source, **options)
+                encoder = BertEncoder.from_pretrained(source, **options)
+        student = BertClassifier(encoder, labels, multi_label=multi_label)
+        self.scale.fold_into(student.classifier)  # numbers: a new head's answers are near their mean
+        return student
 
     def prepare(self) -> None:
         augmented = f", {len(self.examples):,} with their variants" if self.config.augmented else ""
         logging.info("%s: %d training examples%s.", self.task.name, len(self.original), augmented)
+        name_rare_classes(self.task)
         recipe = ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(self.recipe).items())
         logging.info("Recipe: %s.", recipe)
 
     def work(self) -> dict:
+        self.scale.take_out_of(self.teacher.classifier)
         for phase in PHASES.get(self.recipe.phase, (self.recipe.phase,)):
             part = self.folder.part(phase)
             if not part.finished:
@@ -128,8 +138,12 @@ class _TaskDistillation(Job):
         return results
 
     def _run_phase(self, phase: str, folder: RunDirectory) -> dict:
-        """Trains one phase and saves the student; returns the phase's results."""
+        """Trains one phase and saves the student; returns the phase's results.
+
+        Both models answer in the unit of `scale` while the student learns.
+        """
         config, recipe, student = self.config, self.recipe, self.student
+        self.scale.take_out_of(student.classifier)
         intermediate = phase == "intermediate"
         learning_rate = recipe.learning_rate if phase != "prediction" else recipe.prediction_learning_rate
         data, max_steps = self._data(phase)
@@ -142,13 +156,17 @@ class _TaskDistillation(Job):
             self._initialize(phase, distiller, data)
         message = "%s: %d steps of %d examples, learning rate %g."
         logging.info(message, phase, max_steps, config.batch_size, learning_rate)
-        evaluate = self._dev_losses(distiller) if intermediate else dev_evaluator(student, self.task, self.length)
+        on_dev = None if intermediate else DevEvaluator(student, self.task, self.length, self.scale)
+        evaluate = on_dev or self._dev_losses(distiller)
         # In a run that prunes, the best weights are early ones, which are not yet pruned.
         best_by = None if intermediate or config.sparsity else "score"
         schedule = schedule_of(config, max_steps)
         train(distiller, distiller.learned_variables, data.batches, folder, schedule, evaluate, best_by)
         results = {"steps": max_steps, "parameters": student.count_params(), "labels": student.labels}
-        results["dev"] = {} if intermediate else evaluate()
+        self.scale.fold_into(student.classifier)
+        if on_dev:
+            on_dev.scale = LabelScale()
+        results |= on_dev.results() if on_dev else {"dev": {}}
         student.encoder.tokenizer = student.tokenizer.with_sequence_length(self.length)
         student.save_to_preset(folder.model)
         return results

@@ -55,8 +55,8 @@ def train(
         run: Run directory, for checkpoints, metrics and TensorBoard's events.
         schedule: How long to train, and how often to save, log and evaluate.
         evaluate: Function that returns held-out metrics of the current model.
-        best_by: Name of a held-out metric. The model ends with the weights that had its highest value (the first of
-            equals) instead of the last ones.
+        best_by: Name of a held-out metric. The model ends with the weights that had its highest value instead of the
+            last ones. Of equals those of the lowest held-out `loss` win, or the first ones if it is not measured.
         start_counts: Whether the weights before the first step may be the best.
     """
     _Loop(model, variables, run, schedule, evaluate, best_by).run(stream, start_counts)
@@ -125,10 +125,12 @@ class _Loop:
         """Evaluates the model; returns whether it is better than ever."""
         values = self.evaluate()
         self.report({f"held_out/{name}": float(value) for name, value in values.items()})
-        value = values.get(self.best_by)
-        improved = value is not None and (self.best is None or value > self.best[1])
+        if self.best_by not in values:
+            return False
+        found = [float(values[self.best_by]), *([-float(values["loss"])] if "loss" in values else [])]
+        improved = self.best is None or found > self.best[1:]
         if improved:
-            self.best = [self.step, float(value)]
+            self.best = [self.step, *found]
         return improved
 
     def report(self, values: dict[str, float]) -> None:

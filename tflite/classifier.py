@@ -17,10 +17,11 @@ class TextClassifier:
     Args:
         model: Path of a `student.tflite`; vocabulary, labels and settings are inside it.
         num_threads: Number of threads that LiteRT computes with.
+        threshold: Probability from which on a text has a label, where it may have any number of them.
 
     Attributes:
         labels: Class names in the order of the model's output.
-        info: The settings in the file: `sequence_length`, `lowercase`, `signature`, …
+        info: The settings in the file: `sequence_length`, `lowercase`, `multi_label`, `signature`, …
 
     Raises:
         InputError: The file is not an exported student, or a package is missing.
@@ -32,10 +33,11 @@ class TextClassifier:
     {'label': 'positive', 'probabilities': {'negative': 0.0092, 'positive': 0.9908}}
     """
 
-    def __init__(self, model: str | os.PathLike, num_threads: int = 1):
+    def __init__(self, model: str | os.PathLike, num_threads: int = 1, threshold: float = 0.5):
         model = Path(model).expanduser()
         vocabulary, self.info = read_files(model)
-        self.labels = self.info["labels"]
+        self.labels, self.threshold = self.info["labels"], threshold
+        self.multi_label = self.info.get("multi_label", False)  # older files have no such setting
         later = ("strip_accents", "tokenize_chinese_chars", "clean_text")  # files of an older exporter lack them
         rules = {name: self.info[name] for name in ("lowercase", *later) if name in self.info}
         self._tokenizer = bert_tokenizer(
@@ -59,14 +61,18 @@ class TextClassifier:
             text_pairs: The second text, or one second text per text.
 
         Returns:
-            `{"label": …, "probabilities": {label: …}}`; `{"score": …}` for regression.
+            `{"label": …, "probabilities": {label: …}}`; `{"labels": [label, …], "probabilities": …}` where a text may
+            have any number of labels; `{"score": …}` for regression.
 
         Raises:
             InputError: There are not as many second texts as texts, or the model takes no pairs.
         """
-        if isinstance(texts, str):
-            return answer(self.labels, self.predict([texts], None if text_pairs is None else [text_pairs])[0])
-        return [answer(self.labels, row) for row in self.predict(texts, text_pairs)]
+        several = not isinstance(texts, str)
+        if not several:
+            texts, text_pairs = [texts], None if text_pairs is None else [text_pairs]
+        options = self.multi_label, self.threshold
+        answers = [answer(self.labels, row, *options) for row in self.predict(texts, text_pairs)]
+        return answers if several else answers[0]
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
         """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; takes what a call takes."""
@@ -85,9 +91,17 @@ class TextClassifier:
         return answers
 
 
-def answer(labels: Sequence[str], row: np.ndarray) -> dict:
-    """Returns `label` and `probabilities` by label for a row of probabilities; `score` for a row of one number."""
+def answer(labels: Sequence[str], row: np.ndarray, multi_label: bool = False, threshold: float = 0.5) -> dict:
+    """Returns `label` and `probabilities` by label for a row of probabilities; `score` for a row of one number.
+
+    Where a text may have any number of labels, `labels` has those of at least this probability.
+    """
     if len(labels) == 1:
         return {"score": round(float(row[0]), 5)}
     probabilities = {label: round(float(value), 5) for label, value in zip(labels, row)}
+    if multi_label:
+        return {
+            "labels": [label for label, value in zip(labels, row) if value >= threshold],
+            "probabilities": probabilities,
+        }
     return {"label": labels[int(row.argmax())], "probabilities": probabilities}

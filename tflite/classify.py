@@ -19,10 +19,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="a student.tflite that --stage=export wrote")
     parser.add_argument("--text_pair", help="the second text of each pair")
     parser.add_argument("--num_threads", type=int, default=1, help="threads that LiteRT computes with (1)")
+    parser.add_argument("--threshold", type=float, default=0.5, help="least probability of one of several labels (0.5)")
     parser.add_argument("--latency", action="store_true", help="also say how many milliseconds each answer took")
     options = parser.parse_args(argv)
     try:
-        classifier = TextClassifier(options.model, options.num_threads)
+        classifier = TextClassifier(options.model, options.num_threads, options.threshold)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -58,7 +58,7 @@ class PhoneGraph:
         logits = _dense(self.classifier.classifier, pooled)
         if len(self.classifier.labels) == 1:
             return {SCORE: logits}
-        return {PROBABILITIES: tf.nn.softmax(logits)}
+        return {PROBABILITIES: tf.sigmoid(logits) if self.classifier.multi_label else tf.nn.softmax(logits)}
 
     def _cut(self, ids):
         """Cuts `[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text."""

@@ -75,6 +75,13 @@ def test_another_vocabulary(make_encoder):
             TinyBertDistiller(teacher, student)
 
 
+def test_one_label_per_text_and_several_are_not_compared(make_encoder):
+    one, several = (BertClassifier(make_encoder(), ["a", "b"], multi_label=value) for value in (False, True))
+    expected = "student: got a multi_label_classification; expected a single_label_classification, as the teacher"
+    with pytest.raises(InputError, match=expected):
+        TinyBertDistiller(one, several, loss_weights=LossWeights.joint())
+
+
 def test_predictions_need_classifiers_with_the_same_labels(make_encoder, make_classifier):
     teacher = make_classifier(["negative", "positive"])
     with pytest.raises(InputError, match=r"^teacher: got an encoder without logits; expected a BertClassifier"):

@@ -9,11 +9,13 @@ import tensorflow as tf
 from tests.golden import make_losses
 from tests.reference import losses_numpy
 from tinybert_tf.distillation import AttentionLoss, EmbeddingLoss, HiddenLoss, PredictionLoss, RelationLoss
+from tinybert_tf.distillation.losses import MultiLabelPredictionLoss
 
 GOLDEN = json.loads(make_losses.FILE.read_text(encoding="utf-8"))
 MASK = [[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]]
 MASKED = [AttentionLoss, HiddenLoss, RelationLoss]
 LOSSES = [AttentionLoss(), HiddenLoss(), EmbeddingLoss(), RelationLoss(6), PredictionLoss(temperature=2.5)]
+LOSSES.append(MultiLabelPredictionLoss(temperature=2.5))
 
 
 def loss_of(loss, student, teacher, padding_mask=None, projection=None, temperature=1.0, relation_heads=1):
@@ -139,6 +141,18 @@ def test_temperature_divides_both_logits(name):
     inputs = GOLDEN[name]["inputs"]
     divided = [np.array(inputs[model]) / inputs["temperature"] for model in ("student", "teacher")]
     np.testing.assert_allclose(PredictionLoss()(*divided), GOLDEN[name]["expected"], rtol=2e-6)
+
+
+def test_several_labels_are_compared_one_by_one():
+    """The sum over classes of the cross-entropy between two outcomes, in float64."""
+    ours, theirs = np.random.default_rng(0).normal(0, 3, (2, 4, 5)).astype("float32")
+    student, teacher = (1 / (1 + np.exp(-logits.astype("float64") / 2.5)) for logits in (ours, theirs))
+    expected = -(teacher * np.log(student) + (1 - teacher) * np.log(1 - student)).sum(axis=1)
+    np.testing.assert_allclose(
+        MultiLabelPredictionLoss(2.5)(tf.constant(ours), tf.constant(theirs)), expected, rtol=1e-5
+    )
+    far = MultiLabelPredictionLoss()(tf.constant([[90.0, -90.0]]), tf.constant([[-90.0, -90.0]]))
+    np.testing.assert_allclose(far, [90.0], rtol=1e-6)
 
 
 def test_exact_numbers_are_exact():

@@ -26,7 +26,7 @@ def saved(tmp_path_factory):
     folders = {}
 
     def save(classifier, text_pairs=False):
-        key = (len(classifier.labels), text_pairs)
+        key = (len(classifier.labels), classifier.multi_label, text_pairs)
         if key not in folders:
             folders[key] = tmp_path_factory.mktemp("serving") / "student"
             save_for_serving(classifier, folders[key], 12, text_pairs)
@@ -49,6 +49,16 @@ def test_both_signatures(make_classifier, saved):
     cut = {name: ids[:, :12] for name, ids in tokens.items()}
     found = signatures["tokens"](**tokens)["probabilities"]
     assert_close(found, tf.nn.softmax(classifier(cut)))
+
+
+def test_several_labels(make_classifier, saved):
+    classifier = make_classifier(labels=LABELS, num_layers=1)
+    classifier.multi_label = True
+    found = tf.saved_model.load(str(saved(classifier))).signatures["serving_default"](text=tf.constant(TEXTS))
+    wanted = tf.sigmoid(classifier(classifier.tokenizer(TEXTS, sequence_length=12))).numpy()
+    assert_close(found["probabilities"], wanted)
+    names = [[name if value >= 0.5 else "" for name, value in zip(LABELS, row)] for row in wanted]
+    assert [[name.decode() for name in row] for row in found["labels"].numpy()] == names and "label" not in found
 
 
 def test_pairs_and_regression(make_classifier, saved):

@@ -181,11 +181,14 @@ def test_regression(make_classifier, tmp_path):
     assert BertClassifier.from_preset(tmp_path / "model").labels == ["score"]
 
 
-def test_several_labels_a_text_are_refused(classifier_folder):
-    """Softmax over labels that do not exclude each other would be silently wrong."""
+def test_several_labels_per_text_go_in_and_out(classifier_folder, tmp_path):
+    assert not BertClassifier.from_preset(classifier_folder).multi_label
     change_json(classifier_folder / "config.json", problem_type="multi_label_classification")
-    with pytest.raises(
-        InputError, match=r"problem_type 'multi_label_classification' and 3 labels; expected .* one lab"
-    ):
-        BertClassifier.from_preset(classifier_folder)
-    assert BertClassifier.from_preset(classifier_folder, labels=["a", "b"]).labels == ["a", "b"]
+    classifier = BertClassifier.from_preset(classifier_folder)
+    assert classifier.multi_label and classifier.labels == ["bad", "good", "neither"]
+    classifier.save_to_preset(tmp_path / "again")
+    content = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert content["problem_type"] == "multi_label_classification"
+    assert BertClassifier.from_preset(tmp_path / "again").multi_label
+    assert not BertClassifier.from_preset(classifier_folder, labels=["a", "b"]).multi_label
+    assert BertClassifier.from_preset(classifier_folder, labels=["a", "b"], multi_label=True).multi_label

@@ -35,7 +35,7 @@ def conversions():
     made, convert = {}, litert.convert
 
     def once(model, *options):
-        key = digest_of(model), tuple(model.labels), options
+        key = digest_of(model), tuple(model.labels), model.multi_label, options
         if key not in made:
             made[key] = convert(model, *options)
         return made[key]
@@ -63,6 +63,31 @@ def test_every_format_beside_the_keras_model(student, tmp_path):
     assert lines[0].startswith("60 texts") and lines[2].startswith("student.tflite")
     assert not (run.path / ".partial").exists()
     assert export.run(config(student, tmp_path, **wanted)).was_finished
+
+
+def test_several_labels_are_compared_and_measured_as_sets(student, tmp_path, make_classifier):
+    classifier = make_classifier(labels=["bad", "good"], num_layers=1)
+    classifier.multi_label = True
+    classifier.save_to_preset(tmp_path / "several")
+    rows = [("a good film", ["good"]), ("a bad and good one", ["bad", "good"]), ("the film", [])]
+    lines = [json.dumps({"text": text, "label": labels}) for text, labels in rows]
+    (tmp_path / "test.jsonl").write_text("\n".join(lines))
+    options = {"test_file": str(tmp_path / "test.jsonl"), "variants": ("float32",)}
+    run = export.run(config(tmp_path / "several", tmp_path, export_formats=("litert", "onnx"), **options))
+    info = json.loads((run.path / "model_info.json").read_text())
+    assert (
+        info["multi_label"] and info["output"] == "probabilities" and set(info["metrics"]) == {"micro_f1", "macro_f1"}
+    )
+    files = json.loads((run.path / "parity.json").read_text())["files"]
+    assert all(values["agreement"] == 1 and values["max_difference"] < 1e-5 for values in files.values())
+    found = np.array(
+        [
+            ["labels" in a and n in a["labels"] for n in ("bad", "good")]
+            for a in TextClassifier(run.path / "student.tflite")([text for text, _ in rows])
+        ]
+    )
+    true = np.array([[0, 1], [1, 1], [0, 0]])
+    assert info["metrics"]["micro_f1"] == pytest.approx(2 * (found & (true > 0)).sum() / (found.sum() + true.sum()))
 
 
 def test_the_model_info(student, tmp_path):

@@ -14,7 +14,7 @@ def converted():
     made = {}
 
     def convert_once(classifier, *options):
-        key = digest_of(classifier), tuple(classifier.labels), options
+        key = digest_of(classifier), tuple(classifier.labels), classifier.multi_label, options
         if key not in made:
             made[key] = convert(classifier, *options)
         return made[key]
@@ -30,6 +30,7 @@ def export(tmp_path, converted):
     def export(classifier, variant="float32", sequence_length=16, fixed=False):
         settings = {
             "labels": classifier.labels,
+            "multi_label": classifier.multi_label,
             "sequence_length": sequence_length,
             "fixed_length": fixed,
             **classifier.tokenizer.normalization,

@@ -69,6 +69,19 @@ def test_regression(make_classifier, export):
     assert TextClassifier(export(classifier))("a fine film") == {"score": pytest.approx(float(expected), abs=1e-4)}
 
 
+def test_several_labels(make_classifier, export):
+    classifier = make_classifier(labels=["bad", "good", "neither"])
+    classifier.multi_label = True
+    path = export(classifier)
+    expected = tf.sigmoid(classifier(classifier.tokenizer(TEXTS, sequence_length=16))).numpy()
+    np.testing.assert_allclose(TextClassifier(path).predict(TEXTS), expected, atol=1e-5)
+    for threshold in (0.3, 0.5, 0.999999):
+        for answer, row in zip(TextClassifier(path, threshold=threshold)(TEXTS), expected, strict=True):
+            assert answer["labels"] == [name for name, value in zip(classifier.labels, row) if value >= threshold]
+            assert answer["probabilities"] == pytest.approx(dict(zip(classifier.labels, row)), abs=2e-5)
+    assert "label" not in TextClassifier(path)("a fine film")
+
+
 def test_errors(make_classifier, export, tmp_path):
     with pytest.raises(InputError, match=r"model: got .*none\.tflite \(No such file"):
         TextClassifier(tmp_path / "none.tflite")

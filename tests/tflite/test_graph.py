@@ -67,6 +67,13 @@ def test_regression_has_a_score(make_classifier, batch):
     assert_close(found["score"], classifier(row))
 
 
+def test_several_labels_have_a_probability_each(make_classifier, batch):
+    classifier = make_classifier(labels=["a", "b", "c"])
+    classifier.multi_label = True
+    row = {name: values[:1] for name, values in batch.items()}
+    assert_close(serve(classifier, row)["probabilities"], tf.sigmoid(classifier(row)))
+
+
 def test_the_last_layer_is_computed_at_cls_only(make_classifier, batch):
     """In the last layer, only the products for keys and values have a row for each token."""
     classifier = make_classifier(num_layers=1)

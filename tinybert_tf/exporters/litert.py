@@ -66,6 +66,7 @@ def _info(reference: Reference, fixed_length: bool) -> dict:
         "name": "tinybert_tf student",
         "task": "" if reference.task is None else reference.task.name,
         "labels": list(student.labels),
+        "multi_label": student.multi_label,
         "text_pairs": reference.examples.text_pairs is not None,
         "sequence_length": reference.length,
         "fixed_length": fixed_length,

@@ -39,7 +39,7 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
     logging.info("Converting to ONNX: %s.", file.name)
     inputs, name = encoder_inputs(), output_name(reference.student)
     logits = reference.student(inputs)
-    output = keras.layers.Activation("linear" if reference.is_regression else "softmax", name=name)(logits)
+    output = keras.layers.Activation(reference.activation, name=name)(logits)
     model = keras.Model(inputs, {name: output})
     model(reference.tokens.rows(np.arange(1)))  # Keras only exports a model that has been called
     with quiet():

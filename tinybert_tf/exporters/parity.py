@@ -26,7 +26,7 @@ class Reference:
     def __init__(self, student: BertClassifier, task: Task | None, examples: Examples, length: int):
         self.student, self.task, self.examples, self.length = student, task, examples, length
         self.tokens = TokenizedExamples(examples, student.tokenizer, length)
-        self.answers = metrics.probabilities_of(predict_logits(student, self.tokens))
+        self.answers = metrics.probabilities_of(predict_logits(student, self.tokens), student.multi_label)
         self.results = {"size_bytes": 4 * student.count_params(), "metrics": self.metrics_of(self.answers)}
 
     @property
@@ -34,12 +34,23 @@ class Reference:
         """Whether the model has one output, a number."""
         return len(self.student.labels) == 1
 
+    @property
+    def activation(self) -> str:
+        """Keras's name of the function from the model's logits to its answers."""
+        if self.is_regression:
+            return "linear"
+        return "sigmoid" if self.student.multi_label else "softmax"
+
     def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
         """Returns the task's metrics; none without labels."""
         if self.task is None or self.examples.labels is None:
             return {}
         columns = self.task.columns_of(self.student.labels)
-        return metrics.compute(self.task.metrics, self.examples.labels, answers[:, columns])
+        return metrics.compute(self.task.metrics, self.examples.labels, self._logits(answers)[:, columns])
+
+    def _logits(self, answers: np.ndarray) -> np.ndarray:
+        """Returns numbers that choose the same labels as logits do: above 0 where a text may have any number."""
+        return answers - 0.5 if self.student.multi_label else answers
 
     def compare(self, answers: np.ndarray, name: str, variant: str) -> dict:
         """Returns how far a file's answers are from the model's, and the task's metrics with them.
@@ -59,7 +70,10 @@ class Reference:
         values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
         values = {f"{key}_difference": float(value) for key, value in values.items()}
         if not self.is_regression:
-            values["agreement"] = float(np.mean(answers.argmax(-1) == self.answers.argmax(-1)))
+            theirs, ours = (
+                metrics.predictions_of(self._logits(part), self.student.multi_label) for part in (answers, self.answers)
+            )
+            values["agreement"] = float(np.mean(np.all((theirs == ours).reshape(len(ours), -1), axis=1)))
         return values | {"metrics": self.metrics_of(answers)}
 
 

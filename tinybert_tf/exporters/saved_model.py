@@ -44,7 +44,9 @@ def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: 
 
     The signature `serving_default` takes `text`, strings `[batch]`, and with `text_pairs` also `text_pair`; `tokens`
     takes `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`. Both return `label`, strings
-    `[batch]`, and `probabilities`, float32 `[batch, classes]`; for regression `score`, float32 `[batch]`.
+    `[batch]`, and `probabilities`, float32 `[batch, classes]`; for regression `score`, float32 `[batch]`. Where a text
+    may have any number of labels there is, in place of `label`, `labels`, strings `[batch, classes]`: each class's name
+    if its probability is 0.5 or more, else "".
 
     Args:
         classifier: A classifier with a tokenizer.
@@ -67,6 +69,9 @@ def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: 
         logits = classifier({name: ids[:, :sequence_length] for name, ids in tokens.items()}, training=False)
         if len(classifier.labels) == 1:
             return {SCORE: logits[:, 0]}
+        if classifier.multi_label:
+            probabilities = tf.sigmoid(logits)
+            return {PROBABILITIES: probabilities, "labels": tf.where(probabilities >= 0.5, labels[None], "")}
         return {PROBABILITIES: tf.nn.softmax(logits), "label": tf.gather(labels, tf.argmax(logits, -1))}
 
     def from_text(text, text_pair=None):

@@ -156,8 +156,9 @@ class _Augment(Job):
         logits = self._teachers_logits([rows[i] for i in wanted])
         place = {row: k for k, row in enumerate(wanted)}
         ours, theirs = (np.array([place[i] for i in part], np.int64) for part in (variants, originals))
-        answers = predictions_of(logits)
-        flipped = set() if self.task.is_regression else set(variants[answers[ours] != answers[theirs]].tolist())
+        answers = predictions_of(logits, self.task.multi_label).reshape(len(logits), -1)
+        changed = np.any(answers[ours] != answers[theirs], axis=1)
+        flipped = set() if self.task.is_regression else set(variants[changed].tolist())
         change = float(np.mean(np.abs(logits[ours, 0] - logits[theirs, 0]))) if len(variants) else 0.0
         return flipped, len(variants), change
 

@@ -13,7 +13,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import Predictor
 from tinybert_tf.settings.stages import PredictConfig
-from tinybert_tf.stages.common import classifier_of, saved_length
+from tinybert_tf.stages.common import check_threshold, classifier_of, saved_length
 from tinybert_tf.tflite.classifier import answer
 
 
@@ -24,6 +24,8 @@ def run(config: PredictConfig) -> None:
         InputError: The model or a text cannot be read.
     """
     model = classifier_of(config.model, "model")
+    check_threshold(config.threshold, model)
+    options = model.multi_label, config.threshold
     length = saved_length(config.sequence_length, model)
     predictor = Predictor(model, config.batch_size)
     typed = config.text is None and not config.input_file and sys.stdin.isatty()
@@ -31,9 +33,10 @@ def run(config: PredictConfig) -> None:
         pairs = [pair for _, pair in rows]
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
         tokens = TokenizedExamples(examples, model.tokenizer, length)
-        answers = metrics.probabilities_of(predictor.logits(tokens))
+        answers = metrics.probabilities_of(predictor.logits(tokens), model.multi_label)
         for (text, pair), probabilities in zip(rows, answers):
-            row = {"text": text} | ({} if pair is None else {"text_pair": pair}) | answer(model.labels, probabilities)
+            row = {"text": text} | ({} if pair is None else {"text_pair": pair})
+            row |= answer(model.labels, probabilities, *options)
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 

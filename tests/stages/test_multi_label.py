@@ -1,0 +1,107 @@
+"""Any number of labels per text, from the file to the predictions, through teacher and student."""
+
+import contextlib
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conftest import PIECES
+from tests.stages.conftest import QUICK
+from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.settings import stages as configs
+from tinybert_tf.stages import evaluate, finetune, predict, task
+
+TAGS = {"praise": "good", "complaint": "bad", "boredom": "dull"}
+SETTINGS = QUICK | {"sequence_length": 16, "batch_size": 32, "dropout": 0.0, "learning_rate": 6e-3, "eval_steps": 65}
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory):
+    """A table with several tags in a field: each is one of the text's words."""
+    rng, lines = np.random.default_rng(0), ["text,tags"]
+    for _ in range(300):
+        tags = [tag for tag in TAGS if rng.random() < 0.4]
+        words = [*(TAGS[tag] for tag in tags), *["film"] * (3 - len(tags))]
+        lines.append(f"{' '.join(rng.permutation(words))},{'|'.join(tags)}")
+    file = tmp_path_factory.mktemp("tagged") / "train.csv"
+    file.write_text("\n".join(lines))
+    return {"train_file": str(file), "label_column": "tags", "label_separator": "|"}
+
+
+@pytest.fixture(scope="module")
+def teacher(tagged, tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    keras.utils.set_random_seed(0)
+    encoder = BertEncoder(len(PIECES), 1, 12, 48, 48, max_sequence_length=16, tokenizer=tokenizer)
+    encoder.save_to_preset(folder / "plain")
+    given = {"output_dir": str(folder / "run"), "model": str(folder / "plain"), "epochs": 0, "max_steps": 130}
+    return finetune.run(configs.FinetuneConfig(**given, **tagged, **SETTINGS))
+
+
+def test_the_teacher_finds_every_label(teacher):
+    dev = teacher.record["results"]["dev"]
+    assert dev["micro_f1"] > 0.9 and dev["score"] == dev["micro_f1"]
+    model = BertClassifier.from_preset(str(teacher.path))
+    assert model.multi_label and model.labels == sorted(TAGS)
+
+
+def test_a_student_learns_them_from_its_teacher(teacher, tagged, student_shape, tmp_path):
+    given = {"output_dir": str(tmp_path / "task"), "teacher": str(teacher.path), "student": student_shape}
+    settings = QUICK | {"sequence_length": 16, "max_steps": 80, "learning_rate": 1e-2}
+    folder = task.run(configs.TaskConfig(**given, **tagged, **settings, metric="macro_f1"))
+    assert folder.record["results"]["dev"]["macro_f1"] > 0.85
+    assert BertClassifier.from_preset(str(folder.path)).multi_label
+
+
+def test_evaluation_counts_label_by_label(teacher, tagged, tmp_path, eagerly):
+    config = configs.EvaluateConfig(
+        output_dir=str(tmp_path / "run"),
+        model=str(teacher.path),
+        teacher=str(teacher.path),
+        split="dev",
+        threshold=0.6,
+        sequence_length=16,
+        **tagged,
+    )
+    folder = evaluate.run(config)
+    rows = [json.loads(line) for line in (folder.path / "predictions.jsonl").read_text().splitlines()]
+    found = {(row["id"], label) for row in rows for label in row["prediction"]}
+    true = {(row["id"], label) for row in rows for label in row["label"]}
+    values = folder.record["results"]["splits"]["dev"]
+    assert values["metrics"]["micro_f1"] == pytest.approx(2 * len(found & true) / (len(found) + len(true)))
+    assert values["agreement"] == 1 and values["intervals"]["micro_f1"][0] <= values["metrics"]["micro_f1"]
+    logits = {row["id"]: row["logits"] for row in rows}
+    labels = BertClassifier.from_preset(str(teacher.path)).labels
+    cut = np.log(0.6 / 0.4)
+    assert found == {(key, label) for key in logits for label, value in zip(labels, logits[key]) if value >= cut}
+    lines = (folder.path / "classes.csv").read_text().splitlines()
+    assert lines[0] == "label,examples,predicted,precision,recall,f1" and len(lines) == 4
+    assert not (folder.path / "confusion.csv").exists() and "micro_f1" in evaluate.summary(folder)
+
+
+def test_predictions_list_all_labels_above_the_threshold(teacher, tmp_path, eagerly):
+    (tmp_path / "texts.txt").write_text("good film bad\nfilm film film\n")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        predict.run(configs.PredictConfig(model=str(teacher.path), input_file=str(tmp_path / "texts.txt")))
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert rows[0]["labels"] == ["complaint", "praise"] and rows[1]["labels"] == []
+    assert set(rows[1]["probabilities"]) == set(TAGS)
+
+
+def test_a_model_of_one_label_per_text_is_refused(runs, tagged, tmp_path):
+    (tmp_path / "test.jsonl").write_text('{"text": "x", "label": ["good", "bad"]}\n{"text": "x", "label": []}\n')
+    given = {"output_dir": str(tmp_path / "run"), "model": str(runs["finetune"].path)}
+    with pytest.raises(
+        InputError, match=r"test_file: got .*row 1, with the label \['good', 'bad'\]; expected one class"
+    ):
+        evaluate.run(configs.EvaluateConfig(**given, test_file=str(tmp_path / "test.jsonl")))
+    with pytest.raises(InputError, match=r"threshold: got 0\.3; expected none: the model gives each text one answer"):
+        predict.run(configs.PredictConfig(model=str(runs["finetune"].path), text="x", threshold=0.3))
+    (tmp_path / "train.jsonl").write_text('{"text": "x", "label": ["good", "bad"]}\n' * 20)
+    with pytest.raises(InputError, match=r"^model: got a single_label_classification; expected a model for texts"):
+        evaluate.run(configs.EvaluateConfig(**given, train_file=str(tmp_path / "train.jsonl"), split="dev"))

@@ -128,10 +128,12 @@ def test_keras_hub_classifier(backbone, hub_tokenizer, tmp_path, batch):
     assert_close(classifier(batch), task(batch))
     assert (classifier.labels, classifier.dropout) == (["LABEL_0", "LABEL_1", "LABEL_2"], 0.3)
     assert classifier.tokenizer.vocabulary == PIECES
+    assert open_preset(tmp_path / "task").is_classifier
     assert BertClassifier.from_preset(tmp_path / "task", labels=["a", "b"])(batch).shape == (3, 2)
 
 
 def test_keras_hub_backbone_is_no_classifier(hub_folder):
+    assert not open_preset(hub_folder).is_classifier
     with pytest.raises(InputError, match=r"hub, which has no classes; expected a fine-tuned classifier, or labels"):
         BertClassifier.from_preset(hub_folder)
 

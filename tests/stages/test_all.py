@@ -4,9 +4,11 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as whole_recipe
 from tinybert_tf.stages import task
@@ -63,6 +65,8 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         ({"vectors": "no/such/vectors.txt", "augment": True}, "vectors"),
         ({"corpus": ("no/such/text.txt",)}, "corpus"),
         ({"sequence_length": 65}, "sequence_length"),
+        ({"metric": "mae"}, "metric"),
+        ({"class_weights": ("splendid=2",)}, "class_weights"),
     ],
 )
 def test_what_a_later_step_refuses_is_refused_first(plain_teacher, files, student_shape, tmp_path, flags, argument):
@@ -71,6 +75,47 @@ def test_what_a_later_step_refuses_is_refused_first(plain_teacher, files, studen
         whole_recipe.run(configs.AllConfig(**options | files | flags))
     assert error.value.argument == argument
     assert not (tmp_path / "all").exists()
+
+
+def test_a_teacher_of_other_classes_is_refused_first_unless_they_are_named(
+    plain_teacher, files, student_shape, tmp_path, eagerly
+):
+    teacher = BertClassifier(BertEncoder.from_preset(plain_teacher), ["schlecht", "gut"])
+    teacher.save_to_preset(tmp_path / "teacher")
+    options = {"output_dir": str(tmp_path / "all"), "teacher": str(tmp_path / "teacher"), "student": student_shape}
+    options |= {"max_steps": 1, "batch_size": 8, "deterministic": False, **files}
+    for flags, argument in (
+        ({}, "teacher"),
+        ({"teacher_labels": ("bad", "best")}, "teacher_labels"),
+        ({"teacher_labels": ("bad", "good"), "class_weights": ("balanced",)}, "class_weights"),
+    ):
+        with pytest.raises(InputError) as error:
+            whole_recipe.run(configs.AllConfig(**options | flags))
+        assert error.value.argument == argument and not (tmp_path / "all").exists()
+    folder = whole_recipe.run(configs.AllConfig(**options, teacher_labels=("bad", "good"), metric="macro_f1"))
+    student = BertClassifier.from_preset(str(folder.path / "student"))
+    assert student.labels == ["bad", "good"]
+    record = json.loads((folder.path / "student" / "run.json").read_text())
+    assert record["settings"]["metric"] == "macro_f1"
+
+
+def test_numbers_and_their_error_go_through_the_whole_recipe(plain_teacher, student_shape, tmp_path, eagerly):
+    """The student's answers are in the unit of the labels from the start: its head is cut out of the teacher's."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 7, 120).tolist()
+    rows = [{"text": " ".join(["good"] * n + ["film"] * (6 - n)), "label": 500.0 + 10 * n} for n in counts]
+    (tmp_path / "numbers.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    options = {"teacher": str(plain_teacher), "student": student_shape, "max_steps": 2, "batch_size": 8}
+    files = {"train_file": str(tmp_path / "numbers.jsonl"), "sequence_length": 16, "regression": True}
+    config = configs.AllConfig(output_dir=str(tmp_path / "all"), deterministic=False, **options, **files)
+    folder = whole_recipe.run(config)
+    values = folder.record["results"]["splits"]["dev"]
+    assert 0 < values["errors"]["mae"] < 40 and 0 < values["teacher_errors"]["mae"] < 40
+    assert f"{values['errors']['mae']:.4g}" in whole_recipe.summary(folder)
+    student = BertClassifier.from_preset(str(folder.path / "student"))
+    part = BertClassifier.from_preset(str(folder.path / "student" / "joint"))
+    for ours, theirs in zip(student.weights, part.weights):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_a_student_of_other_heads_is_refused_first(plain_teacher, files, models_of_other_heads, tmp_path):

@@ -31,7 +31,8 @@ def _correlation(function, labels, predictions) -> float:
     """Returns a correlation, or 0 instead of NaN where either side is constant."""
     if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(predictions) == 0:
         return 0.0
-    return float(function(labels, predictions).statistic)
+    # In float64: in float32, numbers that lie close together far from 0 lose what they differ by.
+    return float(function(np.asarray(labels, np.float64), np.asarray(predictions, np.float64)).statistic)
 
 
 def counts_by_class(labels: np.ndarray, predictions: np.ndarray, classes: int = 0) -> np.ndarray:

@@ -48,8 +48,6 @@ class KerasHubPretrained(Pretrained):
         load_weights: Whether to load the weights.
     """
 
-    is_classifier = False  # it may be one, but its classes have no names
-
     def __init__(self, name: str, load_weights: bool = True):
         self.name = self.config_source = name
         self._load_weights, self._task = load_weights, None
@@ -85,6 +83,14 @@ class KerasHubPretrained(Pretrained):
         theirs = self._from_preset(keras_hub.models.BertTokenizer)
         length, takes_pairs = self.config.max_sequence_length, self.config.num_segments != 1
         return BertTokenizer(theirs.get_vocabulary(), theirs.lowercase, length, takes_pairs=takes_pairs)
+
+    @functools.cached_property
+    def is_classifier(self) -> bool:
+        """Whether it has a head, and so classes, which have no names."""
+        try:
+            return bool(KerasHubPretrained(self.name, load_weights=False).labels())
+        except InputError:
+            return False
 
     @property
     def head_dropout(self) -> float | None:

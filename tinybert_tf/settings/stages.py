@@ -322,7 +322,7 @@ class ExportConfig(TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class AllConfig(TaskData):
+class AllConfig(TeacherLabels, CheckpointChoice, TaskData):
     """Settings of `--stage=all`: the whole recipe for a task, from teacher to evaluation; finished parts are kept."""
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")
@@ -354,6 +354,7 @@ class AllConfig(TaskData):
         0, "Steps of every stage that trains, at most.", TRAINING, default_means="no limit", at_least=1
     )
     batch_size: int = setting_like(Training, "batch_size")
+    class_weights: tuple[str, ...] = setting_like(FinetuneConfig, "class_weights")
     seed: int = setting(42, "Seed of every stage.", RUN, at_least=0)
     dtype_policy: str = setting_like(Training, "dtype_policy")
     deterministic: bool = setting_like(Training, "deterministic")

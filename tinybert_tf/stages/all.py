@@ -12,10 +12,11 @@ from absl import logging
 
 from tinybert_tf.augmentation.augmenter import read_stop_words
 from tinybert_tf.augmentation.word_vectors import WordVectors
+from tinybert_tf.data.class_weights import class_weights
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation.compatibility import check_pair
-from tinybert_tf.errors import naming
+from tinybert_tf.errors import InputError, naming
 from tinybert_tf.files import write_text
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
@@ -82,6 +83,7 @@ class _Recipe:
             with naming("student"):
                 student = open_preset(config.student, load_weights=False)
         task_length(config, self.task, teacher, student)
+        self._check_labels()
         distillation = configs.TaskConfig(student=config.student)
         check_start(distillation, teacher, student)
         check_pair(teacher, student, distillation.layer_map, distillation.loss_weights)
@@ -96,19 +98,30 @@ class _Recipe:
         if reads or config.corpus != configs.AllConfig.corpus:
             Corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
 
+    def _check_labels(self) -> None:
+        config, task = self.config, self.task.chosen_by(self.config.metric)
+        class_weights(task, task.split("train").labels, config.class_weights)
+        if self.teacher.is_classifier:
+            task.names_of(self.teacher.labels(), config.teacher_labels)
+            if config.class_weights:
+                got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
+                raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
+
     def run(self) -> RunDirectory:
         write_text(self.without, "".join(f"{line}\n" for line in evaluation_texts(self.task)))
         teacher = self.finetune()
         student = self.general()
         student = self.distil(teacher, student, self.augment(teacher))
-        return self.step(evaluate, configs.EvaluateConfig, "evaluation", model=student, teacher=teacher, **self.data)
+        options = {"model": student, "teacher": teacher, "teacher_labels": self.config.teacher_labels, **self.data}
+        return self.step(evaluate, configs.EvaluateConfig, "evaluation", **options)
 
     def finetune(self) -> str:
         """Returns the fine-tuned teacher, which is the given one if that is a classifier already."""
         config = self.config
         if self.teacher.is_classifier:
             return config.teacher
-        options = {"model": config.teacher, **self.data}
+        options = {"metric": config.metric, "class_weights": config.class_weights}
+        options |= {"model": config.teacher, **self.data}
         return str(self.training_step(finetune, configs.FinetuneConfig, "teacher", **options).path)
 
     def general(self) -> str:
@@ -128,14 +141,17 @@ class _Recipe:
             model = config.teacher if "BertForMaskedLM" in self.teacher.heads else "minilm_l6"
             options = {"model": model, "max_steps": 400, **self.text}
             guesser = str(self.training_step(masked_lm, configs.MaskedLMConfig, "masked_lm", **options).path)
-        options = {name: getattr(config, name) for name in ("vectors", "stop_words", "num_variants")}
-        options["masked_lm"] = guesser
-        return str(self.step(augment, configs.AugmentConfig, "augment", teacher=teacher, **options, **self.data).path)
+        names = ("vectors", "stop_words", "num_variants", "teacher_labels")
+        options = {name: getattr(config, name) for name in names}
+        options |= {"masked_lm": guesser, "teacher": teacher, **self.data}
+        return str(self.step(augment, configs.AugmentConfig, "augment", **options).path)
 
     def distil(self, teacher: str, student: str, augmented: str) -> str:
         """Returns the student of task distillation."""
+        config = self.config
         options = {"teacher": teacher, "student": student, "augmented": augmented, **self.data}
-        if self.config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
+        options |= {"metric": config.metric, "teacher_labels": config.teacher_labels}
+        if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
         return str(self.training_step(task, configs.TaskConfig, "student", **options).path)
@@ -181,6 +197,8 @@ def summary(folder: RunDirectory) -> str:
         lines.append(
             _row(name, f"{100 * other:.2f}", f"{100 * value:.2f}", f"{100 * value / other:.2f} % kept" if other else "")
         )
+    for name, value in values.get("errors", {}).items():
+        lines.append(_row(name, f"{values['teacher_errors'][name]:.4g}", f"{value:.4g}", ""))
     rows = (
         ("parameters", "parameters", 1e6, "M"),
         ("float32", "size_bytes", 1e6, "MB"),

@@ -8,6 +8,7 @@ import tinybert.core.ModelInfo
 /** The line under the title: what the model tells apart. */
 fun modelSubtitle(context: Context, info: ModelInfo): String = when {
     info.isRegression -> context.getString(R.string.subtitle_number, info.labels[0])
+    info.multiLabel -> context.resources.getQuantityString(R.plurals.subtitle_labels, info.labels.size, info.labels.size)
     info.labels.size <= MOST_NAMED -> info.labels.joinToString(context.getString(R.string.or))
     else -> context.resources.getQuantityString(R.plurals.subtitle_classes, info.labels.size, info.labels.size)
 }

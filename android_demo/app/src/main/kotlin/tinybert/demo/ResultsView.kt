@@ -40,6 +40,7 @@ class ResultsView(private val root: View) {
         }
         answerText.text = when {
             answer.isRegression -> context.getString(R.string.score, answer.values[0])
+            answer.isMultiLabel -> labelsText(answer)
             else -> context.getString(R.string.answer, answer.labels[answer.best], 100 * answer.values[answer.best])
         }
         val shown = if (answer.isRegression) emptyList() else answer.shown(MOST_BARS)
@@ -51,6 +52,9 @@ class ResultsView(private val root: View) {
         )
     }
 
+    private fun labelsText(answer: Answer): String = answer.chosen().joinToString { answer.labels[it] }
+        .ifEmpty { root.context.getString(R.string.no_label) }
+
     private fun rowAt(row: Int): ViewGroup = bars.getChildAt(row) as ViewGroup?
         ?: (LayoutInflater.from(root.context).inflate(R.layout.result_row, bars, false) as ViewGroup).also(bars::addView)
 
@@ -59,7 +63,7 @@ class ResultsView(private val root: View) {
         row.find<TextView>(R.id.label).text = answer.labels[place]
         row.find<TextView>(R.id.percent).text = percent
         row.contentDescription = row.context.getString(R.string.bar_description, answer.labels[place], percent)
-        row.isActivated = place == answer.best
+        row.isActivated = place in answer.chosen()
         val bar = row.find<ProgressBar>(R.id.bar)
         val progress = (bar.max * answer.values[place]).roundToInt()
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.N) bar.setProgress(progress, true) else bar.progress = progress

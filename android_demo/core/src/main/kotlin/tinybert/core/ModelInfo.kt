@@ -4,6 +4,7 @@ package tinybert.core
  * What `model_info.json` says of an exported student; everything that differs between models is here.
  *
  * @property labels classes in the order of the model's output; one name for a model that predicts a number.
+ * @property multiLabel whether a text may have any number of the labels, each with a probability of its own.
  * @property textPairs whether it reads two texts.
  * @property sequenceLength most tokens in a row.
  * @property fixedLength whether it takes exactly so many.
@@ -15,6 +16,7 @@ class ModelInfo(
     val name: String,
     val task: String,
     val labels: List<String>,
+    val multiLabel: Boolean,
     val textPairs: Boolean,
     val sequenceLength: Int,
     val fixedLength: Boolean,
@@ -53,6 +55,7 @@ class ModelInfo(
                 name = fields.string("name"),
                 task = fields.string("task"),
                 labels = fields.strings("labels"),
+                multiLabel = fields.boolean("multi_label", default = false), // older exporters do not say so
                 textPairs = fields.boolean("text_pairs"),
                 sequenceLength = fields.count("sequence_length").toInt(),
                 fixedLength = fields.boolean("fixed_length"),
@@ -73,6 +76,7 @@ class ModelInfo(
                 info.output !in setOf(PROBABILITIES, LOGITS, SCORE) -> "an unknown output ${info.output}"
                 info.labels.size < (if (info.isRegression) 1 else 2) -> "${info.labels.size} labels"
                 info.isRegression && info.labels.size > 1 -> "${info.labels.size} labels for one number"
+                info.isRegression && info.multiLabel -> "several labels for one number"
                 info.sequenceLength < SHORTEST -> "a sequence_length of ${info.sequenceLength}"
                 fields.strings("inputs").toSet() != setOf(TOKEN_IDS, SEGMENT_IDS, PADDING_MASK) -> "other inputs"
                 else -> return info

@@ -25,10 +25,14 @@ class TextClassifier(
         if (outputs.size != info.labels.size || outputs.any { !it.isFinite() }) {
             throw ModelException("the model answers ${outputs.toList()} to ${info.labels.size} classes")
         }
-        val values = if (info.output == ModelInfo.LOGITS) softmax(outputs) else outputs
+        val values = when {
+            info.output != ModelInfo.LOGITS -> outputs
+            info.multiLabel -> sigmoid(outputs)
+            else -> softmax(outputs)
+        }
         val end = clockNanos()
         val latency = Latency((tokenized - start) / 1e6, (end - tokenized) / 1e6)
-        return Answer(info.labels, values, info.isRegression, input.tokenCount, latency)
+        return Answer(info.labels, values, info.isRegression, info.multiLabel, input.tokenCount, latency)
     }
 
     /** Classifies a text [runs] times, after [warmupRuns] that do not count. */
@@ -53,24 +57,33 @@ class Latency(val tokenizeMs: Double, val inferenceMs: Double) {
  * A model's answer.
  *
  * @property values a probability for each of [labels], or one number for regression.
+ * @property isMultiLabel whether the text may have any number of the labels.
  * @property tokenCount tokens that the model read.
  */
 class Answer(
     val labels: List<String>,
     val values: FloatArray,
     val isRegression: Boolean,
+    val isMultiLabel: Boolean,
     val tokenCount: Int,
     val latency: Latency,
 ) {
     /** Place of the most probable class; the first of equal ones. */
     val best: Int get() = values.indices.maxByOrNull { values[it] } ?: 0
 
+    /** Places of the labels that the text has: those of [threshold] or more where it may have several, else the best. */
+    fun chosen(threshold: Float = 0.5f): List<Int> =
+        if (isMultiLabel) values.indices.filter { values[it] >= threshold } else listOf(best)
+
     /** Places of the classes to show: all of them in their order, or the [limit] most probable ones if they are more. */
     fun shown(limit: Int): List<Int> =
         if (labels.size <= limit) labels.indices.toList() else values.indices.sortedByDescending { values[it] }.take(limit)
 }
 
-/** Turns logits into probabilities; large ones do not overflow. */
+/** Turns logits into a probability each. */
+fun sigmoid(logits: FloatArray): FloatArray = FloatArray(logits.size) { (1 / (1 + exp(-logits[it].toDouble()))).toFloat() }
+
+/** Turns logits into probabilities that add up to 1; large ones do not overflow. */
 fun softmax(logits: FloatArray): FloatArray {
     val largest = logits.maxOrNull() ?: return logits
     val powers = DoubleArray(logits.size) { exp((logits[it] - largest).toDouble()) }

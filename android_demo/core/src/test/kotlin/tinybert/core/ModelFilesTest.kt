@@ -31,6 +31,9 @@ class ModelFilesTest {
         assertEquals(listOf("no", "yes"), description.info.labels)
         assertEquals(mapOf("accuracy" to 0.5), description.info.metrics)
         assertEquals(16, description.info.sequenceLength)
+        assertEquals(false, description.info.multiLabel)
+        val several = info.replace("\"text_pairs\"", "\"multi_label\": true, \"text_pairs\"")
+        assertEquals(true, read(files + ("model_info.json" to several)).info.multiLabel)
     }
 
     @Test
@@ -60,6 +63,7 @@ class ModelFilesTest {
             "\"sequence_length\": 16" to "\"sequence_length\": 2",
             "\"sequence_length\": 16" to "\"sequence_length\": \"16\"",
             "\"lowercase\": true" to "\"lowercase\": 1",
+            "\"text_pairs\"" to "\"multi_label\": 1, \"text_pairs\"",
             "\"padding_mask\"" to "\"mask\"",
             "\"output\": \"probabilities\"" to "\"output\": \"embedding\"",
             "\"size_bytes\": 10" to "\"size_bytes\": -10",

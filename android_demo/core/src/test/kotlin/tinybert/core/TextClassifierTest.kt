@@ -10,9 +10,11 @@ class TextClassifierTest {
     private val inputs = mutableListOf<ModelInput>()
     private var now = 0L
 
-    private fun classifier(labels: List<String>, output: String, vararg answer: Float, textPairs: Boolean = false): TextClassifier {
+    private fun classifier(
+        labels: List<String>, output: String, vararg answer: Float, textPairs: Boolean = false, multiLabel: Boolean = false,
+    ): TextClassifier {
         val info = ModelInfo(
-            name = "n", task = "t", labels = labels, textPairs = textPairs, sequenceLength = 16, fixedLength = false,
+            name = "n", task = "t", labels = labels, multiLabel = multiLabel, textPairs = textPairs, sequenceLength = 16, fixedLength = false,
             lowercase = true, signature = "s", output = output, variant = "int8", parameters = 1, sizeBytes = 1,
             vocabularySize = 5, metrics = emptyMap(), metricTexts = 0,
         )
@@ -38,6 +40,18 @@ class TextClassifierTest {
         val answer = classifier(listOf("no", "yes"), "logits", 1000f, 1000f).classify("film")
         assertArrayEquals(floatArrayOf(0.5f, 0.5f), answer.values, 0f)
         assertArrayEquals(floatArrayOf(0.0900306f, 0.244728f, 0.665241f), softmax(floatArrayOf(1f, 2f, 3f)), 1e-6f)
+    }
+
+    @Test
+    fun `a text may have several labels, or none`() {
+        val labels = listOf("a", "b", "c")
+        val several = classifier(labels, "probabilities", 0.5f, 0.1f, 0.9f, multiLabel = true).classify("film")
+        assertEquals(listOf(0, 2), several.chosen())
+        assertEquals(listOf(2), several.chosen(0.6f))
+        val none = classifier(labels, "logits", -1f, 0f, -99f, multiLabel = true).classify("film")
+        assertArrayEquals(floatArrayOf(0.2689414f, 0.5f, 0f), none.values, 1e-6f)
+        assertEquals(emptyList<Int>(), none.chosen(0.51f))
+        assertEquals(listOf(1), classifier(listOf("no", "yes"), "probabilities", 0.6f, 0.8f).classify("film").chosen())
     }
 
     @Test

@@ -27,6 +27,17 @@ def test_the_evaluation_agrees_with_its_files(runs):
     assert "95 % interval" in evaluate.summary(runs["evaluate"])
 
 
+def test_of_many_classes_the_worst_confusions_are_shown_and_the_matrix_is_in_its_file():
+    labels = [f"intent_{i:03d}" for i in range(150)]
+    table = np.diag(np.full(150, 5))
+    table[3, 7], table[9, 2] = 4, 6
+    lines = evaluate._confusion_lines(labels, table)
+    assert lines[1:] == ["     6 x intent_009 taken for intent_002", "     4 x intent_003 taken for intent_007"]
+    assert max(map(len, lines)) < 100
+    assert evaluate._confusion_lines(labels, np.diag(np.full(150, 5))) == []
+    assert len(evaluate._confusion_lines(labels[:20], table[:20, :20])) == 21
+
+
 def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path, eagerly):
     model = tmp_path / "model"
     shutil.copytree(runs["finetune"].path / "model", model)

@@ -126,6 +126,16 @@ class MainActivityTest {
     }
 
     @Test
+    fun `a text may have several labels, or none`() {
+        start(StandIn(multiLabel = true))
+        assertEquals("Any of 2 labels", textOf(R.id.subtitle))
+        type("a fine dull film")
+        assertEquals("bad, good", textOf(R.id.answer))
+        type("a film")
+        assertEquals("None of the labels", textOf(R.id.answer))
+    }
+
+    @Test
     fun `a missing model says how to make one`() {
         val assets = RuntimeEnvironment.getApplication().assets.list("").orEmpty()
         assumeFalse("the app has a model", ModelInfo.FILE in assets)

@@ -6,13 +6,22 @@ import tinybert.core.ModelInfo
 import tinybert.core.ModelInput
 import tinybert.core.TextClassifier
 
-/** A model in place of LiteRT: a text with "fine" in it is good, another one is bad. */
-class StandIn(private val textPairs: Boolean = false, private val failure: RuntimeException? = null) : InferenceEngine {
+/**
+ * A model in place of LiteRT: a text with "fine" in it is good, another one is bad.
+ *
+ * @param multiLabel whether it may be both or neither: with "dull" it is bad, whatever else it is.
+ */
+class StandIn(
+    private val textPairs: Boolean = false,
+    private val multiLabel: Boolean = false,
+    private val failure: RuntimeException? = null,
+) : InferenceEngine {
     @Volatile
     var isClosed = false
 
     override fun run(input: ModelInput): FloatArray {
         failure?.let { throw it }
+        if (multiLabel) return FloatArray(2) { if (listOf(DULL, FINE)[it] in input.tokenIds) 0.75f else 0.25f }
         return if (FINE in input.tokenIds) floatArrayOf(0.25f, 0.75f) else floatArrayOf(0.75f, 0.25f)
     }
 
@@ -22,13 +31,14 @@ class StandIn(private val textPairs: Boolean = false, private val failure: Runti
 
     fun classifier(): TextClassifier = TextClassifier(ModelDescription(ModelInfo.parse(info), VOCABULARY), this)
 
-    private val info = """{"name": "test student", "task": "films", "labels": ["bad", "good"], "text_pairs": $textPairs,
+    private val info = """{"name": "test student", "task": "films", "labels": ["bad", "good"], "text_pairs": $textPairs, "multi_label": $multiLabel,
         "sequence_length": 16, "fixed_length": false, "lowercase": true, "signature": "serving_default",
         "inputs": ["token_ids", "segment_ids", "padding_mask"], "output": "probabilities", "variant": "int8",
         "parameters": 9, "size_bytes": 9, "vocabulary_size": 8, "metrics": {"accuracy": 0.8562}, "metric_texts": 2066}"""
 
     private companion object {
         const val FINE = 5
+        const val DULL = 6
         val VOCABULARY = listOf("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "fine", "dull", "film")
     }
 }

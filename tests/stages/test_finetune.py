@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -97,3 +98,12 @@ def test_numbers_far_from_0_are_learned_in_a_unit_of_their_own(finetuned, tmp_pa
     assert json.loads((folder.model / "config.json").read_text())["problem_type"] == "regression"
     answers = np.asarray(model(model.tokenizer(["good good good film film film"])))
     assert answers[0, 0] == pytest.approx(530, abs=8)
+    # A run that dies before its model is saved scales its labels and folds them in the same way.
+    saved, record = (
+        (folder.model / "model.safetensors").read_bytes(),
+        json.loads((folder.path / "run.json").read_text()),
+    )
+    shutil.rmtree(folder.model)
+    (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
+    again = finetuned(tmp_path / "numbers.jsonl", eval_steps=20, **options)
+    assert (again.model / "model.safetensors").read_bytes() == saved

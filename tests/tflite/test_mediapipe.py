@@ -46,16 +46,17 @@ def mediapipe():
     return ask
 
 
-@pytest.fixture(params=["any length", "fixed length"])
+@pytest.fixture(params=["any length", "fixed length", "several labels"])
 def exported(request, export):
-    """MiniLM's first two layers, and a narrow model with random weights; both have the real vocabulary."""
+    """MiniLM's first two layers, and narrow models with random weights; all have the real vocabulary."""
     keras.utils.set_random_seed(0)
     if request.param == "any length":
         encoder = BertEncoder.from_preset("minilm_l6", num_layers=2)
         return export(BertClassifier(encoder, ["a", "b", "c"]), "float32", 64)
     tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
     encoder = BertEncoder(len(tokenizer.vocabulary), 1, 12, 48, 96, tokenizer=tokenizer)
-    return export(BertClassifier(encoder, ["a", "b", "c"]), "float32", 64, fixed=True)
+    several = request.param == "several labels"
+    return export(BertClassifier(encoder, ["a", "b", "c"], multi_label=several), "float32", 64, fixed=not several)
 
 
 def test_mediapipe_gives_our_answers(mediapipe, exported):

@@ -1,6 +1,7 @@
 """How well each class is found, which accuracy hides where classes are uneven."""
 
 import dataclasses
+import textwrap
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.evaluation import metrics
 
 MOST_CLASSES = 20  # that are shown on a screen
+_WIDTH = 90  # characters of a line
 # From these differences on, between accuracy and macro F1 or the lowest recall, classes are shown one by one.
 _MACRO_DIFFERENCE, _RECALL_DIFFERENCE = 0.01, 0.2
 
@@ -65,4 +67,4 @@ class ClassReport:
         shown = [f"{self.labels[i]} {100 * recall[i]:.2f} of {self.counts[0][i]}" for i in order[:MOST_CLASSES]]
         more = f", … ({len(order)} classes)" if len(order) > MOST_CLASSES else ""
         share = f"{100 * self.counts[0][most] / self.examples:.2f} % of the examples are {self.labels[most]}, the most"
-        return [share, "Recall, lowest first: " + ", ".join(shown) + more]
+        return [share, *textwrap.wrap("Recall, lowest first: " + ", ".join(shown) + more, _WIDTH)]

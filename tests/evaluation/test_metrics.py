@@ -61,6 +61,12 @@ def test_f1_is_scikit_learns(name):
         assert metrics.compute([name], sets, logits)[name] == pytest.approx(theirs, rel=1e-12)
 
 
+def test_answers_agree_in_all_classes_or_not_at_all():
+    assert metrics.same_answers(np.array([0, 1]), np.array([0, 2])).tolist() == [True, False]
+    assert metrics.same_answers(np.array([[0, 1], [1, 1]]), np.array([[0, 1], [1, 0]])).tolist() == [True, False]
+    assert metrics.same_answers(np.zeros((0, 3)), np.zeros((0, 3))).tolist() == []
+
+
 def test_micro_f1_of_one_label_per_text_is_accuracy():
     found = metrics.compute(["micro_f1", "accuracy"], LABELS, logits_of(PREDICTIONS))
     assert found["micro_f1"] == pytest.approx(found["accuracy"])

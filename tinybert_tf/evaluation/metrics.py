@@ -87,6 +87,12 @@ def predictions_of(logits: np.ndarray, multi_label: bool = False, threshold: flo
     return logits[:, 0] if logits.shape[1] == 1 else logits.argmax(axis=1)
 
 
+def same_answers(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Returns for each example whether two models' predictions agree, in all classes where there may be several."""
+    equal = ours == theirs
+    return equal.all(axis=1) if equal.ndim == 2 else equal
+
+
 def compute(names: Sequence[str], labels: np.ndarray, logits: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
     """Returns the named metrics of logits `[examples, classes]`; `threshold` is for several classes per text."""
     predictions = predictions_of(logits, labels.ndim == 2, threshold)

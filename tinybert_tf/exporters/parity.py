@@ -73,7 +73,7 @@ class Reference:
             theirs, ours = (
                 metrics.predictions_of(self._logits(part), self.student.multi_label) for part in (answers, self.answers)
             )
-            values["agreement"] = float(np.mean(np.all((theirs == ours).reshape(len(ours), -1), axis=1)))
+            values["agreement"] = float(np.mean(metrics.same_answers(theirs, ours)))
         return values | {"metrics": self.metrics_of(answers)}
 
 

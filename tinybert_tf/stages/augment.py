@@ -15,7 +15,7 @@ from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.errors import InputError, naming
-from tinybert_tf.evaluation.metrics import predictions_of
+from tinybert_tf.evaluation.metrics import predictions_of, same_answers
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.files import write_text
 from tinybert_tf.models import BertMaskedLM
@@ -156,9 +156,9 @@ class _Augment(Job):
         logits = self._teachers_logits([rows[i] for i in wanted])
         place = {row: k for k, row in enumerate(wanted)}
         ours, theirs = (np.array([place[i] for i in part], np.int64) for part in (variants, originals))
-        answers = predictions_of(logits, self.task.multi_label).reshape(len(logits), -1)
-        changed = np.any(answers[ours] != answers[theirs], axis=1)
-        flipped = set() if self.task.is_regression else set(variants[changed].tolist())
+        answers = predictions_of(logits, self.task.multi_label)
+        changed = variants[~same_answers(answers[ours], answers[theirs])]
+        flipped = set() if self.task.is_regression else set(changed.tolist())
         change = float(np.mean(np.abs(logits[ours, 0] - logits[theirs, 0]))) if len(variants) else 0.0
         return flipped, len(variants), change
 

@@ -124,7 +124,7 @@ class _Evaluate(Job):
         values = {"examples": len(examples), "truncated": truncated}
         if theirs is not None and not task.is_regression:
             ours, others = (metrics.predictions_of(part, task.multi_label, self.threshold) for part in (logits, theirs))
-            values["agreement"] = float(np.mean(np.all(np.reshape(ours == others, (len(ours), -1)), axis=1)))
+            values["agreement"] = float(np.mean(metrics.same_answers(ours, others)))
         if examples.labels is not None:
             values |= self._measured(examples, logits, theirs, suffix)
         return values

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.stages.conftest import ODD_LINES
+from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation.prediction import Predictor
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import predict
@@ -51,3 +52,20 @@ def test_an_empty_text_does_not_wait_for_standard_input(runs, monkeypatch, eager
     with contextlib.redirect_stdout(out):
         predict.run(configs.PredictConfig(model=str(runs["finetune"].path), text=""))
     assert json.loads(out.getvalue())["text"] == ""
+
+
+def test_pairs_for_a_model_of_single_texts_and_the_reverse_are_refused(runs, tmp_path, eagerly):
+    model = runs["finetune"].path
+    with pytest.raises(InputError, match=r"text_pair: got pairs; expected texts alone, from which"):
+        predict.run(configs.PredictConfig(model=str(model), text="a good film", text_pair="a bad film"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model").symlink_to(model / "model")
+    record = json.loads((model / "run.json").read_text())
+    record["settings"] |= {"text_pair_column": "other"}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    (tmp_path / "texts.csv").write_text("text,other\na good film,a bad film\n")
+    options = {"model": str(tmp_path / "run"), "input_file": str(tmp_path / "texts.csv")}
+    with pytest.raises(InputError, match=r"text_pair_column: got texts alone; expected pairs"):
+        predict.run(configs.PredictConfig(**options))
+    with contextlib.redirect_stdout(io.StringIO()):
+        predict.run(configs.PredictConfig(text_pair_column="other", **options))

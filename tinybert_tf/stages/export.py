@@ -5,13 +5,12 @@ All files are first written to a folder inside the run directory, and moved when
 
 import dataclasses
 import importlib
-from pathlib import Path
 from shlex import quote
 from types import ModuleType
 
 from absl import logging
 
-from tinybert_tf.data.tasks import Files, Task
+from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import require_extras
 from tinybert_tf.exporters.parity import Reference, examples_for
@@ -20,8 +19,9 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
 from tinybert_tf.stages.common import classifier_of, name_classes, saved_length, task_of
 from tinybert_tf.stages.job import Job
+from tinybert_tf.stages.learned import learned_data
 from tinybert_tf.tflite.android import copy_to_assets
-from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, digest_of, read_record
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 PARITY = "parity.json"
 
@@ -76,29 +76,12 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
         task = task_of(config, model)
         name_classes(model, task, "model")
         return task
-    folder = Path(config.model).expanduser()
-    if not (folder / RECORD_FILE).is_file():
-        return None
     try:
-        return task_of(dataclasses.replace(config, **_data_of(folder)), model)
+        learned = learned_data(config.model)
+        return task_of(dataclasses.replace(config, **learned), model) if learned else None
     except InputError as error:
         logging.warning("Accuracy is not measured: the model's own data cannot be read (%s).", error)
         return None
-
-
-def _data_of(folder: Path) -> dict:
-    """Returns the settings in a `run.json` that say which data the run read.
-
-    Raises:
-        InputError: The file is damaged.
-    """
-    settings = read_record(folder, "model")["settings"]
-    kinds = {"task": str} | {field.name: field.type for field in dataclasses.fields(Files)}
-    found = {name: settings[name] for name in kinds if name in settings}
-    for name, value in found.items():
-        if not isinstance(value, kinds[name]):
-            raise InputError("model", f"{folder / RECORD_FILE} with {name}={value!r}", "the record of a run")
-    return found
 
 
 def summary(folder: RunDirectory) -> str:

@@ -14,6 +14,7 @@ from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import Predictor
 from tinybert_tf.settings.stages import PredictConfig
 from tinybert_tf.stages.common import check_threshold, classifier_of, saved_length
+from tinybert_tf.stages.learned import learned_pairs
 from tinybert_tf.tflite.classifier import answer
 
 
@@ -25,12 +26,16 @@ def run(config: PredictConfig) -> None:
     """
     model = classifier_of(config.model, "model")
     check_threshold(config.threshold, model)
-    options = model.multi_label, config.threshold
+    options, takes_pairs = (model.multi_label, config.threshold), learned_pairs(config.model)
     length = saved_length(config.sequence_length, model)
     predictor = Predictor(model, config.batch_size)
     typed = config.text is None and not config.input_file and sys.stdin.isatty()
     for rows in _batches(_rows(config), 1 if typed else config.batch_size):  # a person expects each answer at once
         pairs = [pair for _, pair in rows]
+        if takes_pairs not in (None, pairs[0] is not None):
+            got, expected = ("texts alone", "pairs") if takes_pairs else ("pairs", "texts alone")
+            argument = "text_pair_column" if config.input_file else "text_pair"
+            raise InputError(argument, got, f"{expected}, from which {config.model} has learned")
         examples = Examples([text for text, _ in rows], None if pairs[0] is None else pairs)
         tokens = TokenizedExamples(examples, model.tokenizer, length)
         answers = metrics.probabilities_of(predictor.logits(tokens), model.multi_label)

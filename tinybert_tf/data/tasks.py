@@ -1,4 +1,4 @@
-"""Labelled data in one form: GLUE through TFDS, the packaged tasks, and a user's own files."""
+"""Labelled data in one form: GLUE through TFDS or from its files, the packaged tasks, and a user's own files."""
 
 import dataclasses
 import hashlib
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinybert_tf.data import glue, packaged
+from tinybert_tf.data import glue, glue_files, packaged
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.labels import are_unnamed, label_names, to_examples
 from tinybert_tf.data.own_files import Files
@@ -142,7 +142,13 @@ class Task:
 
 
 def load_task(
-    name: str = "", *, labels: Sequence[str] | None = None, multi_label: bool = False, seed: int = 0, **options
+    name: str = "",
+    *,
+    labels: Sequence[str] | None = None,
+    multi_label: bool = False,
+    glue_dir: str = "",
+    seed: int = 0,
+    **options,
 ) -> Task:
     """Loads a task.
 
@@ -150,6 +156,7 @@ def load_task(
         name: A GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; empty with a `train_file`.
         labels: Labels of a model, needed to read files without a training file.
         multi_label: Whether a text may have any number of these labels.
+        glue_dir: Folder of GLUE's official files; by default that in the environment variable TINYBERT_GLUE, or TFDS.
         seed: Seed that chooses the tenth that is held out if there is no `dev_file`.
         **options: Arguments of `Files`, for a user's own files.
 
@@ -166,14 +173,14 @@ def load_task(
     if bool(name) == bool(own):
         got = f"{name!r} and files" if name else "neither a task nor files"
         raise InputError("task", got, "one of the two: --task, or --train_file with --dev_file and --test_file")
+    glue_files.check_task(glue_dir, name)
     if own:
         return _from_files(own, labels, multi_label, seed)
     if name not in TASK_NAMES:
         raise InputError("task", repr(name), f"one of {', '.join(TASK_NAMES)}")
     if name in _PACKAGED:
         return _PACKAGED[name]()
-    labels, metrics, splits = glue.load(name)
-    return Task(name, labels, metrics, splits)
+    return Task(name, *glue_files.load(name, glue_dir))
 
 
 def _movie_reviews() -> Task:

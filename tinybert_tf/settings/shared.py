@@ -3,6 +3,7 @@
 import dataclasses
 
 from tinybert_tf.configs import LossWeights
+from tinybert_tf.data import glue_files
 from tinybert_tf.data.tasks import TASK_NAMES, Files
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import (
@@ -39,6 +40,13 @@ class TaskData(Settings):
     task: str = setting(
         "", "Task, unless you give files.", DATA, default_means="movie_reviews, if no file is given", choices=TASK_NAMES
     )
+    glue_dir: str = setting(
+        "",
+        "Folder of GLUE's official files, as its download script makes it: a folder per task. For a --task of GLUE.",
+        DATA,
+        default_means="the environment variable TINYBERT_GLUE, or TFDS",
+        place=True,
+    )
     train_file: str = setting("", "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header.", DATA, place=True)
     dev_file: str = setting(
         "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file", place=True
@@ -58,6 +66,7 @@ class TaskData(Settings):
     def __post_init__(self):
         super().__post_init__()
         require(self, "task", not (self.task and self.files), "one of the two: --task, or --train_file and the like")
+        glue_files.check_task(self.glue_dir, self.task)
 
     @property
     def files(self) -> Files:

@@ -33,7 +33,7 @@ def task_of(config: TaskData, model: BertClassifier | None = None) -> Task:
     """Returns the task that the settings name; the model's classes are those of files without a training file."""
     name = config.task or ("" if config.files else "movie_reviews")
     classes = {} if model is None else {"labels": model.labels, "multi_label": model.multi_label}
-    return load_task(name, **classes, **dataclasses.asdict(config.files))
+    return load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
 
 
 def name_classes(model: BertClassifier, task: Task, argument: str, given: Sequence[str] = ()) -> None:

@@ -160,6 +160,8 @@ class _Evaluate(Job):
         """Writes GLUE's files for the splits whose labels it keeps secret."""
         glue = GLUE_TASKS.get(self.task.name)
         for split, name in (glue.submission if glue else {}).items():
+            if split not in self.task.splits:  # --glue_dir without the file
+                continue
             examples = self.task.splits[split]
             predictions = metrics.predictions_of(self._logits(examples)[0])
             write_submission(self.folder.path / name, glue, examples.ids, predictions, self.task.labels)

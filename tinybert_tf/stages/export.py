@@ -52,7 +52,7 @@ class _Export(Job):
         for exporter in self.exporters:
             require_extras(exporter.EXTRAS, config)
         self.model = classifier_of(config.model, "model")
-        given = task_of(config, self.model).fingerprint() if config.files else ""
+        given = task_of(config, self.model).fingerprint() if config.files or config.glue_dir else ""
         return {"model": digest_of(self.model), "task": given}
 
     def prepare(self) -> None:

@@ -19,7 +19,7 @@ def learned_data(model: str) -> dict:
     if not (folder / RECORD_FILE).is_file():
         return {}
     settings = read_record(folder, "model")["settings"]
-    kinds = {"task": str} | {field.name: field.type for field in dataclasses.fields(Files)}
+    kinds = {"task": str, "glue_dir": str} | {field.name: field.type for field in dataclasses.fields(Files)}
     found = {name: settings[name] for name in kinds if name in settings}
     for name, value in found.items():
         if not isinstance(value, kinds[name]):

@@ -50,6 +50,11 @@ def rows(builder, split, **_):
     return tf.data.Dataset.from_tensor_slices(columns)
 
 
+@pytest.fixture(autouse=True)
+def no_folder_of_files(monkeypatch):
+    monkeypatch.delenv("TINYBERT_GLUE", raising=False)
+
+
 @pytest.fixture
 def tfds_rows():
     with tfds.testing.mock_data(as_dataset_fn=rows):

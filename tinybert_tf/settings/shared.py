@@ -40,18 +40,18 @@ class TaskData(Settings):
     task: str = setting(
         "", "Task, unless you give files.", DATA, default_means="movie_reviews, if no file is given", choices=TASK_NAMES
     )
-    glue_dir: str = setting(
-        "",
-        "Folder of GLUE's official files, as its download script makes it: a folder per task. For a --task of GLUE.",
-        DATA,
-        default_means="the environment variable TINYBERT_GLUE, or TFDS",
-        place=True,
-    )
     train_file: str = setting("", "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header.", DATA, place=True)
     dev_file: str = setting(
         "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file", place=True
     )
     test_file: str = setting("", "Examples to report results on.", DATA, place=True)
+    glue_dir: str = setting(
+        "",
+        "Folder that GLUE's download script makes, with a folder per task; for GLUE's tasks.",
+        DATA,
+        default_means="the environment variable TINYBERT_GLUE, or TFDS",
+        place=True,
+    )
     text_column: str = setting("text", "Name of the column that holds the text.", DATA)
     text_pair_column: str = setting("", "Name of the column that holds a second text, if there is one.", DATA)
     label_column: str = setting("label", "Name of the column that holds the class, or the number to predict.", DATA)

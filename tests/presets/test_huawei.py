@@ -45,7 +45,7 @@ def to_huawei(folder, many=True, norms=("weight", "bias")):
 @pytest.mark.parametrize("norms", [("weight", "bias"), ("gamma", "beta")], ids=str)
 def test_their_form_is_read(encoder, folder, batch, caplog, many, norms):
     to_huawei(folder, many, norms)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "absl"):
         assert same(BertEncoder.from_preset(folder), encoder, batch)
     assert [record.getMessage() for record in caplog.records if "fit_dense" in record.getMessage()] == [
         f"{folder}: its fit_dense layers, which only its own distillation needed, are left out"

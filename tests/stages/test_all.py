@@ -83,7 +83,7 @@ def test_a_teacher_of_other_classes_is_refused_first_unless_they_are_named(
     teacher = BertClassifier(BertEncoder.from_preset(plain_teacher), ["schlecht", "gut"])
     teacher.save_to_preset(tmp_path / "teacher")
     options = {"output_dir": str(tmp_path / "all"), "teacher": str(tmp_path / "teacher"), "student": student_shape}
-    options |= {"max_steps": 1, "batch_size": 8, "deterministic": False, **files}
+    options |= {"max_steps": 1, "batch_size": 64, "deterministic": False, **files}
     for flags, argument in (
         ({}, "teacher"),
         ({"teacher_labels": ("bad", "best")}, "teacher_labels"),
@@ -105,7 +105,7 @@ def test_numbers_and_their_error_go_through_the_whole_recipe(plain_teacher, stud
     counts = rng.integers(0, 7, 120).tolist()
     rows = [{"text": " ".join(["good"] * n + ["film"] * (6 - n)), "label": 500.0 + 10 * n} for n in counts]
     (tmp_path / "numbers.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    options = {"teacher": str(plain_teacher), "student": student_shape, "max_steps": 2, "batch_size": 8}
+    options = {"teacher": str(plain_teacher), "student": student_shape, "max_steps": 2, "batch_size": 64}
     files = {"train_file": str(tmp_path / "numbers.jsonl"), "sequence_length": 16, "regression": True}
     config = configs.AllConfig(output_dir=str(tmp_path / "all"), deterministic=False, **options, **files)
     folder = whole_recipe.run(config)
@@ -130,7 +130,7 @@ def test_a_student_of_other_heads_is_refused_first(plain_teacher, files, models_
 @pytest.mark.usefixtures("eagerly")
 def test_settings_of_steps_that_have_not_begun_are_free(plain_teacher, files, student_shape, tmp_path, monkeypatch):
     monkeypatch.setattr(task, "_INIT_BATCHES", 2)
-    options = {"teacher": str(plain_teacher), "batch_size": 8, "deterministic": False, "max_steps": 2}
+    options = {"teacher": str(plain_teacher), "batch_size": 64, "deterministic": False, "max_steps": 2}
     config = configs.AllConfig(output_dir=str(tmp_path / "all"), student=student_shape, **options, **files)
     with monkeypatch.context() as patch:
         patch.setattr(whole_recipe.task, "run", lambda config: 1 / 0)  # the machine fails after the teacher

@@ -64,7 +64,8 @@ def normalizer_model(
     disguise = disguises(tokenize_chinese_chars, clean_text)
 
     def replacement(character):
-        return _normalize(character, lowercase, strip_accents, clean_text).translate(disguise)
+        normalized = _normalize(character, lowercase, strip_accents, clean_text)
+        return normalized.translate(disguise) if disguise else normalized
 
     values = {bytes([byte]): "" for byte in range(0x80, 0x100)}  # stray bytes are dropped
     for code in (*range(1, 0x40000), *range(0x40000, 0xE0000, 64), *range(0xE0000, 0x110000)):  # planes 4-13 are empty

@@ -13,7 +13,7 @@ SETTINGS = {"batch_size": 32, "hidden_weight": (1.0,)}
 
 def started(path, settings=SETTINGS):
     run = RunDirectory(path, "general", settings)
-    run.start({"teacher": "abc"}).release()
+    run.start({"teacher": "abc"} | ({"corpus": "abc"} if "corpus" in settings else {})).release()
     return run
 
 
@@ -141,6 +141,21 @@ def test_an_input_that_could_not_be_read_may_be_mended_once(tmp_path):
     RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "mended"}).release()
     with pytest.raises(InputError, match="teacher: got content that has changed"):
         RunDirectory(tmp_path / "run", "general", SETTINGS).start({"teacher": "abc"})
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_input_that_could_not_be_read_is_not_mended_under_another_name(tmp_path, finished):
+    run = started(tmp_path / "run", SETTINGS | {"corpus": "a.txt"})
+    run.note_unread("corpus")
+    if finished:
+        run.finish({})
+    moved, other = (
+        RunDirectory(tmp_path / "run", "general", SETTINGS | {"corpus": name}, free=["corpus"])
+        for name in ("/moved/a.txt", "b.txt")
+    )
+    with pytest.raises(InputError, match=r"corpus: got content that has changed .* \(corpus='a.txt', now 'b.txt'\)"):
+        other.finished_with({"corpus": "xyz"}) if finished else other.start({"corpus": "xyz"})
+    assert moved.finished_with({"teacher": "abc"}) == finished
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):

@@ -96,13 +96,11 @@ class RunDirectory:
 
     def _check(self, inputs: dict[str, str]) -> None:
         before, settings = self.record.get("inputs", {}), self.record.get("settings", {})
-        mended = self.record.get("unread")
-        changed = [name for name in inputs if before.get(name, inputs[name]) != inputs[name] and name != mended]
+        named = [name for name in sorted(self._free) if settings.get(name, self.settings[name]) != self.settings[name]]
+        mended = {self.record.get("unread")} - set(named)  # under another name it is something else
+        changed = [name for name in inputs if before.get(name, inputs[name]) != inputs[name] and name not in mended]
         if changed:
             got = f"content that has changed since {self.path} began"
-            named = [
-                name for name in sorted(self._free) if settings.get(name, self.settings[name]) != self.settings[name]
-            ]
             got += "".join(f" ({name}={settings[name]!r}, now {self.settings[name]!r})" for name in named)
             raise InputError(changed[0], got, "the same, or another --output_dir")
 

@@ -97,7 +97,7 @@ def answer(labels: Sequence[str], row: np.ndarray, multi_label: bool = False, th
     Where a text may have any number of labels, `labels` has those of at least this probability.
     """
     if len(labels) == 1:
-        return {"score": round(float(row[0]), 5)}
+        return {"score": float(f"{row[0]:.7g}")}  # numbers may have any unit
     probabilities = {label: round(float(value), 5) for label, value in zip(labels, row)}
     if multi_label:
         return {

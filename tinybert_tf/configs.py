@@ -80,8 +80,9 @@ class NumberFormat:
         bits: Bits of each weight of a matrix or another table.
         matrix_scales: Which weights of a matrix share a scale: "per_column", an output of the layer; "" for floats.
         table_scales: Which weights of a table share a scale: "per_table" or "per_row"; "" for floats.
-        tolerance: Largest difference of a probability that is rounding and not a broken file; None where weights are
-            quantized, because the difference then depends on the model.
+        tolerance: Largest difference of a probability that is rounding and not a broken file, and for regression the
+            same as a share of the largest number; None where weights are quantized, because the difference then
+            depends on the model.
         module: Module that only this format needs; "" for none.
         extra: This package's extra that installs the module.
     """

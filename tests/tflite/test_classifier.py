@@ -13,6 +13,7 @@ from tests.conftest import PIECES
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertTokenizer
 from tinybert_tf.tflite import TextClassifier, archive, classify
+from tinybert_tf.tflite.classifier import answer as answer_of
 
 TEXTS = ["a fine film", "dull", "", "The story is played, and it is a FINE one! good good good good good good good"]
 
@@ -67,6 +68,11 @@ def test_regression(make_classifier, export):
     classifier = make_classifier(labels=["score"])
     expected = classifier(classifier.tokenizer(["a fine film"]))[0, 0]
     assert TextClassifier(export(classifier))("a fine film") == {"score": pytest.approx(float(expected), abs=1e-4)}
+
+
+@pytest.mark.parametrize("number", [3.14159e-7, -2.5, 1234567.0])
+def test_numbers_keep_their_digits_in_any_unit(number):
+    assert answer_of(["score"], np.array([number], np.float32)) == {"score": pytest.approx(number, rel=1e-6)}
 
 
 def test_several_labels(make_classifier, export):

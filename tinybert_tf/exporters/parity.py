@@ -64,9 +64,11 @@ class Reference:
             RuntimeError: The answers are not finite, or too far from the model's.
         """
         tolerance = NUMBER_FORMATS[variant].tolerance
+        if tolerance and self.is_regression:  # numbers may have any unit
+            tolerance *= float(np.abs(self.answers).max()) or 1.0
         distances = np.abs(answers - self.answers).max(-1)
         if not np.isfinite(answers).all() or (tolerance and distances.max() > tolerance):
-            raise RuntimeError(f"{name} is {distances.max():.2e} from the Keras model; expected at most {tolerance}")
+            raise RuntimeError(f"{name} is {distances.max():.2e} from the Keras model; expected at most {tolerance:g}")
         values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
         values = {f"{key}_difference": float(value) for key, value in values.items()}
         if not self.is_regression:

@@ -22,8 +22,8 @@ from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
 from tinybert_tf.stages.common import classifier_of, command, name_classes, task_length, task_of
-from tinybert_tf.stages.job import Job
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 VARIANTS = ".variants.jsonl"  # the unfinished file, while the run lasts
 _NO_VARIANTS = (
@@ -76,11 +76,11 @@ class _Augment(Job):
             if self.task.is_regression and config.drop_flips:
                 raise InputError("drop_flips", "true, for a regression", "classes: a number has no label that flips")
         return {
-            "masked_lm": digest_of(self.masked_lm),
+            **digests_of(masked_lm=self.masked_lm),
             "task": self.task.fingerprint(),
             "vectors": self.vectors.fingerprint() if self.vectors else "",
             "stop_words": hashlib.sha256("\n".join(sorted(self.stop_words)).encode()).hexdigest(),
-            "teacher": digest_of(self.teacher) if self.teacher else "",
+            **(digests_of(teacher=self.teacher) if self.teacher else {"teacher": ""}),
         }
 
     def work(self) -> dict:

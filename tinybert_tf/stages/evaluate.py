@@ -18,8 +18,8 @@ from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EvaluateConfig
 from tinybert_tf.stages.common import check_threshold, classifier_of, command, name_classes, task_length, task_of
-from tinybert_tf.stages.job import Job
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 _MOST_CONFUSIONS = 10  # that are shown, where there are too many classes for a matrix
 
@@ -89,8 +89,8 @@ class _Evaluate(Job):
         self.splits = [name for name in self.task.splits if name == split or name.startswith(f"{split}_")]
         if not self.splits:
             raise InputError("split", split, f"one of {', '.join(self.task.splits)}")
-        teacher = digest_of(self.teacher) if self.teacher else ""
-        return {"model": digest_of(self.model), "task": self.task.fingerprint(), "teacher": teacher}
+        teacher = digests_of(teacher=self.teacher) if self.teacher else {"teacher": ""}
+        return {**digests_of(model=self.model), "task": self.task.fingerprint(), **teacher}
 
     def work(self) -> dict:
         self.threshold = self.config.threshold

@@ -18,10 +18,10 @@ from tinybert_tf.files import json_text, write_folder
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
 from tinybert_tf.stages.common import classifier_of, name_classes, saved_length, task_of
-from tinybert_tf.stages.job import Job
+from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.stages.learned import learned_data
 from tinybert_tf.tflite.android import copy_to_assets
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 PARITY = "parity.json"
 
@@ -53,7 +53,7 @@ class _Export(Job):
             require_extras(exporter.EXTRAS, config)
         self.model = classifier_of(config.model, "model")
         given = task_of(config, self.model).fingerprint() if config.files or config.glue_dir else ""
-        return {"model": digest_of(self.model), "task": given}
+        return {**digests_of(model=self.model), "task": given}
 
     def prepare(self) -> None:
         self.length = saved_length(self.config.sequence_length, self.model)

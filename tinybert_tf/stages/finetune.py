@@ -23,10 +23,10 @@ from tinybert_tf.stages.common import (
     task_length,
     task_of,
 )
-from tinybert_tf.stages.job import Job
+from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.label_losses import label_loss
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 
 def run(config: FinetuneConfig) -> RunDirectory:
@@ -62,8 +62,8 @@ class _Finetune(Job):
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
         encoder = encoder_of(config.model, None, "model", **options)
         self.model = BertClassifier(encoder, self.task.labels, multi_label=self.task.multi_label)
-        digest = digest_of(encoder)
-        return {"model": digest, "task": self.task.fingerprint(), "examples": self.examples.fingerprint()}
+        examples = self.examples.fingerprint()
+        return {**digests_of(model=encoder), "task": self.task.fingerprint(), "examples": examples}
 
     def prepare(self) -> None:
         config, model = self.config, self.model

@@ -25,9 +25,9 @@ from tinybert_tf.stages.common import (
     steps_on_text,
     watch,
 )
-from tinybert_tf.stages.job import Job
+from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 INIT_BATCHES = 20
 
@@ -62,8 +62,8 @@ class _General(Job):
         self.student = encoder_of(config.student, self.teacher.tokenizer, "student", **options)
         longest_length(config.sequence_length, self.teacher, self.student)
         check_start(config, self.teacher, self.student)
-        student = "" if is_shape(config.student) else digest_of(self.student)
-        return {"teacher": digest_of(self.teacher), "corpus": self.corpus.fingerprint(), "student": student}
+        student = {"student": ""} if is_shape(config.student) else digests_of(student=self.student)
+        return {**digests_of(teacher=self.teacher), "corpus": self.corpus.fingerprint(), **student}
 
     def prepare(self) -> None:
         config, teacher, student = self.config, self.teacher.config, self.student.config

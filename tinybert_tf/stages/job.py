@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import hashlib
+import json
 from collections.abc import Collection
 
 import keras
@@ -11,7 +13,7 @@ from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.shared import Training
-from tinybert_tf.training.run_directory import RunDirectory
+from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
 class Job(abc.ABC):
@@ -81,6 +83,17 @@ def seed_everything(config: Training) -> None:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def digests_of(**models) -> dict[str, str]:
+    """Returns two SHA-256 of each model by its name: of its weights, and of its shape, tokenizer and labels."""
+    digests = {}
+    for name, model in models.items():
+        said = [dataclasses.asdict(model.config), model.tokenizer and model.tokenizer.get_config()]
+        said += [getattr(model, "labels", None), getattr(model, "multi_label", False)]
+        digests[name] = digest_of(model)
+        digests[f"{name}'s settings"] = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return digests
 
 
 def run_directory_of(config, stage: str, free: Collection[str] = ()) -> RunDirectory:

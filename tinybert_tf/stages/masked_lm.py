@@ -18,9 +18,9 @@ from tinybert_tf.stages.common import (
     steps_on_text,
     watch,
 )
-from tinybert_tf.stages.job import Job
+from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 
 def run(config: MaskedLMConfig) -> RunDirectory:
@@ -52,7 +52,7 @@ class _MaskedLM(Job):
         with naming("model"):
             self.model = BertMaskedLM.from_preset(config.model, dtype=config.dtype_policy)
         longest_length(config.sequence_length, self.model)
-        return {"model": digest_of(self.model), "corpus": self.corpus.fingerprint()}
+        return {**digests_of(model=self.model), "corpus": self.corpus.fingerprint()}
 
     def prepare(self) -> None:
         config, tokenizer = self.config, self.model.tokenizer

@@ -42,10 +42,10 @@ from tinybert_tf.stages.common import (
     task_length,
     task_of,
 )
-from tinybert_tf.stages.job import Job
+from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import train
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 PHASES = {"two": ("intermediate", "prediction")}
 _INIT_BATCHES = 30
@@ -91,9 +91,9 @@ class _TaskDistillation(Job):
             self.examples = dataclasses.replace(examples, labels=None)
         # Refuses models that cannot be compared, before anything is written.
         self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
+        student = self.student if config.head_init == "own" else self.student.encoder
         return {
-            "teacher": digest_of(self.teacher),
-            "student": digest_of(self.student if config.head_init == "own" else self.student.encoder),
+            **digests_of(teacher=self.teacher, student=student),
             "task": self.task.fingerprint(),
             "examples": self.examples.fingerprint(),
         }

@@ -12,8 +12,8 @@ from tinybert_tf.models.vocabulary import with_pieces
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings.stages import VocabularyConfig
 from tinybert_tf.stages.common import command, corpus_of, not_read, watch
-from tinybert_tf.stages.job import Job
-from tinybert_tf.training.run_directory import RunDirectory, digest_of
+from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training.run_directory import RunDirectory
 
 
 def run(config: VocabularyConfig) -> RunDirectory:
@@ -47,7 +47,7 @@ class _Vocabulary(Job):
             elif BertMaskedLM.architecture in source.heads and source.has("cls.predictions.transform.dense"):
                 kind = BertMaskedLM
             self.model = kind.from_pretrained(source)
-        return {"model": digest_of(self.model), "corpus": self.corpus.fingerprint()}
+        return {**digests_of(model=self.model), "corpus": self.corpus.fingerprint()}
 
     def work(self) -> dict:
         watch(self.corpus, self.folder)

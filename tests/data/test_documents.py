@@ -81,6 +81,8 @@ BAD = {
     "bytes.jsonl": (b'{"text": "A"}\n{"text": "\xff"}\n{"text": "B"}\n', r"line 2: bytes b'\\xff'; expected UTF-8"),
     "bytes.txt": (b"A\n\n\xe4\xf6\n\nB\n", r"line 3: bytes b'\\xe4\\xf6'; expected UTF-8"),
     "short.csv": (b"id,text\n1,A\n2\n3,B\n", "row 2: 1 columns; expected 'text' in column 2"),
+    "unquoted.csv": (b"id,text\n1,A\n2,fine, but long\n3,B\n", "row 2: 3 columns; expected 2, as in the header"),
+    "tabs.tsv": (b"text\tid\nA\t1\nfine\tbut long\t2\nB\t3\n", "row 2: 3 columns; expected 2, as in the header"),
     "bytes.tsv": (b"id\ttext\n1\tA\n2\t\xff\n3\tB\n", "row 2: bytes"),
     "kinds.json": (b'[{"text": "A"}, 7, {"text": "B"}]', "row 2: '7'"),
 }

@@ -16,6 +16,8 @@ from tinybert_tf.errors import InputError
 MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document is cut into several
 _MOST_BAD = 100  # more than this and more than good ones: not some damaged lines, but another kind of file
 
+csv.field_size_limit(1 << 30)  # texts may be longer than the 128 KiB that Python expects
+
 
 class Bad(NamedTuple):
     """What was found in place of a text, and what was expected."""
@@ -204,20 +206,22 @@ def _csv(file: Path, field: str) -> Iterator[tuple[int, str | Bad]]:
     rows = csv.reader((line for _, line in lines_of(file)), strict=True)
     number = 0
     try:
-        place = _column(file, field, next(rows, []))
+        header = next(rows, [])
+        place = _column(file, field, header)
         for number, row in enumerate(rows, 1):
             if row:
-                yield number, _cell(row, place, field)
+                yield number, _cell(row, place, field, len(header))
     except csv.Error as error:
         raise InputError("corpus", f"{file}, after row {number} ({error})", "CSV with quotes that close") from None
 
 
 def _tsv(file: Path, field: str) -> Iterator[tuple[int, str | Bad]]:
     rows = (line.rstrip("\r\n").split("\t") for _, line in lines_of(file))
-    place = _column(file, field, next(rows, []))
+    header = next(rows, [])
+    place = _column(file, field, header)
     for number, row in enumerate(rows, 1):
         if row != [""]:
-            yield number, _cell(row, place, field)
+            yield number, _cell(row, place, field, len(header))
 
 
 def _column(file: Path, field: str, header: list[str]) -> int:
@@ -227,7 +231,9 @@ def _column(file: Path, field: str, header: list[str]) -> int:
     return header.index(field)
 
 
-def _cell(row: list[str], place: int, field: str) -> str | Bad:
+def _cell(row: list[str], place: int, field: str, columns: int) -> str | Bad:
+    if len(row) > columns:  # a text with a separator that nothing quotes would be cut
+        return Bad(f"{len(row)} columns", f"{columns}, as in the header")
     return checked(row[place]) if place < len(row) else Bad(f"{len(row)} columns", f"{field!r} in column {place + 1}")
 
 

@@ -76,6 +76,7 @@ def test_classes_without_names_have_the_tasks(task):
         (["LABEL_0", "LABEL_1"], (), "^teacher: got 2 labels, LABEL_0, LABEL_1; expected the 3 of toy"),
         (["rot", "green", "blue"], (), "^teacher: got 3 labels, rot, green, blue"),
         (["LABEL_0", "LABEL_1", "LABEL_2"], ("red", "green"), "^teacher_labels: got 2 labels, red, green"),
+        (["red", "green", "blue"], ("blue", "green", "red"), "^teacher_labels: got blue, green, red; expected none"),
         (["a", "b"], ("red", "green", "blue"), "^teacher_labels: got 3 names, for the 2 classes of --teacher"),
     ],
 )
@@ -161,6 +162,9 @@ def test_a_test_file_alone_is_read_by_a_model_without_names(write):
     assert task.labels == ("0", "1", "2") and task.splits["test"].labels.tolist() == [1, 1]
     named = load_task(test_file=write("b.csv", [("x", "LABEL_1")]), labels=["LABEL_0", "LABEL_1"])
     assert named.labels == ("LABEL_0", "LABEL_1")
+    options = {"labels": ["LABEL_0", "LABEL_1"], "multi_label": True, "label_separator": "|"}
+    several = load_task(test_file=write("c.csv", [("x", "LABEL_1|LABEL_0"), ("y", "")]), **options)
+    assert several.labels == ("LABEL_0", "LABEL_1") and several.splits["test"].labels.tolist() == [[1, 1], [0, 0]]
 
 
 def test_the_seed_holds_out(train_file):

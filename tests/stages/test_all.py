@@ -67,6 +67,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         ({"sequence_length": 65}, "sequence_length"),
         ({"metric": "mae"}, "metric"),
         ({"class_weights": ("splendid=2",)}, "class_weights"),
+        ({"teacher_labels": ("good", "bad")}, "teacher_labels"),  # of a teacher that has no classes yet
     ],
 )
 def test_what_a_later_step_refuses_is_refused_first(plain_teacher, files, student_shape, tmp_path, flags, argument):
@@ -87,6 +88,7 @@ def test_a_teacher_of_other_classes_is_refused_first_unless_they_are_named(
     for flags, argument in (
         ({}, "teacher"),
         ({"teacher_labels": ("bad", "best")}, "teacher_labels"),
+        ({"label_separator": "|", "teacher_labels": ("bad", "good")}, "teacher"),
         ({"teacher_labels": ("bad", "good"), "class_weights": ("balanced",)}, "class_weights"),
     ):
         with pytest.raises(InputError) as error:

@@ -104,4 +104,8 @@ def test_a_model_without_names_is_read_in_the_tasks_order_or_as_told(runs, files
         folder = evaluate.run(configs.EvaluateConfig(**settings, **files))
         found.append(folder.record["results"]["splits"]["test"]["metrics"]["accuracy"])
     assert found[0] == found[1] == pytest.approx(1 - found[2]) and found[0] > 0.9
+    (tmp_path / "test.csv").write_text("text,label\na good film,good\na fine film,good\n")
+    settings |= {"output_dir": str(tmp_path / "alone"), "teacher_labels": ("bad", "good")}
+    folder = evaluate.run(configs.EvaluateConfig(**settings, test_file=str(tmp_path / "test.csv")))
+    assert folder.record["results"]["splits"]["test"]["metrics"]["accuracy"] == 1.0
     assert said == ["--model: its classes have no names; LABEL_0 to LABEL_1 stand for bad, good, in the task's order."]

@@ -26,7 +26,7 @@ def label_names(table: Table) -> tuple[str, ...]:
     """
     if table.labels is None:
         raise InputError(table.argument, f"{table.path} without labels", "labelled texts")
-    names = {name for labels in table.labels for name in _as_set(labels)}
+    names = names_in(table)
     if all(_number(name) is not None for name in names):
         names = {_as_integer(name) for name in names}
         _refuse_fractions(table)
@@ -36,6 +36,11 @@ def label_names(table: Table) -> tuple[str, ...]:
         _suggest_separator(table, names)
     whole = all(name.removeprefix("-").isdecimal() for name in names)
     return tuple(sorted(sorted(names), key=int if whole else None))
+
+
+def names_in(table: Table) -> set[str]:
+    """Returns the labels that a table has, as they are written."""
+    return {name for labels in table.labels or () for name in _as_set(labels)}
 
 
 def to_examples(table: Table, labels: Sequence[str] | None, multi_label: bool = False) -> Examples:

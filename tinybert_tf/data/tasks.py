@@ -9,7 +9,7 @@ import numpy as np
 
 from tinybert_tf.data import glue, glue_files, packaged
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.data.labels import are_unnamed, label_names, to_examples
+from tinybert_tf.data.labels import are_unnamed, label_names, names_in, to_examples
 from tinybert_tf.data.own_files import Files
 from tinybert_tf.data.splits import held_out, split_of
 from tinybert_tf.errors import InputError
@@ -82,11 +82,18 @@ class Task:
             return [0]
         ours, theirs = list(self.labels), list(labels)
         if sorted(ours) != sorted(theirs):
-            ours, theirs = [label.lower() for label in ours], [label.lower() for label in theirs]
+            ours, theirs = _lower(ours), _lower(theirs)
         if sorted(ours) != sorted(theirs) or len(set(ours)) < len(ours):
             got = f"{len(labels)} labels, {_shown(labels)}"
             raise InputError(argument, got, f"the {len(ours)} of {self.name}: {_shown(self.labels)}")
         return [theirs.index(label) for label in ours]
+
+    def has_classes(self, labels: Sequence[str]) -> bool:
+        """Returns whether these are the task's classes, in any order."""
+        try:
+            return bool(self.columns_of(labels))
+        except InputError:
+            return False
 
     def names_of(self, labels: Sequence[str], given: Sequence[str] = (), argument: str = "teacher") -> list[str]:
         """Returns the task's names of a model's classes, in the order of the model's logits.
@@ -100,24 +107,21 @@ class Task:
             argument: Name of the argument that errors blame.
 
         Raises:
-            InputError: The model has other labels.
+            InputError: The model has other labels, or the given names are in another order than its own.
         """
-        try:
-            self.columns_of(labels, argument)
-        except InputError:
-            numbers = [str(i) for i in range(len(labels))]
-            if given:
-                names = given
-            elif are_unnamed(labels) and len(labels) == len(self.labels):
-                names = numbers if sorted(numbers) == sorted(self.labels) else self.labels
-            else:
-                raise
-            self.columns_of(names, "teacher_labels" if given else argument)
-            if len(names) != len(labels):
-                got = f"{len(names)} names, for the {len(labels)} classes of --{argument}"
-                raise InputError("teacher_labels", got, "one per class") from None
-            return list(names)
-        return list(labels)
+        if self.has_classes(labels):
+            if given and not self.is_regression and _lower(given) != _lower(labels):
+                expected = f"none: the classes of --{argument} are named {_shown(labels)}; its id2label says so"
+                raise InputError("teacher_labels", _shown(given), expected)
+            return list(labels)
+        names, numbers = given or labels, [str(i) for i in range(len(labels))]
+        if not given and are_unnamed(labels) and len(labels) == len(self.labels):
+            names = numbers if sorted(numbers) == sorted(self.labels) else self.labels
+        self.columns_of(names, "teacher_labels" if given else argument)
+        if len(names) != len(labels):
+            got = f"{len(names)} names, for the {len(labels)} classes of --{argument}"
+            raise InputError("teacher_labels", got, "one per class")
+        return list(names)
 
     def chosen_by(self, metric: str) -> "Task":
         """Returns the task with checkpoints chosen by this metric; "" for the task's own choice.
@@ -223,7 +227,7 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, see
         labels = ("score",)
     elif "train" in tables or labels is None:
         labels, multi_label = label_names(first), first.has_label_sets
-    elif are_unnamed(labels) and not set(first.labels or ()) <= set(labels):
+    elif are_unnamed(labels) and not names_in(first) <= set(labels):
         labels = tuple(str(i) for i in range(len(labels)))
     multi_label = multi_label and not regression
     classes = None if regression else labels
@@ -241,6 +245,10 @@ def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:
         expected = "more rows, or a --dev_file: without one, a tenth is held out, of classes with two rows or more"
         raise InputError("train_file", f"{path} with {len(examples)} rows", expected)
     return examples.take(np.setdiff1d(np.arange(len(examples)), dev)), examples.take(dev)
+
+
+def _lower(labels: Sequence[str]) -> list[str]:
+    return [label.lower() for label in labels]
 
 
 def _shown(labels: Sequence[str]) -> str:

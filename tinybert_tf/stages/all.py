@@ -101,11 +101,18 @@ class _Recipe:
     def _check_labels(self) -> None:
         config, task = self.config, self.task.chosen_by(self.config.metric)
         class_weights(task, task.split("train").labels, config.class_weights)
-        if self.teacher.is_classifier:
-            task.names_of(self.teacher.labels(), config.teacher_labels)
-            if config.class_weights:
-                got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
-                raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
+        if not self.teacher.is_classifier:
+            if config.teacher_labels:
+                expected = "none: the teacher is fine-tuned on the task's own classes"
+                raise InputError("teacher_labels", ",".join(config.teacher_labels), expected)
+            return
+        task.names_of(self.teacher.labels(), config.teacher_labels)
+        if self.teacher.multi_label != task.multi_label:
+            several = "any number of labels" if task.multi_label else "one label"
+            raise InputError("teacher", config.teacher, f"a model that gives a text {several}, as {task.name} does")
+        if config.class_weights:
+            got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
+            raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
 
     def run(self) -> RunDirectory:
         write_text(self.without, "".join(f"{line}\n" for line in evaluation_texts(self.task)))

@@ -29,10 +29,16 @@ from tinybert_tf.training.run_directory import RunDirectory
 RARE = 10  # training examples of a class, below which it is named
 
 
-def task_of(config: TaskData, model: BertClassifier | None = None) -> Task:
-    """Returns the task that the settings name; the model's classes are those of files without a training file."""
+def task_of(config: TaskData, model: BertClassifier | None = None, given: Sequence[str] = ()) -> Task:
+    """Returns the task that the settings name.
+
+    Args:
+        config: The settings.
+        model: Model whose classes are those of files without a training file.
+        given: Names from `--teacher_labels`, which these are then called by.
+    """
     name = config.task or ("" if config.files else "movie_reviews")
-    classes = {} if model is None else {"labels": model.labels, "multi_label": model.multi_label}
+    classes = {} if model is None else {"labels": given or model.labels, "multi_label": model.multi_label}
     return load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
 
 

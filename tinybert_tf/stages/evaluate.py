@@ -78,11 +78,12 @@ class _Evaluate(Job):
     def read(self) -> dict[str, str]:
         config = self.config
         self.model = classifier_of(config.model, "model")
-        self.task = task_of(config, self.model)
+        self.task = task_of(config, self.model, config.teacher_labels)
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         for name, classifier in (("model", self.model), ("teacher", self.teacher)):
             if classifier is not None:
-                name_classes(classifier, self.task, name, config.teacher_labels)
+                own = name == "model" and self.teacher is not None and self.task.has_classes(classifier.labels)
+                name_classes(classifier, self.task, name, () if own else config.teacher_labels)
         check_threshold(config.threshold, self.model)
         self.length = task_length(config, self.task, *filter(None, (self.model, self.teacher)))
         split = config.split or self.task.report_split

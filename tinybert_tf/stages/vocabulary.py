@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 from absl import logging
 from tqdm import tqdm
 
 from tinybert_tf.data.vocabulary import count_pieces, pieces_to_keep
 from tinybert_tf.errors import naming
-from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM
+from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM, BertTokenizer
 from tinybert_tf.models.vocabulary import with_pieces
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings.stages import VocabularyConfig
@@ -52,17 +53,22 @@ class _Vocabulary(Job):
     def work(self) -> dict:
         watch(self.corpus, self.folder)
         tokenizer = self.model.tokenizer
-        counts = count_pieces(tokenizer, tqdm(self._documents(), desc="vocabulary", unit=" documents"))
+        counts = self._count(tokenizer)
         kept = pieces_to_keep(tokenizer.vocabulary, counts, self.config.min_count)
         logging.info("%d of %d WordPieces stay.", len(kept), len(counts))
         cut = with_pieces(self.model, kept)
         cut.save_to_preset(self.folder.model)
         sizes = [(len(model.tokenizer.vocabulary), model.count_params()) for model in (self.model, cut)]
         before, after = ({"pieces": pieces, "parameters": parameters} for pieces, parameters in sizes)
-        dropped = counts.sum() - counts[kept].sum()  # pieces that are too rare are spelt in others
+        dropped = counts.sum() - counts[kept].sum()  # pieces that are too rare are spelt in others, if these do
         results = {"before": before, "after": after, "tokens": int(counts.sum()), "respelt": int(dropped)}
+        if dropped:  # a character that only they had has become an unknown word
+            tokenizer, counts = cut.tokenizer, self._count(cut.tokenizer)
         results["unknown"] = float(counts[tokenizer.unk_id] / max(1, counts.sum()))
         return results | not_read(self.corpus)
+
+    def _count(self, tokenizer: BertTokenizer) -> np.ndarray:
+        return count_pieces(tokenizer, tqdm(self._documents(), desc="vocabulary", unit=" documents"))
 
     def _documents(self) -> Iterator[str]:
         yield from self.corpus.documents()

@@ -142,6 +142,9 @@ def test_settings_of_steps_that_have_not_begun_are_free(plain_teacher, files, st
     assert again.finished and "teacher" not in again.record["results"]["seconds"]
     with pytest.raises(InputError, match=r"teacher, a run with seed=42; expected seed=1"):
         whole_recipe.run(dataclasses.replace(config, seed=1))
+    for late in ({"augment": True}, {"general_steps": 1, "augment": False}):
+        with pytest.raises(InputError, match=rf"^{next(iter(late))}: got .*student, which began without"):
+            whole_recipe.run(dataclasses.replace(config, **late))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import check_start, command, is_shape, shape_of, task_length, task_of
 from tinybert_tf.stages.job import run_directory_of
-from tinybert_tf.training.run_directory import RunDirectory
+from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
 
 
 def run(config: configs.AllConfig) -> RunDirectory:
@@ -84,6 +84,7 @@ class _Recipe:
                 student = open_preset(config.student, load_weights=False)
         task_length(config, self.task, teacher, student)
         self._check_labels()
+        self._check_order()
         distillation = configs.TaskConfig(student=config.student)
         check_start(distillation, teacher, student)
         check_pair(teacher, student, distillation.layer_map, distillation.loss_weights)
@@ -113,6 +114,18 @@ class _Recipe:
         if config.class_weights:
             got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
             raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
+
+    def _check_order(self) -> None:
+        """Refuses steps, which may take hours, before a student that has begun without them."""
+        folder = self.base / "student"
+        if not (folder / RECORD_FILE).is_file():
+            return
+        began = read_record(folder)["settings"]
+        if self.has_general and is_shape(began.get("student", "")):
+            got = f"{self.config.general_steps}, for {folder}, which began without general distillation"
+            raise InputError("general_steps", got, "none, or another --output_dir")
+        if self.augments and not began.get("augmented"):
+            raise InputError("augment", f"true, for {folder}, which began without", "false, or another --output_dir")
 
     def run(self) -> RunDirectory:
         write_text(self.without, "".join(f"{line}\n" for line in evaluation_texts(self.task)))

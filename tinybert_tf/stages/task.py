@@ -163,10 +163,8 @@ class _TaskDistillation(Job):
         schedule = schedule_of(config, max_steps)
         train(distiller, distiller.learned_variables, data.batches, folder, schedule, evaluate, best_by)
         results = {"steps": max_steps, "parameters": student.count_params(), "labels": student.labels}
-        self.scale.fold_into(student.classifier)
-        if on_dev:
-            on_dev.scale = LabelScale()
         results |= on_dev.results() if on_dev else {"dev": {}}
+        self.scale.fold_into(student.classifier)  # not earlier: 16 bits do not hold numbers far from 0
         student.encoder.tokenizer = student.tokenizer.with_sequence_length(self.length)
         student.save_to_preset(folder.model)
         return results

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.stages.conftest import QUICK, files_only
+from tinybert_tf.augmentation.file import line_of
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.evaluation.dev import DevEvaluator
 from tinybert_tf.models import BertClassifier
@@ -107,3 +108,28 @@ def test_numbers_far_from_0_are_learned_in_a_unit_of_their_own(finetuned, tmp_pa
     (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
     again = finetuned(tmp_path / "numbers.jsonl", eval_steps=20, **options)
     assert (again.model / "model.safetensors").read_bytes() == saved
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_error_of_numbers_far_from_0_is_that_of_the_saved_model_in_16_bits_too(finetuned, tmp_path):
+    rows = [{"text": " ".join(["good"] * n + ["film"]), "label": 2001 + n} for n in [0, 1, 2] * 20]
+    (tmp_path / "years.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    options = {"regression": True, "max_steps": 2, "dtype_policy": "mixed_bfloat16"}
+    folder = finetuned(tmp_path / "years.jsonl", **options)
+    years = load_task(train_file=str(tmp_path / "years.jsonl"), regression=True)
+    again = DevEvaluator(BertClassifier.from_preset(str(folder.path)), years, 16)()
+    assert folder.record["results"]["dev"]["mae"] == pytest.approx(again["mae"], rel=0.02)
+
+
+def test_balanced_weights_count_what_a_pass_shows(plain_teacher, uneven, tmp_path):
+    train = load_task(train_file=str(uneven)).splits["train"]
+    variants = [3 * label for label in train.labels]  # of one class alone
+    lines = [line_of(i, text, None) for i, n in enumerate(variants) for text in [train.texts[i], *["film"] * n]]
+    (tmp_path / "augmented.jsonl").write_text("".join(lines))
+    given = {"output_dir": str(tmp_path / "run"), "model": str(plain_teacher), "train_file": str(uneven)}
+    job = finetune._Finetune(
+        configs.FinetuneConfig(**given, augmented=str(tmp_path / "augmented.jsonl"), class_weights=("balanced",))
+    )
+    job.read()
+    shown = np.bincount(job.examples.labels, weights=job.repeats)
+    assert len(job.examples) > len(train) and np.ptp(shown * job.weights) == pytest.approx(0, abs=1e-3)

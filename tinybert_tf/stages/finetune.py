@@ -3,6 +3,7 @@
 import dataclasses
 from shlex import quote
 
+import numpy as np
 from absl import logging
 
 from tinybert_tf.augmentation.file import read_augmented
@@ -58,7 +59,9 @@ class _Finetune(Job):
         if config.augmented:
             share = config.original_share or recipe_for(self.task.name).original_share
             self.examples, self.repeats = read_augmented(config.augmented, self.task, share)
-        self.weights = class_weights(self.task, self.task.split("train").labels, config.class_weights)
+        labels = self.examples.labels
+        seen = labels if self.repeats is None else np.repeat(labels, self.repeats, axis=0)
+        self.weights = class_weights(self.task, seen, config.class_weights)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
         encoder = encoder_of(config.model, None, "model", **options)
         self.model = BertClassifier(encoder, self.task.labels, multi_label=self.task.multi_label)
@@ -94,13 +97,13 @@ class _Finetune(Job):
         # A random head may get all of a small dev set right by chance.
         options = {"best_by": "score", "start_counts": False}
         train(model, model.variables, self.data.batches, self.folder, schedule, evaluate, **options)
-        self.scale.fold_into(model.classifier)
-        evaluate.scale = LabelScale()
         results = evaluate.results() | {
             "labels": list(task.labels),
             "parameters": model.count_params(),
             "steps": self.max_steps,
         }
+        # Not earlier: 16 bits, in which a model may compute, do not hold numbers far from 0.
+        self.scale.fold_into(model.classifier)
         card = classifier_card(self.record_with(results), task.name, self.config.model, asset=task.asset)
         model.save_to_preset(self.folder.model, card=card)
         return results

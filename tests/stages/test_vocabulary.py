@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests.conftest import PIECES
 from tinybert_tf.models import BertClassifier, BertEncoder
@@ -36,3 +37,16 @@ def test_rare_pieces_are_spelt_in_others(make_encoder, tmp_path):
     results = vocabulary.run(VocabularyConfig(output_dir=str(tmp_path / "run"), **options)).record["results"]
     assert results["respelt"] == 1 and results["unknown"] == pytest.approx(2 / 5)  # no pieces are left for "story"
     assert "film" in BertEncoder.from_preset(tmp_path / "run").tokenizer.vocabulary
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_model_without_a_pooler_is_the_same_when_the_command_is_repeated(make_encoder, tmp_path):
+    make_encoder().save_to_preset(tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if "pooler" not in name}
+    assert len(kept) == len(weights) - 2
+    save_file(kept, tmp_path / "model" / "model.safetensors")
+    (tmp_path / "mine.txt").write_text("film film")
+    options = {"model": str(tmp_path / "model"), "corpus": (str(tmp_path / "mine.txt"),)}
+    config = VocabularyConfig(output_dir=str(tmp_path / "run"), **options)
+    assert not vocabulary.run(config).was_finished and vocabulary.run(config).was_finished

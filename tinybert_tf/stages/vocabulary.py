@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 from absl import logging
 from tqdm import tqdm
@@ -47,6 +48,7 @@ class _Vocabulary(Job):
                 kind = BertClassifier
             elif BertMaskedLM.architecture in source.heads and source.has("cls.predictions.transform.dense"):
                 kind = BertMaskedLM
+            keras.utils.set_random_seed(0)  # of a pooler that the folder lacks: the same each time
             self.model = kind.from_pretrained(source)
         return {**digests_of(model=self.model), "corpus": self.corpus.fingerprint()}
 

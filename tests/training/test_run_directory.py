@@ -128,7 +128,8 @@ def test_a_free_setting_may_change_and_is_on_record(tmp_path):
     run.start({"teacher": "abc"}).release()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["corpus"] == "/moved/a.txt"
     run.finish({})
-    other = RunDirectory(tmp_path / "run", "general", SETTINGS | {"corpus": "b.txt"}, free=["corpus"])
+    free = ["corpus", "output_dir"]  # the latter is a flag, and not on record
+    other = RunDirectory(tmp_path / "run", "general", SETTINGS | {"corpus": "b.txt"}, free=free)
     with pytest.raises(InputError, match=r"teacher: got .* began \(corpus='/moved/a.txt', now 'b.txt'\)"):
         other.finished_with({"teacher": "xyz"})
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["corpus"] == "/moved/a.txt"

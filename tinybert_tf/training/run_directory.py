@@ -96,7 +96,8 @@ class RunDirectory:
 
     def _check(self, inputs: dict[str, str]) -> None:
         before, settings = self.record.get("inputs", {}), self.record.get("settings", {})
-        named = [name for name in sorted(self._free) if settings.get(name, self.settings[name]) != self.settings[name]]
+        free = sorted(self.settings.keys() & set(self._free))
+        named = [name for name in free if settings.get(name, self.settings[name]) != self.settings[name]]
         mended = {self.record.get("unread")} - set(named)  # under another name it is something else
         changed = [name for name in inputs if before.get(name, inputs[name]) != inputs[name] and name not in mended]
         if changed:

@@ -24,7 +24,7 @@ class TextClassifier:
         info: The settings in the file: `sequence_length`, `lowercase`, `multi_label`, `signature`, …
 
     Raises:
-        InputError: The file is not an exported student, or a package is missing.
+        InputError: The file is not an exported student, a package is missing, or the model has no use for a threshold.
 
     Example:
 
@@ -38,6 +38,9 @@ class TextClassifier:
         vocabulary, self.info = read_files(model)
         self.labels, self.threshold = self.info["labels"], threshold
         self.multi_label = self.info.get("multi_label", False)  # older files have no such setting
+        if threshold != 0.5 and not (self.multi_label and 0 < threshold < 1):
+            expected = "a number between 0 and 1" if self.multi_label else "none: the model gives each text one answer"
+            raise InputError("threshold", threshold, expected)
         later = ("strip_accents", "tokenize_chinese_chars", "clean_text")  # files of an older exporter lack them
         rules = {name: self.info[name] for name in ("lowercase", *later) if name in self.info}
         self._tokenizer = bert_tokenizer(

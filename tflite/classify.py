@@ -24,16 +24,16 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         classifier = TextClassifier(options.model, options.num_threads, options.threshold)
+        for text in options.texts or _lines():
+            start = time.perf_counter()
+            answer = classifier(text, options.text_pair)
+            row = {"text": text} | ({} if options.text_pair is None else {"text_pair": options.text_pair}) | answer
+            if options.latency:
+                row["latency_ms"] = round(1e3 * (time.perf_counter() - start), 2)
+            print(json.dumps(row, ensure_ascii=False), flush=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for text in options.texts or _lines():
-        start = time.perf_counter()
-        answer = classifier(text, options.text_pair)
-        row = {"text": text} | ({} if options.text_pair is None else {"text_pair": options.text_pair}) | answer
-        if options.latency:
-            row["latency_ms"] = round(1e3 * (time.perf_counter() - start), 2)
-        print(json.dumps(row, ensure_ascii=False), flush=True)
     return 0
 
 

@@ -45,6 +45,7 @@ def test_the_tokenizers_rules_travel_with_the_file(make_classifier, export):
     np.testing.assert_allclose(TextClassifier(file).predict(texts), keras_answers(classifier, texts), atol=1e-5)
     with pytest.raises(InputError, match=r"text_pairs: got second texts; expected one text per row"):
         TextClassifier(file)("a", "b")
+    assert classify.main(["--model", str(file), "a", "--text_pair=b"]) == 2
 
 
 def test_a_file_of_an_older_exporter_still_works(make_classifier, converted, tmp_path):
@@ -138,5 +139,7 @@ def test_command_line(make_classifier, export, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", __import__("io").TextIOWrapper(__import__("io").BytesIO(b"good\nbad \xff\n")))
     assert classify.main(["--model", path]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+    assert classify.main(["--model", path, "--threshold=0.3", "a"]) == 2
+    assert capsys.readouterr().err == "error: threshold: got 0.3; expected none: the model gives each text one answer\n"
     assert classify.main(["--model", "none.tflite", "a"]) == 2
     assert capsys.readouterr().err.startswith("error: model: got none.tflite")

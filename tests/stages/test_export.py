@@ -118,6 +118,15 @@ def test_data_that_are_gone_do_not_hinder(student, tmp_path, caplog):
     assert export.run(config(student, tmp_path)).record["results"]["texts"] == 500
 
 
+def test_another_file_in_the_place_of_the_data_is_not_measured(student, tmp_path, caplog):
+    (tmp_path / "other.csv").write_text("text,label\n" + "a film,blue\nthe film,red\nit,green\n" * 10)
+    record = {"stage": "task", "settings": {"train_file": str(tmp_path / "other.csv")}}
+    (student / "run.json").write_text(json.dumps(record))
+    with caplog.at_level("WARNING", logger="absl"):
+        assert export._task_of(ExportConfig(model=str(student)), BertClassifier.from_preset(student)) is None
+    assert "model: got 2 labels, bad, good; expected the 3 of files: blue, green, red" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

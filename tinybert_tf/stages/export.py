@@ -78,7 +78,11 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
         return task
     try:
         learned = learned_data(config.model)
-        return task_of(dataclasses.replace(config, **learned), model) if learned else None
+        if not learned:
+            return None
+        task = task_of(dataclasses.replace(config, **learned), model)
+        name_classes(model, task, "model")  # another file may be in the place of the one that it learned from
+        return task
     except InputError as error:
         logging.warning("Accuracy is not measured: the model's own data cannot be read (%s).", error)
         return None

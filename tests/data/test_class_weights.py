@@ -27,6 +27,7 @@ def test_of_several_labels_each_is_weighed_against_the_others():
     task = Task("files", ("often", "rare"), ("micro_f1",), {}, multi_label=True)
     labels = np.array([[1, 0], [1, 0], [1, 1], [0, 0]], np.float32)
     assert class_weights(task, labels, ("balanced",)).tolist() == pytest.approx([1 / 3, 3])
+    assert class_weights(task, labels[:3], ("balanced",)).tolist() == pytest.approx([1 / 3, 2])  # all have the first
 
 
 def test_weights_by_name():

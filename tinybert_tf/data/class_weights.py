@@ -31,7 +31,8 @@ def class_weights(task: Task, labels: np.ndarray, given: Sequence[str]) -> np.nd
         raise InputError("class_weights", ",".join(given), "none: the labels are numbers")
     if tuple(given) == (BALANCED,):
         counts = labels.sum(axis=0) if task.multi_label else np.bincount(labels, minlength=len(task.labels))
-        others = len(labels) - counts if task.multi_label else len(labels) / len(task.labels)
+        # Of a class that every text has, at least a little is learned.
+        others = np.maximum(len(labels) - counts, 1) if task.multi_label else len(labels) / len(task.labels)
         return np.where(counts > 0, others / np.maximum(counts, 1), 0.0).astype(np.float32)
     weights = np.ones(len(task.labels), np.float32)
     for pair in given:

@@ -193,7 +193,14 @@ def test_a_bad_line_stops_a_run_that_goes_on_with_the_mended_corpus(inputs, tmp_
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("\n".join([*lines[:40], '{"text": null}', *lines[40:]]))
     options = {"teacher": str(inputs / "teacher"), "student": str(inputs / "student"), "corpus": (str(corpus),)}
-    options |= {"max_steps": 6, "log_steps": 1, "init_tokens": 200, "batch_size": 8, "sequence_length": 16, "eval_sequences": 0}
+    options |= {
+        "max_steps": 6,
+        "log_steps": 1,
+        "init_tokens": 200,
+        "batch_size": 8,
+        "sequence_length": 16,
+        "eval_sequences": 0,
+    }
     config = GeneralConfig(output_dir=str(tmp_path / "run"), bad_lines="refuse", deterministic=False, **options)
     with pytest.raises(InputError, match=r"corpus.jsonl, line 41: 'text' of NoneType"):
         general.run(config)

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import hashlib
+import inspect
 import json
 from collections.abc import Collection
 
@@ -86,14 +87,23 @@ def seed_everything(config: Training) -> None:
 
 
 def digests_of(**models) -> dict[str, str]:
-    """Returns two SHA-256 of each model by its name: of its weights, and of its shape, tokenizer and labels."""
+    """Returns two SHA-256 of each model by its name: of its weights, and of its shape, tokenizer and labels.
+
+    Defaults are left out, so that a setting that a later version adds does not change them.
+    """
     digests = {}
     for name, model in models.items():
-        said = [dataclasses.asdict(model.config), model.tokenizer and model.tokenizer.get_config()]
+        said = [_without_defaults(dataclasses.asdict(model.config), type(model.config))]
+        said += [model.tokenizer and _without_defaults(model.tokenizer.get_config(), type(model.tokenizer))]
         said += [getattr(model, "labels", None), getattr(model, "multi_label", False)]
         digests[name] = digest_of(model)
         digests[f"{name}'s settings"] = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     return digests
+
+
+def _without_defaults(settings: dict, kind: type) -> dict:
+    parameters = inspect.signature(kind).parameters
+    return {name: value for name, value in settings.items() if value != parameters[name].default}
 
 
 def run_directory_of(config, stage: str, free: Collection[str] = ()) -> RunDirectory:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import PIECES
 from tinybert_tf.data.examples import Examples
+from tinybert_tf.errors import InputError
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.models import BertTokenizer
 
@@ -25,3 +26,7 @@ def test_numbers_of_any_unit_are_compared_by_their_size(make_classifier):
         assert found["max_difference"] == pytest.approx(1e-6 * unit, rel=0.1)
         with pytest.raises(RuntimeError, match="from the Keras model; expected at most"):
             reference.compare(reference.answers * np.float32(1.001), "student.tflite", "float32")
+        infinite = np.full_like(reference.answers, np.inf)
+        for variant, limit in (("float16", "at most"), ("int8", "finite numbers")):
+            with pytest.raises(InputError, match=rf"{variant}, in which student.tflite is inf .*; expected {limit}"):
+                reference.compare(infinite, "student.tflite", variant)

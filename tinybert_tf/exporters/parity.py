@@ -6,6 +6,7 @@ from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
+from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.models import BertClassifier
@@ -61,14 +62,21 @@ class Reference:
             variant: Number format of the file, which decides the tolerance.
 
         Raises:
-            RuntimeError: The answers are not finite, or too far from the model's.
+            RuntimeError: The answers in float32 are not finite, or too far from the model's.
+            InputError: Likewise in another format, which may not hold the model's numbers.
         """
         tolerance = NUMBER_FORMATS[variant].tolerance
         if tolerance and self.is_regression:  # numbers may have any unit
             tolerance *= float(np.abs(self.answers).max()) or 1.0
         distances = np.abs(answers - self.answers).max(-1)
         if not np.isfinite(answers).all() or (tolerance and distances.max() > tolerance):
-            raise RuntimeError(f"{name} is {distances.max():.2e} from the Keras model; expected at most {tolerance:g}")
+            far = f"{name} is {distances.max():.2e} from the Keras model"
+            limit = f"at most {tolerance:g}" if tolerance else "finite numbers"
+            if variant == "float32":
+                raise RuntimeError(f"{far}; expected {limit}")
+            raise InputError(
+                "variants", f"{variant}, in which {far}", f"{limit}, or a format that can hold its numbers"
+            )
         values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
         values = {f"{key}_difference": float(value) for key, value in values.items()}
         if not self.is_regression:

@@ -60,7 +60,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     "flags, argument",
     [
         ({"student": "no/such/student"}, "student"),
-        ({"student": "tinybert_4l_768"}, "student_init"),  # wider than the teacher
+        ({"student": "tinybert_4l_768"}, "student"),  # wider than the teacher
         ({"masked_lm": "no/such/model", "augment": True}, "masked_lm"),
         ({"vectors": "no/such/vectors.txt", "augment": True}, "vectors"),
         ({"corpus": ("no/such/text.txt",)}, "corpus"),

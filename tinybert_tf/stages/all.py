@@ -24,7 +24,7 @@ from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import check_start, command, is_shape, shape_of, task_length, task_of
+from tinybert_tf.stages.common import command, is_shape, shape_of, task_length, task_of
 from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
 
@@ -85,8 +85,11 @@ class _Recipe:
         task_length(config, self.task, teacher, student)
         self._check_labels()
         self._check_order()
+        widths = student.config.hidden_dim, teacher.config.hidden_dim
+        if is_shape(config.student) and widths[0] > widths[1]:
+            got = f"{config.student}, {widths[0]} wide"
+            raise InputError("student", got, f"one at most as wide as the teacher: {widths[1]}")
         distillation = configs.TaskConfig(student=config.student)
-        check_start(distillation, teacher, student)
         check_pair(teacher, student, distillation.layer_map, distillation.loss_weights)
         if self.augments:
             read_stop_words(config.stop_words)

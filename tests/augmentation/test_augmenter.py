@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import PIECES
-from tinybert_tf.augmentation.augmenter import Augmenter, Place, make_pair_variants, make_variants, read_stop_words
+from tinybert_tf.augmentation.augmenter import Augmenter, Place, read_stop_words
+from tinybert_tf.augmentation.variants import make_pair_variants, make_variants
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.augmentation.words import as_piece, script_of
 from tinybert_tf.errors import InputError

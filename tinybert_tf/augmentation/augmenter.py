@@ -232,47 +232,6 @@ def read_stop_words(name: str) -> Collection[str]:
     return frozenset(line.strip().lower() for line in text.splitlines())
 
 
-def make_variants(
-    text: str, places: Sequence[Place], num_variants: int, probability: float, rng: np.random.Generator
-) -> list[str]:
-    """Returns up to `num_variants` different variants of a text, none of them the text itself.
-
-    Each place changes with the given probability, to a candidate that is drawn uniformly.
-
-    Args:
-        text: The original.
-        places: The text's places, from `Augmenter.places`.
-        num_variants: Number of variants that are drawn, the paper's N; duplicates are dropped.
-        probability: Probability that a place changes, the paper's p.
-        rng: Generator of the draws.
-    """
-    variants = {}
-    for _ in range(num_variants):
-        parts, done = [], 0
-        for place in places:
-            if rng.random() < probability:
-                parts += [text[done : place.start], place.candidates[rng.integers(len(place.candidates))]]
-                done = place.end
-        variants["".join([*parts, text[done:]])] = None
-    variants.pop(text, None)
-    return list(variants)
-
-
-def make_pair_variants(
-    texts: tuple[str, str | None],
-    places: tuple[Sequence[Place], Sequence[Place]],
-    num_variants: int,
-    probability: float,
-    rng: np.random.Generator,
-) -> list[tuple[str, str | None]]:
-    """Like `make_variants`, for an example of one text or two: one text changes, the other stays the original."""
-    first, second = texts
-    made = [(v, second) for v in make_variants(first, places[0], num_variants, probability, rng)]
-    if second is not None:
-        made += [(first, v) for v in make_variants(second, places[1], num_variants, probability, rng)]
-    return made
-
-
 def _others(words: Iterable[str], original: str) -> tuple[str, ...]:
     """Returns the words in the original's case, each once and without the original: "film" and "Film" become one."""
     written = dict.fromkeys(_as_written(word, original) for word in words)

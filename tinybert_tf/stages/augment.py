@@ -9,8 +9,9 @@ import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from tinybert_tf.augmentation.augmenter import Augmenter, make_pair_variants, read_stop_words
+from tinybert_tf.augmentation.augmenter import Augmenter, read_stop_words
 from tinybert_tf.augmentation.file import FILE, cut_to_whole_chunks, line_of, read_lines
+from tinybert_tf.augmentation.variants import make_pair_variants
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples

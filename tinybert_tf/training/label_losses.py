@@ -23,8 +23,8 @@ def label_loss(regression: bool, multi_label: bool, weights: np.ndarray | None =
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-class WeightedCrossEntropy(keras.losses.Loss):
-    """The mean over the batch of w_c times the cross-entropy, where c is the label.
+class _Weighted(keras.losses.Loss):
+    """A loss with a weight for each class.
 
     Args:
         weights: w, `[classes]`.
@@ -33,6 +33,10 @@ class WeightedCrossEntropy(keras.losses.Loss):
     def __init__(self, weights: np.ndarray):
         super().__init__()
         self.weights = weights
+
+
+class WeightedCrossEntropy(_Weighted):
+    """The mean over the batch of w_c times the cross-entropy, where c is the label."""
 
     def call(self, y_true, y_pred):
         """Compares class numbers `[batch]` with logits `[batch, classes]`; returns `[batch]`."""
@@ -41,16 +45,8 @@ class WeightedCrossEntropy(keras.losses.Loss):
         return losses * ops.take(ops.convert_to_tensor(self.weights), labels)
 
 
-class WeightedBinaryCrossEntropy(keras.losses.Loss):
-    """The mean over batch and classes of the binary cross-entropy, with w_c times the loss where class c is a label.
-
-    Args:
-        weights: w, `[classes]`.
-    """
-
-    def __init__(self, weights: np.ndarray):
-        super().__init__()
-        self.weights = weights
+class WeightedBinaryCrossEntropy(_Weighted):
+    """The mean over batch and classes of the binary cross-entropy, with w_c times the loss where class c is a label."""
 
     def call(self, y_true, y_pred):
         """Compares rows of 0 and 1 with logits, both `[batch, classes]`; returns `[batch]`."""

@@ -99,6 +99,10 @@ class Windows:
         """Returns the places of a question's windows."""
         return range(self.starts[question], self.starts[question + 1])
 
+    def offsets_of(self, question: int) -> np.ndarray:
+        """Returns the characters of each WordPiece of a question's whole context, int32 `[pieces, 2]`."""
+        return self._context_offsets[question]
+
     def batch(self, places: Sequence[int], length: int = 0) -> dict[str, np.ndarray]:
         """Returns `token_ids`, `segment_ids` and `padding_mask`, int32 `[places, length]`.
 

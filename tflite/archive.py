@@ -12,7 +12,13 @@ from pathlib import Path
 from tinybert_tf.errors import InputError
 
 VOCABULARY, LABELS, SETTINGS = "vocab.txt", "labels.txt", "model_info.json"
-_NEEDED = {"labels", "sequence_length", "fixed_length", "lowercase", "signature", "output"}
+CLASSIFICATION, QUESTION_ANSWERING = "classification", "question_answering"  # kinds; older files do not say theirs
+_NEEDED = {"sequence_length", "fixed_length", "lowercase", "signature"}
+_NEEDED_BY = {
+    CLASSIFICATION: _NEEDED | {"labels", "output"},
+    QUESTION_ANSWERING: _NEEDED | {"stride", "max_question", "max_answer", "null_threshold"},
+}
+_READERS = {CLASSIFICATION: "TextClassifier", QUESTION_ANSWERING: "QuestionAnswerer"}
 
 
 def texts_of(vocabulary: Sequence[str], labels: Sequence[str], settings: dict) -> dict[str, str]:
@@ -40,22 +46,26 @@ def append_files(model: bytes, vocabulary: Sequence[str], labels: Sequence[str],
     return stream.getvalue()
 
 
-def read_files(model: Path) -> tuple[list[str], dict]:
+def read_files(model: Path, kind: str = CLASSIFICATION) -> tuple[list[str], dict]:
     """Returns the vocabulary and the settings, the labels among them, of an exported student.
 
     Raises:
-        InputError: The file cannot be read, or is not an exported student.
+        InputError: The file cannot be read, or is not an exported student of this kind.
     """
     expected = "a .tflite file that --stage=export wrote"
     try:
         with zipfile.ZipFile(model) as archive:
             settings = json.loads(archive.read(SETTINGS))
             vocabulary = archive.read(VOCABULARY).decode("utf-8").removesuffix("\n").split("\n")
-        missing = _NEEDED - set(settings)
+        found = settings.get("kind", CLASSIFICATION)
+        missing = _NEEDED_BY[kind] - set(settings) if found == kind else ()
         if missing:
             raise KeyError(f"no {', '.join(sorted(missing))} in its settings")
     except OSError as error:
         raise InputError("model", f"{model} ({error.strerror})", expected) from None
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError("model", f"{model} ({error})", expected) from None
+    if found != kind:
+        expected = f"one for {_READERS[kind]}" + (f"; {_READERS[found]} reads this one" if found in _READERS else "")
+        raise InputError("model", f"{model}, of the kind {found!r}", expected)
     return vocabulary, settings

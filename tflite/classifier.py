@@ -8,7 +8,8 @@ import numpy as np
 
 from tinybert_tf.errors import InputError
 from tinybert_tf.tflite.archive import read_files
-from tinybert_tf.tflite.tokenizer import bert_tokenizer
+from tinybert_tf.tflite.runner import open_runner
+from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
 
 
 class TextClassifier:
@@ -41,20 +42,9 @@ class TextClassifier:
         if threshold != 0.5 and not (self.multi_label and 0 < threshold < 1):
             expected = "a number between 0 and 1" if self.multi_label else "none: the model gives each text one answer"
             raise InputError("threshold", threshold, expected)
-        later = ("strip_accents", "tokenize_chinese_chars", "clean_text")  # files of an older exporter lack them
-        rules = {name: self.info[name] for name in ("lowercase", *later) if name in self.info}
-        self._tokenizer = bert_tokenizer(
-            vocabulary, sequence_length=self.info["sequence_length"], fixed=self.info["fixed_length"], **rules
-        )
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError:
-            raise InputError("ai-edge-litert", "no such package", "pip install ai-edge-litert") from None
-        try:
-            interpreter = Interpreter(str(model), num_threads=num_threads)
-            self._run = interpreter.get_signature_runner(self.info["signature"])
-        except ValueError as error:
-            raise InputError("model", f"{model} ({error})", "a LiteRT file that --stage=export wrote") from None
+        sizes = {"sequence_length": self.info["sequence_length"], "fixed": self.info["fixed_length"]}
+        self._tokenizer = bert_tokenizer(vocabulary, **sizes, **tokenizer_rules(self.info))
+        self._run = open_runner(model, self.info["signature"], num_threads)
 
     def __call__(self, texts: str | Sequence[str], text_pairs: str | Sequence[str] | None = None):
         """Returns the answer to a text, or a list of answers to several.

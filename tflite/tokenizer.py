@@ -48,3 +48,9 @@ def bert_tokenizer(
     if fixed:
         tokenizer.enable_padding(pad_id=ids["[PAD]"], length=sequence_length)
     return tokenizer
+
+
+def tokenizer_rules(settings: dict) -> dict[str, bool]:
+    """Returns what an exported student's settings say of its tokenizer, as arguments of `bert_tokenizer`."""
+    later = ("strip_accents", "tokenize_chinese_chars", "clean_text")  # files of an older exporter lack them
+    return {name: settings[name] for name in ("lowercase", *later) if name in settings}

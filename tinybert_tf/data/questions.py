@@ -10,7 +10,7 @@ from absl import logging
 
 from tinybert_tf.errors import InputError
 
-_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write half a pair, UTF-8 cannot
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write half a pair, UTF-8 cannot
 
 Answers = tuple[tuple[str, int], ...]  # text and its first character's place in the context
 
@@ -165,7 +165,7 @@ class QuestionReader:
     def _text(self, value: object, name: str, key: str) -> str:
         if not isinstance(value, str) or not value.strip():
             raise self._error(key, f"without a {name}", f"a text in {name!r}")
-        if _SURROGATE.search(value):
+        if SURROGATE.search(value):
             raise self._error(key, f"whose {name} has half a surrogate pair", "Unicode")
         return value
 

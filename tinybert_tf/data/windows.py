@@ -195,8 +195,8 @@ def windows_of(
     asked = [np.array(row.ids, np.int32) for row in _encode(tokenizer, questions.questions)]
     long = [place for place, pieces in enumerate(asked) if len(pieces) > max_question]
     if long and bad_lines == "refuse":
-        got = f"the question {questions.ids[long[0]]!r} of {len(asked[long[0]])} WordPieces"
-        raise InputError("max_question", got, f"at most {max_question} (--bad_lines=skip cuts it)")
+        got = f"{len(asked[long[0]])} WordPieces in the question {questions.questions[long[0]].strip()[:60]!r}"
+        raise InputError("max_question", got, f"at most {max_question}")
     asked = [pieces[:max_question] for pieces in asked]
     distinct = list(dict.fromkeys(questions.contexts))
     encoded = {text: _pieces(text, row) for text, row in zip(distinct, _encode(tokenizer, distinct))}

@@ -6,6 +6,7 @@ import pytest
 from tests.data.squad_data import questions, tokenizer
 from tinybert_tf.data.spans import best_span, spans_of
 from tinybert_tf.data.windows import windows_of
+from tinybert_tf.errors import InputError
 
 WORDS = ("a", "fine", "film", "is", "good", "and", "it", "the", "story", "dull")
 
@@ -111,3 +112,9 @@ def test_texts_are_cut_from_the_original():
     windows = made("The CAFÉ\u0301  中文!", length=20)  # [CLS] who [SEP] the cafe 中 文 ! [SEP]
     (span,) = spans_of(windows, *logits(windows, (0, 4, 5, 0), (0, 6, 0, 5)))
     assert span.text == "CAFÉ\u0301  中文" and span.start == 4
+
+
+def test_logits_that_are_no_numbers():
+    windows = made()
+    with pytest.raises(InputError, match="model: got logits that are no numbers; expected finite start and end logits"):
+        spans_of(windows, *logits(windows) * np.nan)

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinybert_tf.data.questions import QuestionReader, Questions
+from tinybert_tf.data.question_reader import QuestionReader
+from tinybert_tf.data.questions import Questions
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import write_text
 

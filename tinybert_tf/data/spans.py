@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinybert_tf.data.windows import Window, Windows
+from tinybert_tf.errors import InputError
 
 MAX_ANSWER, N_BEST = 30, 20  # of BERT's script
 
@@ -81,6 +82,9 @@ def best_span(
         parts: Each window of the question, its start logits and its end logits.
         null_threshold: Odds of "no answer" above which that is the answer; None for a model that always answers.
         max_answer: Most WordPieces of an answer.
+
+    Raises:
+        InputError: No span has a score that is a number.
     """
     ranked = []  # (score, first character, character after the last)
     for window, starts, ends in parts:
@@ -93,6 +97,8 @@ def best_span(
         by_text.setdefault(context[start:end], (score, start, end))
         if len(by_text) == N_BEST:
             break
+    if not by_text:
+        raise InputError("model", "logits that are no numbers", "finite start and end logits")
     text, (best, start, end) = next(iter(by_text.items()))
     null = min(float(starts[0]) + float(ends[0]) for _, starts, ends in parts)
     no_answer = null_threshold is not None and null - best > null_threshold

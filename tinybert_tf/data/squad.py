@@ -1,7 +1,8 @@
 """SQuAD 1.1 and 2.0: from tensorflow-datasets, or from files of the same form, one's own among them."""
 
 from tinybert_tf.data.question_files import read_questions
-from tinybert_tf.data.questions import QuestionReader, Questions
+from tinybert_tf.data.question_reader import QuestionReader
+from tinybert_tf.data.questions import Questions
 from tinybert_tf.errors import InputError
 
 TASKS = {"squad": "squad/v1.1", "squad_v2": "squad/v2.0"}  # TFDS's name by ours

@@ -38,26 +38,60 @@ class BertTokenizer(
     private val wordPiece = WordPiece(vocabulary, tokenizeChineseChars)
 
     fun encode(text: String, textPair: String? = null): ModelInput {
-        val first = pieces(text)
-        val second = textPair?.let(::pieces)
+        val first = ids(text)
+        val second = textPair?.let(::ids)
         val room = sequenceLength - if (second == null) 2 else 3
         val (firstSize, secondSize) = truncatedSizes(first.size, second?.size ?: 0, room)
-        val used = firstSize + 2 + if (second == null) 0 else secondSize + 1
+        return row(first.copyOf(firstSize), second?.copyOf(secondSize))
+    }
+
+    /** Returns the row of a text's WordPieces, or of two texts'; they must fit. */
+    fun row(first: IntArray, second: IntArray?): ModelInput {
+        val used = first.size + 2 + if (second == null) 0 else second.size + 1
         val length = if (fixedLength) sequenceLength else used
         val ids = IntArray(length) { wordPiece.paddingId }
         val segments = IntArray(length)
         ids[0] = wordPiece.startId
-        for (i in 0 until firstSize) ids[1 + i] = first[i]
-        ids[1 + firstSize] = wordPiece.separatorId
+        first.copyInto(ids, 1)
+        ids[1 + first.size] = wordPiece.separatorId
         if (second != null) {
-            for (i in 0 until secondSize) ids[2 + firstSize + i] = second[i]
+            second.copyInto(ids, 2 + first.size)
             ids[used - 1] = wordPiece.separatorId
-            segments.fill(1, 2 + firstSize, used)
+            segments.fill(1, 2 + first.size, used)
         }
         return ModelInput(ids, segments, IntArray(length) { if (it < used) 1 else 0 })
     }
 
-    private fun pieces(text: String) = wordPiece.tokenize(normalizer.normalize(text))
+    /** Returns a text's WordPieces with their places; a mark such as an accent belongs to what it is on. */
+    fun pieces(text: String): Pieces {
+        val sources = Places()
+        val places = Places()
+        val ids = wordPiece.tokenize(normalizer.normalize(text, sources), places).toIntArray()
+        val begins = IntArray(ids.size) { sources.begins[places.begins[it]] }
+        val ends = IntArray(ids.size) { sources.ends[places.ends[it] - 1] }
+        for (i in ids.indices) {
+            val next = if (i + 1 < ids.size) begins[i + 1] else text.length
+            while (ends[i] < next && isMark(text.codePointAt(ends[i]))) {
+                ends[i] += Character.charCount(text.codePointAt(ends[i]))
+            }
+        }
+        return Pieces(ids, begins, ends)
+    }
+
+    private fun ids(text: String) = wordPiece.tokenize(normalizer.normalize(text)).toIntArray()
+
+    private fun isMark(character: Int): Boolean = when (Character.getType(character).toByte()) {
+        Character.NON_SPACING_MARK, Character.ENCLOSING_MARK, Character.COMBINING_SPACING_MARK -> true
+        else -> false
+    }
+}
+
+/** WordPieces, and the characters (UTF-16, as a String counts them) that each stands for: from begin to before end. */
+class Pieces(val ids: IntArray, val begins: IntArray, val ends: IntArray) {
+    val size: Int get() = ids.size
+
+    fun slice(from: Int, until: Int) =
+        Pieces(ids.copyOfRange(from, until), begins.copyOfRange(from, until), ends.copyOfRange(from, until))
 }
 
 /**

@@ -1,5 +1,22 @@
 package tinybert.core
 
+/** Characters of a text, from [begins] to before [ends]: of each WordPiece, or of each character made of others. */
+class Places {
+    val begins = IntList()
+    val ends = IntList()
+
+    fun add(begin: Int, end: Int) {
+        begins.add(begin)
+        ends.add(end)
+    }
+
+    /** Forgets what comes after the first [count]. */
+    fun truncate(count: Int) {
+        begins.truncate(count)
+        ends.truncate(count)
+    }
+}
+
 /** A growing array of ints, without boxes. */
 class IntList {
     private var values = IntArray(64)

@@ -23,7 +23,7 @@ object ModelFiles {
         if (vocabulary.size != info.vocabularySize) {
             throw ModelException("$VOCABULARY has ${vocabulary.size} lines; the model knows ${info.vocabularySize}")
         }
-        if (lines(text(LABELS, open)) != info.labels) {
+        if (!info.isQuestionAnswerer && lines(text(LABELS, open)) != info.labels) {
             throw ModelException("$LABELS and ${ModelInfo.FILE} name other classes")
         }
         return ModelDescription(info, vocabulary)

@@ -10,6 +10,11 @@ package tinybert.core
  * @property fixedLength whether it takes exactly so many.
  * @property stripAccents like [tokenizeChineseChars] and [cleanText], the tokenizer's; an older exporter left them out.
  * @property output name of the output: `probabilities`, `logits`, or `score` for a number.
+ * @property kind `classification`, or `question_answering`, which has neither [labels] nor [output].
+ * @property stride WordPieces from one window of a long context to the next; like the following, of questions.
+ * @property maxQuestion most WordPieces of a question.
+ * @property maxAnswer most WordPieces of an answer.
+ * @property nullThreshold odds of "no answer" above which that is the answer; null for a model that always answers.
  * @property metrics by name, in the exporter's order, as fractions; measured on [metricTexts] texts.
  */
 class ModelInfo(
@@ -32,8 +37,21 @@ class ModelInfo(
     val stripAccents: Boolean = lowercase,
     val tokenizeChineseChars: Boolean = true,
     val cleanText: Boolean = true,
+    val kind: String = CLASSIFICATION,
+    val stride: Int = 0,
+    val maxQuestion: Int = 0,
+    val maxAnswer: Int = 0,
+    val nullThreshold: Double? = null,
 ) {
     val isRegression: Boolean get() = output == SCORE
+    val isQuestionAnswerer: Boolean get() = kind == QUESTION_ANSWERING
+
+    /** The outputs that the app reads, by the signature's names. */
+    val outputs: List<String> get() = if (isQuestionAnswerer) listOf(START_LOGITS, END_LOGITS) else listOf(output)
+
+    /** Whether there is something to reply to. */
+    fun canRead(text: String, textPair: String?): Boolean =
+        text.isNotBlank() && (!isQuestionAnswerer || !textPair.isNullOrBlank())
 
     companion object {
         const val FILE = "model_info.json"
@@ -43,6 +61,10 @@ class ModelInfo(
         const val PROBABILITIES = "probabilities"
         const val LOGITS = "logits"
         const val SCORE = "score"
+        const val START_LOGITS = "start_logits"
+        const val END_LOGITS = "end_logits"
+        const val CLASSIFICATION = "classification"
+        const val QUESTION_ANSWERING = "question_answering"
 
         /**
          * Reads `model_info.json`.
@@ -51,17 +73,19 @@ class ModelInfo(
          */
         fun parse(json: String): ModelInfo {
             val fields = Fields(parseJson(json))
+            val kind = fields.string("kind", CLASSIFICATION) // older exporters do not say so
+            val asks = kind == QUESTION_ANSWERING
             val info = ModelInfo(
                 name = fields.string("name"),
                 task = fields.string("task"),
-                labels = fields.strings("labels"),
+                labels = if (asks) emptyList() else fields.strings("labels"),
                 multiLabel = fields.boolean("multi_label", default = false), // older exporters do not say so
-                textPairs = fields.boolean("text_pairs"),
+                textPairs = asks || fields.boolean("text_pairs"),
                 sequenceLength = fields.count("sequence_length").toInt(),
                 fixedLength = fields.boolean("fixed_length"),
                 lowercase = fields.boolean("lowercase"),
                 signature = fields.string("signature"),
-                output = fields.string("output"),
+                output = if (asks) "" else fields.string("output"),
                 variant = fields.string("variant"),
                 parameters = fields.count("parameters"),
                 sizeBytes = fields.count("size_bytes"),
@@ -71,10 +95,18 @@ class ModelInfo(
                 stripAccents = fields.boolean("strip_accents", fields.boolean("lowercase")),
                 tokenizeChineseChars = fields.boolean("tokenize_chinese_chars", true),
                 cleanText = fields.boolean("clean_text", true),
+                kind = kind,
+                stride = if (asks) fields.count("stride").toInt() else 0,
+                maxQuestion = if (asks) fields.count("max_question").toInt() else 0,
+                maxAnswer = if (asks) fields.count("max_answer").toInt() else 0,
+                nullThreshold = if (asks) fields.numberOrNull("null_threshold") else null,
             )
             val problem = when {
-                info.output !in setOf(PROBABILITIES, LOGITS, SCORE) -> "an unknown output ${info.output}"
-                info.labels.size < (if (info.isRegression) 1 else 2) -> "${info.labels.size} labels"
+                kind != CLASSIFICATION && !asks -> "an unknown kind $kind"
+                asks && (info.stride < 1 || info.maxAnswer < 1) -> "a stride of ${info.stride}, answers of ${info.maxAnswer}"
+                asks && info.sequenceLength < info.maxQuestion + QUESTION_ROOM -> "no room for a context"
+                !asks && info.output !in setOf(PROBABILITIES, LOGITS, SCORE) -> "an unknown output ${info.output}"
+                !asks && info.labels.size < (if (info.isRegression) 1 else 2) -> "${info.labels.size} labels"
                 info.isRegression && info.labels.size > 1 -> "${info.labels.size} labels for one number"
                 info.isRegression && info.multiLabel -> "several labels for one number"
                 info.sequenceLength < SHORTEST -> "a sequence_length of ${info.sequenceLength}"
@@ -85,6 +117,7 @@ class ModelInfo(
         }
 
         private const val SHORTEST = 8
+        private const val QUESTION_ROOM = 4 // special tokens, and a WordPiece of the context
     }
 }
 
@@ -93,6 +126,14 @@ private class Fields(json: Any?) {
     private val fields = json as? Map<*, *> ?: throw ModelException("${ModelInfo.FILE} is not an object")
 
     fun string(name: String): String = fields[name] as? String ?: fail(name, "a text")
+
+    fun string(name: String, default: String): String = if (name in fields) string(name) else default
+
+    fun numberOrNull(name: String): Double? = when (val value = fields[name]) {
+        null -> null
+        is Double -> value
+        else -> fail(name, "a number or null")
+    }
 
     fun boolean(name: String): Boolean = fields[name] as? Boolean ?: fail(name, "true or false")
 

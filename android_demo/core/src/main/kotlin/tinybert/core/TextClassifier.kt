@@ -1,6 +1,5 @@
 package tinybert.core
 
-import java.io.Closeable
 import kotlin.math.exp
 
 /**
@@ -12,8 +11,8 @@ class TextClassifier(
     description: ModelDescription,
     private val engine: InferenceEngine,
     private val clockNanos: () -> Long = System::nanoTime,
-) : Closeable {
-    val info: ModelInfo = description.info
+) : TextModel {
+    override val info: ModelInfo = description.info
     private val tokenizer = description.tokenizer()
 
     /** Returns the answer to a text; [textPair] is read by models of pairs only, and empty where it is missing. */
@@ -35,22 +34,13 @@ class TextClassifier(
         return Answer(info.labels, values, info.isRegression, info.multiLabel, input.tokenCount, latency)
     }
 
-    /** Classifies a text [runs] times, after [warmupRuns] that do not count. */
-    fun measure(text: String, textPair: String?, runs: Int, warmupRuns: Int = 5): LatencyStatistics {
-        repeat(warmupRuns) { classify(text, textPair) }
-        return LatencyStatistics(List(runs) { classify(text, textPair).latency.totalMs })
+    override fun reply(text: String, textPair: String?): Reply = classify(text, textPair)
+
+    override fun warmUp() {
+        classify("")
     }
 
     override fun close() = engine.close()
-}
-
-/**
- * Milliseconds that an answer took.
- *
- * @property inferenceMs of the model alone.
- */
-class Latency(val tokenizeMs: Double, val inferenceMs: Double) {
-    val totalMs: Double get() = tokenizeMs + inferenceMs
 }
 
 /**
@@ -58,16 +48,15 @@ class Latency(val tokenizeMs: Double, val inferenceMs: Double) {
  *
  * @property values a probability for each of [labels], or one number for regression.
  * @property isMultiLabel whether the text may have any number of the labels.
- * @property tokenCount tokens that the model read.
  */
 class Answer(
     val labels: List<String>,
     val values: FloatArray,
     val isRegression: Boolean,
     val isMultiLabel: Boolean,
-    val tokenCount: Int,
-    val latency: Latency,
-) {
+    override val tokenCount: Int,
+    override val latency: Latency,
+) : Reply {
     /** Place of the most probable class; the first of equal ones. */
     val best: Int get() = values.indices.maxByOrNull { values[it] } ?: 0
 

@@ -15,18 +15,25 @@ class TextNormalizer(
     private val cleanText: Boolean = true,
 ) {
 
-    /** Returns the text as the vocabulary spells it; words are still whole. */
-    fun normalize(text: String): String {
+    /**
+     * Returns the text as the vocabulary spells it; words are still whole.
+     *
+     * @param sources gets the characters of [text] that each of the result stands for.
+     */
+    fun normalize(text: String, sources: Places? = null): String {
         val result = StringBuilder(text.length + 8)
         var at = 0
         while (at < text.length) {
             val character = text.codePointAt(at)
+            val begin = at
             at += Character.charCount(character)
+            val before = result.length
             if (character in ASCII_PRINTABLE) {
                 result.append(if (lowercase) asciiLowercase(character) else character.toChar())
             } else {
                 append(character, result)
             }
+            if (sources != null) repeat(result.length - before) { sources.add(begin, at) }
         }
         return result.toString()
     }

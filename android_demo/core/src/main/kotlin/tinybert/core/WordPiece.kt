@@ -31,8 +31,12 @@ class WordPiece(vocabulary: List<String>, private val splitsIdeographs: Boolean 
 
     private fun idOf(token: String) = ids[token] ?: throw ModelException("the vocabulary has no $token")
 
-    /** Returns the ids of a normalised text's pieces. */
-    fun tokenize(text: String): IntList {
+    /**
+     * Returns the ids of a normalised text's pieces.
+     *
+     * @param places gets the characters of [text] that each piece stands for.
+     */
+    fun tokenize(text: String, places: Places? = null): IntList {
         val found = IntList()
         var wordStart = 0
         var at = 0
@@ -40,23 +44,24 @@ class WordPiece(vocabulary: List<String>, private val splitsIdeographs: Boolean 
             val character = text.codePointAt(at)
             val next = at + Character.charCount(character)
             if (character == ' '.code || standsAlone(character, splitsIdeographs)) {
-                addWord(text, wordStart, at, found)
-                if (character != ' '.code) addWord(text, at, next, found)
+                addWord(text, wordStart, at, found, places)
+                if (character != ' '.code) addWord(text, at, next, found, places)
                 wordStart = next
             }
             at = next
         }
-        addWord(text, wordStart, at, found)
+        addWord(text, wordStart, at, found, places)
         return found
     }
 
     /** Adds the pieces of the word between two places, or the unknown token. */
-    private fun addWord(text: String, start: Int, end: Int, found: IntList) {
+    private fun addWord(text: String, start: Int, end: Int, found: IntList, places: Places?) {
         if (start == end) return
         val before = found.size
         var at = start
         if (end - start > MAX_CHARACTERS && text.codePointCount(start, end) > MAX_CHARACTERS) {
             found.add(unknownId)
+            places?.add(start, end)
             return
         }
         while (at < end) {
@@ -71,9 +76,12 @@ class WordPiece(vocabulary: List<String>, private val splitsIdeographs: Boolean 
             if (id == null) {
                 found.truncate(before)
                 found.add(unknownId)
+                places?.truncate(before)
+                places?.add(start, end)
                 return
             }
             found.add(id)
+            places?.add(at, pieceEnd)
             at = pieceEnd
         }
     }

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from tests.golden import make_android
+from tests.golden import make_android, make_android_questions
 from tinybert_tf.models import BertTokenizer
 
 GOLDEN = json.loads(make_android.FILE.read_text(encoding="utf-8"))
@@ -24,3 +24,10 @@ def test_our_tokenizer_gives_the_golden_vectors():
         row = tokenizer([case["text"]], pairs, sequence_length=case["sequence_length"])
         assert np.array_equal(row["token_ids"][0], case["token_ids"]), case
         assert np.array_equal(row["segment_ids"][0], case["segment_ids"]), case
+
+
+def test_golden_answers_are_pythons():
+    golden = json.loads(make_android_questions.FILE.read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(make_android_questions.golden())) == golden
+    assert sum(len(case["windows"]) > 1 for case in golden["cases"]) > 25
+    assert {case["answer"]["no_answer"] for case in golden["cases"]} == {True, False}

@@ -19,7 +19,7 @@ class LiteRtEngine(model: MappedByteBuffer, private val info: ModelInfo, threads
     } catch (error: IllegalArgumentException) {
         throw ModelException("LiteRT refuses the model: ${error.message}", error)
     }
-    private val output = arrayOf(FloatArray(info.labels.size))
+    private var outputs = newOutputs()
     private var length = 0
 
     init {
@@ -35,8 +35,10 @@ class LiteRtEngine(model: MappedByteBuffer, private val info: ModelInfo, threads
         val keys = interpreter.signatureKeys.toList()
         if (info.signature !in keys) throw ModelException("the model has signatures $keys, no ${info.signature}")
         val inputs = interpreter.getSignatureInputs(info.signature).toSet()
-        val outputs = interpreter.getSignatureOutputs(info.signature).toSet()
-        if (inputs != INPUTS || info.output !in outputs) throw ModelException("the model has inputs $inputs, outputs $outputs")
+        val found = interpreter.getSignatureOutputs(info.signature).toSet()
+        if (inputs != INPUTS || !found.containsAll(info.outputs)) {
+            throw ModelException("the model has inputs $inputs, outputs $found")
+        }
     }
 
     override fun run(input: ModelInput): FloatArray {
@@ -44,14 +46,24 @@ class LiteRtEngine(model: MappedByteBuffer, private val info: ModelInfo, threads
             for (index in 0 until interpreter.inputTensorCount) interpreter.resizeInput(index, intArrayOf(1, input.length))
             interpreter.allocateTensors()
             length = input.length
+            outputs = newOutputs()
         }
         val inputs = mapOf<String, Any>(
             ModelInfo.TOKEN_IDS to arrayOf(input.tokenIds),
             ModelInfo.SEGMENT_IDS to arrayOf(input.segmentIds),
             ModelInfo.PADDING_MASK to arrayOf(input.paddingMask),
         )
-        interpreter.runSignature(inputs, mapOf<String, Any>(info.output to output), info.signature)
-        return output[0].copyOf()
+        interpreter.runSignature(inputs, outputs, info.signature)
+        return FloatArray(outputs.size * outputs.getValue(info.outputs[0])[0].size).also(::copyOutputs)
+    }
+
+    /** One number per class, or, of a question answerer, per token. */
+    private fun newOutputs() =
+        info.outputs.associateWith { arrayOf(FloatArray(if (info.isQuestionAnswerer) length else info.labels.size)) }
+
+    private fun copyOutputs(target: FloatArray) = info.outputs.forEachIndexed { place, name ->
+        val row = outputs.getValue(name)[0]
+        row.copyInto(target, place * row.size)
     }
 
     override fun close() = interpreter.close()

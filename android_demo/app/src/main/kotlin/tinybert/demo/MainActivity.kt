@@ -16,12 +16,12 @@ import android.widget.TextView
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
 import tinybert.core.ModelInfo
-import tinybert.core.TextClassifier
-import tinybert.demo.ClassifierSession.State
+import tinybert.core.TextModel
+import tinybert.demo.ModelSession.State
 
 /** The one screen: text in, the model's answer below it, as one types. */
 class MainActivity : Activity() {
-    private lateinit var session: ClassifierSession
+    private lateinit var session: ModelSession
     private lateinit var text: EditText
     private lateinit var textPair: EditText
     private lateinit var results: ResultsView
@@ -34,9 +34,9 @@ class MainActivity : Activity() {
         textPair = find(R.id.text_pair)
         results = ResultsView(find(R.id.results))
         @Suppress("DEPRECATION") // since API 13 in favour of libraries that this app does without
-        val retained = lastNonConfigurationInstance as ClassifierSession?
-        session = retained ?: newSession().also(ClassifierSession::start)
-        listOf(text, textPair).forEach { it.addTextChangedListener(WhenChanged(::classify)) }
+        val retained = lastNonConfigurationInstance as ModelSession?
+        session = retained ?: newSession().also(ModelSession::start)
+        listOf(text, textPair).forEach { it.addTextChangedListener(WhenChanged(::reply)) }
         find<View>(R.id.measure).setOnClickListener { session.measure(MEASURED_RUNS) }
         find<View>(R.id.retry).setOnClickListener { session.start() }
     }
@@ -59,15 +59,15 @@ class MainActivity : Activity() {
         super.onDestroy()
     }
 
-    private fun newSession(): ClassifierSession {
+    private fun newSession(): ModelSession {
         val main = Handler(Looper.getMainLooper())
         val assets = applicationContext.assets // the screen itself must not outlive a rotation
-        return ClassifierSession({ openModel(assets) }, newWorker(), main::post)
+        return ModelSession({ openModel(assets) }, newWorker(), main::post)
     }
 
-    private fun classify() {
+    private fun reply() {
         val second = if (shownInfo?.textPairs == false) null else textPair.text.toString()
-        session.classify(text.text.toString(), second)
+        session.reply(text.text.toString(), second)
     }
 
     private fun show(state: State) {
@@ -79,7 +79,7 @@ class MainActivity : Activity() {
             is State.Failed -> find<TextView>(R.id.problem).text = problemText(this, state.problem)
             is State.Ready -> {
                 if (state.info !== shownInfo) showModel(state.info)
-                results.show(state, hasText = text.text.isNotBlank())
+                results.show(state, hasText = state.info.canRead("${text.text}", "${textPair.text}"))
             }
         }
     }
@@ -89,15 +89,27 @@ class MainActivity : Activity() {
         find<TextView>(R.id.subtitle).text = modelSubtitle(this, info)
         find<TextView>(R.id.model_info).text = modelDetails(this, info)
         textPair.isVisible = info.textPairs
-        text.setHint(if (info.textPairs) R.string.text_first_hint else R.string.text_hint)
+        text.setHint(
+            when {
+                info.isQuestionAnswerer -> R.string.question_hint
+                info.textPairs -> R.string.text_first_hint
+                else -> R.string.text_hint
+            },
+        )
+        textPair.setHint(if (info.isQuestionAnswerer) R.string.context_hint else R.string.text_pair_hint)
         showExamples(info)
     }
 
     private fun showExamples(info: ModelInfo) {
         val holder = find<LinearLayout>(R.id.examples)
         holder.removeAllViews()
-        val texts = resources.getStringArray(if (info.textPairs) R.array.pair_examples else R.array.examples)
-        val pairs = if (info.textPairs) resources.getStringArray(R.array.pair_examples_second) else null
+        val (first, second) = when {
+            info.isQuestionAnswerer -> Pair(R.array.question_examples, R.array.question_examples_context)
+            info.textPairs -> Pair(R.array.pair_examples, R.array.pair_examples_second)
+            else -> Pair(R.array.examples, null)
+        }
+        val texts = resources.getStringArray(first)
+        val pairs = second?.let(resources::getStringArray)
         texts.forEachIndexed { place, example ->
             val button = LayoutInflater.from(this).inflate(R.layout.example, holder, false) as Button
             button.text = example
@@ -114,7 +126,7 @@ class MainActivity : Activity() {
         const val MEASURED_RUNS = 50
 
         /** What opens the model, and the thread that it works on; tests put others here. */
-        internal var openModel: (AssetManager) -> TextClassifier = ::openClassifier
+        internal var openModel: (AssetManager) -> TextModel = ::loadModel
         internal var newWorker: () -> ExecutorService = Executors::newSingleThreadExecutor
     }
 }

@@ -7,7 +7,8 @@ import java.nio.channels.FileChannel
 import tinybert.core.MissingModelException
 import tinybert.core.ModelException
 import tinybert.core.ModelFiles
-import tinybert.core.TextClassifier
+import tinybert.core.TextModel
+import tinybert.core.model
 
 /**
  * Opens the model in the app's assets.
@@ -15,10 +16,10 @@ import tinybert.core.TextClassifier
  * @throws MissingModelException there is none.
  * @throws ModelException it cannot be used.
  */
-fun openClassifier(assets: AssetManager): TextClassifier {
+fun loadModel(assets: AssetManager): TextModel {
     val description = ModelFiles.read(assets::open)
     val model = mapModel(assets, description.info.sizeBytes)
-    return TextClassifier(description, LiteRtEngine(model, description.info, threadsOfDevice()))
+    return description.model(LiteRtEngine(model, description.info, threadsOfDevice()))
 }
 
 /** Maps the model into memory, where it lies in the APK: it is stored there uncompressed. */

@@ -7,6 +7,7 @@ import tinybert.core.ModelInfo
 
 /** The line under the title: what the model tells apart. */
 fun modelSubtitle(context: Context, info: ModelInfo): String = when {
+    info.isQuestionAnswerer -> context.getString(R.string.subtitle_question)
     info.isRegression -> context.getString(R.string.subtitle_number, info.labels[0])
     info.multiLabel -> context.resources.getQuantityString(R.plurals.subtitle_labels, info.labels.size, info.labels.size)
     info.labels.size <= MOST_NAMED -> info.labels.joinToString(context.getString(R.string.or))
@@ -20,7 +21,11 @@ fun modelDetails(context: Context, info: ModelInfo): String {
     if (info.task.isNotEmpty()) lines += context.getString(R.string.info_task, info.task)
     lines += context.getString(R.string.info_size, info.sizeBytes / 1e6, info.parameters / 1e6)
     val casing = if (info.lowercase) R.string.info_uncased else R.string.info_cased
-    val reads = if (info.textPairs) R.string.info_reads_pair else R.string.info_reads_text
+    val reads = when {
+        info.isQuestionAnswerer -> R.string.info_reads_question
+        info.textPairs -> R.string.info_reads_pair
+        else -> R.string.info_reads_text
+    }
     lines += context.getString(reads, info.sequenceLength, context.getString(casing))
     for ((name, value) in info.metrics) {
         lines += context.getString(R.string.info_metric, name, 100 * value, numbers.format(info.metricTexts))

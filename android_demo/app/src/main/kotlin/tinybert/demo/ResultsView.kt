@@ -1,6 +1,10 @@
 package tinybert.demo
 
+import android.graphics.Typeface
 import android.os.Build
+import android.text.SpannableStringBuilder
+import android.text.Spanned
+import android.text.style.StyleSpan
 import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
@@ -9,19 +13,23 @@ import android.widget.ProgressBar
 import android.widget.TextView
 import kotlin.math.roundToInt
 import tinybert.core.Answer
+import tinybert.core.FoundAnswer
+import tinybert.core.Latency
 import tinybert.core.LatencyStatistics
-import tinybert.demo.ClassifierSession.State
+import tinybert.core.ModelInfo
+import tinybert.demo.ModelSession.State
 
-/** The lower half of the screen: the answer, a bar for each class, latency, and what was measured. */
+/** The lower half of the screen: the answer, a bar per class or the text around it, latency, and what was measured. */
 class ResultsView(private val root: View) {
     private val answerText: TextView = root.find(R.id.answer)
+    private val excerpt: TextView = root.find(R.id.excerpt)
     private val bars: LinearLayout = root.find(R.id.bars)
     private val latency: TextView = root.find(R.id.latency)
     private val measure: View = root.find(R.id.measure)
     private val measured: TextView = root.find(R.id.measured)
 
     fun show(state: State.Ready, hasText: Boolean) {
-        showAnswer(state.answer)
+        showReply(state)
         measure.isEnabled = hasText && !state.isMeasuring
         measured.text = when {
             state.isMeasuring -> root.context.getString(R.string.measuring)
@@ -30,14 +38,57 @@ class ResultsView(private val root: View) {
         measured.isVisible = measured.text.isNotEmpty()
     }
 
-    private fun showAnswer(answer: Answer?) {
-        val context = root.context
-        latency.isVisible = answer != null
-        if (answer == null) {
-            answerText.setText(R.string.no_answer)
-            bars.removeAllViews()
-            return
+    private fun showReply(state: State.Ready) {
+        val reply = state.reply
+        latency.isVisible = reply != null
+        excerpt.isVisible = reply is FoundAnswer
+        if (reply !is Answer) bars.removeAllViews()
+        when (reply) {
+            null -> answerText.setText(if (state.info.isQuestionAnswerer) R.string.no_question else R.string.no_answer)
+            is Answer -> showAnswer(reply)
+            is FoundAnswer -> showFound(reply, state.info)
         }
+        if (reply != null) showLatency(reply.tokenCount, reply.latency)
+    }
+
+    private fun showLatency(tokens: Int, times: Latency) {
+        latency.text = root.context.resources.getQuantityString(
+            R.plurals.latency, tokens, tokens, times.tokenizeMs, times.inferenceMs, times.totalMs,
+        )
+    }
+
+    private fun showFound(found: FoundAnswer, info: ModelInfo) {
+        val context = root.context
+        val percent = 100 * found.span.probability
+        answerText.text = if (found.span.isNone) {
+            context.getString(R.string.none_found, percent)
+        } else {
+            context.getString(R.string.answer, found.span.text, percent)
+        }
+        val text = SpannableStringBuilder()
+        if (!found.span.isNone) text.append(excerptOf(found))
+        if (found.isQuestionCut) {
+            if (text.isNotEmpty()) text.append("\n")
+            text.append(context.getString(R.string.question_cut, info.maxQuestion))
+        }
+        excerpt.text = text
+        excerpt.isVisible = text.isNotEmpty()
+    }
+
+    /** The text around an answer, which is bold. */
+    private fun excerptOf(found: FoundAnswer): CharSequence {
+        val (text, span) = Pair(found.context, found.span)
+        val begin = if (span.start <= AROUND) 0 else (span.start - AROUND).wholeIn(text)
+        val end = if (text.length - span.end <= AROUND) text.length else (span.end + AROUND).wholeIn(text)
+        val shown = SpannableStringBuilder(if (begin > 0) "… " else "")
+        val bold = shown.length + span.start - begin
+        shown.append(text, begin, end).append(if (end < text.length) " …" else "")
+        shown.setSpan(StyleSpan(Typeface.BOLD), bold, bold + span.end - span.start, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
+        return shown
+    }
+
+    private fun showAnswer(answer: Answer) {
+        val context = root.context
         answerText.text = when {
             answer.isRegression -> context.getString(R.string.score, answer.values[0])
             answer.isMultiLabel -> labelsText(answer)
@@ -46,10 +97,6 @@ class ResultsView(private val root: View) {
         val shown = if (answer.isRegression) emptyList() else answer.shown(MOST_BARS)
         while (bars.childCount > shown.size) bars.removeViewAt(bars.childCount - 1)
         shown.forEachIndexed { row, place -> showBar(rowAt(row), answer, place) }
-        val times = answer.latency
-        latency.text = context.resources.getQuantityString(
-            R.plurals.latency, answer.tokenCount, answer.tokenCount, times.tokenizeMs, times.inferenceMs, times.totalMs,
-        )
     }
 
     private fun labelsText(answer: Answer): String = answer.chosen().joinToString { answer.labels[it] }
@@ -75,5 +122,9 @@ class ResultsView(private val root: View) {
 
     private companion object {
         const val MOST_BARS = 10
+        const val AROUND = 80 // characters of the text before and after an answer
+
+        /** The place before this one if this one is within a character. */
+        fun Int.wholeIn(text: String): Int = if (text[this].isLowSurrogate()) this - 1 else this
     }
 }

@@ -8,6 +8,7 @@ import org.junit.After
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Rule
 import org.junit.Test
@@ -34,11 +35,12 @@ class LiteRtEngineTest {
     fun reset() {
         ShadowInterpreter.calls.clear()
         ShadowInterpreter.inputs = listOf("segment_ids", "padding_mask", "token_ids")
+        ShadowInterpreter.outputs = listOf("probabilities")
         ShadowInterpreter.refusal = null
     }
 
-    private fun engine(): LiteRtEngine {
-        val info = """{"name": "n", "task": "t", "labels": ["a", "b"], "text_pairs": true, "sequence_length": 16,
+    private fun engine(kind: String = ""): LiteRtEngine {
+        val info = """{$kind "name": "n", "task": "t", "labels": ["a", "b"], "text_pairs": true, "sequence_length": 16,
             "fixed_length": false, "lowercase": true, "signature": "serving_default",
             "inputs": ["token_ids", "segment_ids", "padding_mask"], "output": "probabilities", "variant": "int8",
             "parameters": 9, "size_bytes": 4, "vocabulary_size": 8, "metrics": {}, "metric_texts": 0}"""
@@ -65,6 +67,18 @@ class LiteRtEngineTest {
         val resized = { n: Int -> List(3) { "resize $it to [1, $n]" } + "allocate" }
         val expected = listOf("4 bytes, 3 threads") + resized(3) + "run" + "run" + resized(2) + "run" + "run" + "close"
         assertEquals(expected, ShadowInterpreter.calls)
+    }
+
+    @Test
+    fun `a question answerer has two numbers per token`() {
+        ShadowInterpreter.outputs = listOf("end_logits", "start_logits")
+        val kind = """"kind": "question_answering", "stride": 4, "max_question": 4, "max_answer": 3, "null_threshold": 0,"""
+        val engine = engine(kind)
+        assertArrayEquals(floatArrayOf(703f, 3f, 1f, 704f, 3f, 2f), engine.run(row(2, 5, 0)), 0f)
+        assertArrayEquals(floatArrayOf(501f, 2f, 502f, 2f), engine.run(row(2, 3)), 0f)
+        ShadowInterpreter.outputs = listOf("start_logits")
+        val error = assertThrows(ModelException::class.java) { engine(kind) }
+        assertTrue(error.message!!.endsWith("outputs [start_logits]"))
     }
 
     @Test
@@ -124,7 +138,7 @@ class ShadowInterpreter : ShadowInterpreterImpl() {
     fun getSignatureInputs(key: String): Array<String> = inputs.toTypedArray()
 
     @Implementation
-    fun getSignatureOutputs(key: String): Array<String> = arrayOf("probabilities")
+    fun getSignatureOutputs(key: String): Array<String> = outputs.toTypedArray()
 
     @Implementation
     fun runSignature(inputs: Map<String, Any>, outputs: Map<String, Any>, key: String) {
@@ -133,15 +147,19 @@ class ShadowInterpreter : ShadowInterpreterImpl() {
             check(shapes[index].contentEquals(intArrayOf(1, row.size))) { "$name is of another shape" }
             name to row
         }.toMap()
-        val answer = (outputs.getValue("probabilities") as Array<*>).single() as FloatArray
-        answer[0] = 100f * rows.getValue("token_ids").sum() + rows.getValue("segment_ids").sum()
-        answer[1] = rows.getValue("padding_mask").sum().toFloat()
+        outputs.values.forEachIndexed { place, output ->
+            val answer = (output as Array<*>).single() as FloatArray
+            answer[0] = 100f * rows.getValue("token_ids").sum() + rows.getValue("segment_ids").sum() + place
+            answer[1] = rows.getValue("padding_mask").sum().toFloat()
+            if (answer.size > 2) answer[2] = place + 1f
+        }
         calls += "run"
     }
 
     companion object {
         val calls = mutableListOf<String>()
         var inputs = emptyList<String>()
+        var outputs = emptyList<String>()
         var refusal: String? = null
     }
 }

@@ -1,6 +1,8 @@
 package tinybert.demo
 
 import android.os.Looper
+import android.text.Spanned
+import android.text.style.StyleSpan
 import android.view.View
 import android.widget.EditText
 import android.widget.LinearLayout
@@ -36,13 +38,13 @@ class MainActivityTest {
     }
 
     private fun start(model: StandIn = StandIn()): MainActivity {
-        MainActivity.openModel = { model.also(opened::add).classifier() }
+        MainActivity.openModel = { model.also(opened::add).model() }
         return controller.setup().get().also { settle() }
     }
 
     @After
     fun restore() {
-        MainActivity.openModel = ::openClassifier
+        MainActivity.openModel = ::loadModel
         MainActivity.newWorker = Executors::newSingleThreadExecutor
     }
 
@@ -136,6 +138,39 @@ class MainActivityTest {
     }
 
     @Test
+    fun `a question and a text`() {
+        start(StandIn(asks = true))
+        assertEquals("Finds the answer to a question in a text", textOf(R.id.subtitle))
+        assertTrue(isVisible(R.id.text_pair))
+        assertEquals("Question", controller.get().find<EditText>(R.id.text).hint)
+        assertEquals("Text that may answer it", controller.get().find<EditText>(R.id.text_pair).hint)
+        assertEquals("Type a question and a text, or tap an example.", textOf(R.id.answer))
+        type("which film")
+        assertEquals("Type a question and a text, or tap an example.", textOf(R.id.answer))
+        assertFalse(controller.get().find<View>(R.id.measure).isEnabled)
+        type("a 😀 ".repeat(40) + "FINE film", R.id.text_pair)
+        assertTrue(textOf(R.id.answer), textOf(R.id.answer).startsWith("FINE, "))
+        assertTrue(textOf(R.id.excerpt), textOf(R.id.excerpt).startsWith("… ") && textOf(R.id.excerpt).endsWith("😀 FINE film"))
+        val shown = controller.get().find<TextView>(R.id.excerpt).text as Spanned
+        val bold = shown.getSpans(0, shown.length, StyleSpan::class.java).single()
+        assertEquals("FINE", shown.substring(shown.getSpanStart(bold), shown.getSpanEnd(bold)))
+        assertTrue(textOf(R.id.latency).contains(" tokens in "))
+        type("a dull film", R.id.text_pair)
+        assertTrue(textOf(R.id.answer), textOf(R.id.answer).startsWith("The text does not answer it, "))
+        assertFalse(isVisible(R.id.excerpt))
+        type("a film a film a film")
+        assertEquals("The question is long: its first 4 tokens were read.", textOf(R.id.excerpt))
+        controller.get().find<View>(R.id.measure).performClick()
+        settle()
+        assertTrue(textOf(R.id.measured).startsWith("50 runs: median "))
+        val examples = controller.get().find<LinearLayout>(R.id.examples)
+        assertEquals(3, examples.childCount)
+        examples.getChildAt(0).performClick()
+        settle()
+        assertTrue(textOf(R.id.text_pair).startsWith("The bridge over the river"))
+    }
+
+    @Test
     fun `a missing model says how to make one`() {
         val assets = RuntimeEnvironment.getApplication().assets.list("").orEmpty()
         assumeFalse("the app has a model", ModelInfo.FILE in assets)
@@ -145,7 +180,7 @@ class MainActivityTest {
         assertFalse(isVisible(R.id.content))
         assertTrue(textOf(R.id.problem).startsWith("The app was built without its model: model_info.json is missing."))
         assertTrue(textOf(R.id.problem).contains("--android_assets=android_demo/app/src/main/assets"))
-        MainActivity.openModel = { StandIn().classifier() }
+        MainActivity.openModel = { StandIn().model() }
         controller.get().find<View>(R.id.retry).performClick()
     }
 
@@ -153,7 +188,7 @@ class MainActivityTest {
     fun `a model that fails says so, and can be tried again`() {
         start(StandIn(failure = IllegalArgumentException("Internal error")))
         assertTrue(textOf(R.id.problem).startsWith("The model cannot be used: Internal error."))
-        MainActivity.openModel = { StandIn().classifier() }
+        MainActivity.openModel = { StandIn().model() }
         controller.get().find<View>(R.id.retry).performClick()
         settle()
         type("a fine film")

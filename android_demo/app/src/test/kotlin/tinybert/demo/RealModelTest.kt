@@ -23,7 +23,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import tinybert.core.ModelFiles
-import tinybert.core.TextClassifier
+import tinybert.core.model
 import tinybert.core.parseJson
 
 /**
@@ -42,13 +42,13 @@ class RealModelTest {
         assumeTrue("-Dtinybert.engine is not set", engine != null)
         MainActivity.openModel = {
             val description = ModelFiles.read { assets.resolve(it).inputStream() }
-            TextClassifier(description, ProcessEngine(engine!!.split(' ') + assets.resolve(ModelFiles.MODEL).path))
+            description.model(ProcessEngine(engine!!.split(' ') + assets.resolve(ModelFiles.MODEL).path))
         }
     }
 
     @After
     fun restore() {
-        MainActivity.openModel = ::openClassifier
+        MainActivity.openModel = ::loadModel
     }
 
     private fun start(): MainActivity = Robolectric.buildActivity(MainActivity::class.java).setup().get()

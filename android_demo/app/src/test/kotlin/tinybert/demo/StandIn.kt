@@ -4,16 +4,19 @@ import tinybert.core.InferenceEngine
 import tinybert.core.ModelDescription
 import tinybert.core.ModelInfo
 import tinybert.core.ModelInput
-import tinybert.core.TextClassifier
+import tinybert.core.TextModel
+import tinybert.core.model
 
 /**
  * A model in place of LiteRT: a text with "fine" in it is good, another one is bad.
  *
+ * @param asks whether it answers questions: with "fine", or not at all.
  * @param multiLabel whether it may be both or neither: with "dull" it is bad, whatever else it is.
  */
 class StandIn(
     private val textPairs: Boolean = false,
     private val multiLabel: Boolean = false,
+    private val asks: Boolean = false,
     private val failure: RuntimeException? = null,
 ) : InferenceEngine {
     @Volatile
@@ -21,6 +24,11 @@ class StandIn(
 
     override fun run(input: ModelInput): FloatArray {
         failure?.let { throw it }
+        if (asks) {
+            return FloatArray(2 * input.length) {
+                if (it % input.length == 0) 1f else if (input.tokenIds[it % input.length] == FINE) 9f else 0f
+            }
+        }
         if (multiLabel) return FloatArray(2) { if (listOf(DULL, FINE)[it] in input.tokenIds) 0.75f else 0.25f }
         return if (FINE in input.tokenIds) floatArrayOf(0.25f, 0.75f) else floatArrayOf(0.75f, 0.25f)
     }
@@ -29,9 +37,14 @@ class StandIn(
         isClosed = true
     }
 
-    fun classifier(): TextClassifier = TextClassifier(ModelDescription(ModelInfo.parse(info), VOCABULARY), this)
+    fun model(): TextModel = ModelDescription(ModelInfo.parse(info), VOCABULARY).model(this)
 
-    private val info = """{"name": "test student", "task": "films", "labels": ["bad", "good"], "text_pairs": $textPairs, "multi_label": $multiLabel,
+    private val kind = if (asks) {
+        """"kind": "question_answering", "stride": 4, "max_question": 4, "max_answer": 3, "null_threshold": 0,"""
+    } else {
+        ""
+    }
+    private val info = """{$kind "name": "test student", "task": "films", "labels": ["bad", "good"], "text_pairs": $textPairs, "multi_label": $multiLabel,
         "sequence_length": 16, "fixed_length": false, "lowercase": true, "signature": "serving_default",
         "inputs": ["token_ids", "segment_ids", "padding_mask"], "output": "probabilities", "variant": "int8",
         "parameters": 9, "size_bytes": 9, "vocabulary_size": 8, "metrics": {"accuracy": 0.8562}, "metric_texts": 2066}"""

@@ -19,6 +19,10 @@ interface TextModel : Closeable {
     }
 }
 
+/** Returns the model that these files describe, at work on an engine. */
+fun ModelDescription.model(engine: InferenceEngine): TextModel =
+    if (info.isQuestionAnswerer) QuestionAnswerer(this, engine) else TextClassifier(this, engine)
+
 /** What a model says: a classifier's [Answer], or a [FoundAnswer] to a question. */
 sealed interface Reply {
     /** Tokens that the model read. */

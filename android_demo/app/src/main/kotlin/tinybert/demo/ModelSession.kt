@@ -3,11 +3,11 @@ package tinybert.demo
 import java.util.concurrent.Executor
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.atomic.AtomicInteger
-import tinybert.core.Answer
 import tinybert.core.LatencyStatistics
 import tinybert.core.ModelException
 import tinybert.core.ModelInfo
-import tinybert.core.TextClassifier
+import tinybert.core.Reply
+import tinybert.core.TextModel
 
 /**
  * A model at work in the background, and what it last said. Outlives the screen, which a rotation makes anew; used from
@@ -17,8 +17,8 @@ import tinybert.core.TextClassifier
  * @param worker a single thread.
  * @param main runs things on the main thread.
  */
-class ClassifierSession(
-    private val open: () -> TextClassifier,
+class ModelSession(
+    private val open: () -> TextModel,
     private val worker: ExecutorService,
     private val main: Executor,
 ) {
@@ -28,18 +28,18 @@ class ClassifierSession(
 
         class Failed(val problem: Throwable) : State
 
-        /** @property answer to the last text; null without one. */
+        /** @property reply to the last texts; null without any. */
         class Ready(
             val info: ModelInfo,
-            val answer: Answer? = null,
+            val reply: Reply? = null,
             val statistics: LatencyStatistics? = null,
             val isMeasuring: Boolean = false,
         ) : State {
             fun with(
-                answer: Answer? = this.answer,
+                reply: Reply? = this.reply,
                 statistics: LatencyStatistics? = this.statistics,
                 isMeasuring: Boolean = this.isMeasuring,
-            ) = Ready(info, answer, statistics, isMeasuring)
+            ) = Ready(info, reply, statistics, isMeasuring)
         }
     }
 
@@ -53,7 +53,7 @@ class ClassifierSession(
             value?.invoke(state)
         }
 
-    private var classifier: TextClassifier? = null // the worker's
+    private var model: TextModel? = null // the worker's
     private val lastRequest = AtomicInteger()
     private var lastTexts: Pair<String, String?>? = null
 
@@ -61,36 +61,37 @@ class ClassifierSession(
     fun start() {
         show(State.Loading)
         inBackground(
-            work = { open().also { classifier = it }.also { it.classify("") } }, // the first answer takes longer
+            work = { open().also { model = it }.also(TextModel::warmUp) }, // the first answer takes longer
             done = { loaded ->
                 show(State.Ready(loaded.info))
-                lastTexts?.let { (text, textPair) -> classify(text, textPair) }
+                lastTexts?.let { (text, textPair) -> reply(text, textPair) }
             },
         )
     }
 
-    /** Classifies a text; of several that wait, only the last one. No text, no answer. */
-    fun classify(text: String, textPair: String?) {
+    /** Replies to a text, or to two; of several that wait, only to the last ones. No text, no reply. */
+    fun reply(text: String, textPair: String?) {
         lastTexts = Pair(text, textPair)
         val request = lastRequest.incrementAndGet()
         val ready = state as? State.Ready ?: return
-        if (text.isBlank()) {
+        if (!ready.info.canRead(text, textPair)) {
             show(State.Ready(ready.info, isMeasuring = ready.isMeasuring))
             return
         }
         inBackground(
-            work = { if (request == lastRequest.get()) classifier?.classify(text, textPair) else null },
-            done = { answer -> if (answer != null && request == lastRequest.get()) update { it.with(answer = answer) } },
+            work = { if (request == lastRequest.get()) model?.reply(text, textPair) else null },
+            done = { reply -> if (reply != null && request == lastRequest.get()) update { it.with(reply = reply) } },
         )
     }
 
     /** Measures how long the last text takes, [runs] times. */
     fun measure(runs: Int) {
         val (text, textPair) = lastTexts ?: return
-        if ((state as? State.Ready)?.isMeasuring != false || text.isBlank()) return
+        val ready = state as? State.Ready ?: return
+        if (ready.isMeasuring || !ready.info.canRead(text, textPair)) return
         update { it.with(isMeasuring = true) }
         inBackground(
-            work = { classifier?.measure(text, textPair, runs) },
+            work = { model?.measure(text, textPair, runs) },
             done = { statistics -> update { it.with(statistics = statistics, isMeasuring = false) } },
         )
     }
@@ -98,7 +99,7 @@ class ClassifierSession(
     /** Frees the model, once the worker is done with it. */
     fun close() {
         listener = null
-        worker.execute { classifier?.close() }
+        worker.execute { model?.close() }
         worker.shutdown()
     }
 

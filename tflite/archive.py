@@ -1,6 +1,10 @@
 """The files that travel with a model: vocabulary, labels and settings, in a ZIP archive behind its last byte.
 
 MediaPipe reads the archive, and any ZIP tool shows it. `--stage=export` writes the same files beside the model.
+
+The settings' `kind` says who reads the file. A question answerer has the outputs `start_logits` and `end_logits`, no
+labels, and the settings `sequence_length`, `stride`, `max_question` and `max_answer` (all in WordPieces) and
+`null_threshold`, a number, or null if the model always answers.
 """
 
 import io

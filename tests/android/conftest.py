@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tinybert_tf import assets
-from tinybert_tf.tflite import TextClassifier
+from tinybert_tf.tflite import QuestionAnswerer, TextClassifier
 
 DEMO = Path(__file__).parents[2] / "android_demo"
 CHECKSUMS = DEMO / "desktop" / "checksums.txt"
@@ -60,16 +60,30 @@ def demo(tools, tmp_path_factory, app_assets):
     return folder
 
 
+def _answers(model: Path) -> dict[str, str]:
+    """What the screen must say to some texts."""
+    classifier, texts = TextClassifier(model / "student.tflite"), ["A fine film.", "Dull.", "café", "It's 140 minutes."]
+    texts += [f"{word} story" for word in ("old", "new", "long", "short", "odd", "sad", "good", "bad", "dark", "plain")]
+    rows = zip(texts, classifier.predict(texts))
+    return {text: f"{classifier.labels[row.argmax()]}, {100 * row.max():.1f} %" for text, row in rows}
+
+
+def _found_answers(model: Path) -> dict[str, str]:
+    """What the screen must say to some questions; each key is a question, a tab and a text."""
+    answerer, answers = QuestionAnswerer(model / "student.tflite"), {}
+    places = [f"the {word} café 😀" for word in ("old", "new", "long", "odd", "sad", "good", "bad", "dark", "plain")]
+    for place in (*places, "the bridge of 1894 " * 200):
+        question, context = f"Where is {place[:20]}?", f"It is in Paris, and {place} is in Rome, CAFE\u0301s say."
+        span = answerer.predict([question], [context])[0]
+        said = "The text does not answer it" if span.no_answer else span.text
+        answers[f"{question}\t{context}"] = f"{said}, {100 * span.probability:.1f} %"
+    return answers
+
+
 def _run_maven(folder: Path, model: Path) -> subprocess.CompletedProcess:
     """Builds everything; the screen's tests use this Python's LiteRT and draw into the folder."""
-    expected, texts = (
-        TextClassifier(model / "student.tflite"),
-        ["A fine film.", "Dull.", "café", "It's 140 minutes long."],
-    )
-    texts += [f"{word} story" for word in ("old", "new", "long", "short", "odd", "sad", "good", "bad", "dark", "plain")]
-    answers = {}
-    for text, row in zip(texts, expected.predict(texts)):
-        answers[text] = f"{expected.labels[row.argmax()]}, {100 * row.max():.1f} %"
+    asks = json.loads((model / "model_info.json").read_text()).get("kind") == "question_answering"
+    answers = _found_answers(model) if asks else _answers(model)
     (model / "expected.json").write_text(json.dumps(answers))
     engine = f"{sys.executable} {Path(__file__).with_name('engine.py')}"
     command = ["mvn", "-B", "-ntp", "-C", "-f", str(folder / "desktop" / "pom.xml"), "package"]

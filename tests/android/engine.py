@@ -1,4 +1,4 @@
-"""LiteRT for the demo's tests on the JVM: `python engine.py MODEL` reads a row per line, writes probabilities."""
+"""LiteRT for the demo's tests on the JVM: `python engine.py MODEL` reads a row per line, writes its numbers."""
 
 import sys
 
@@ -12,8 +12,9 @@ def main():
     run = Interpreter(sys.argv[1]).get_signature_runner("serving_default")
     for line in sys.stdin:
         rows = [np.array([[int(value) for value in row.split()]], np.int32) for row in line.split(";")]
-        (output,) = run(**dict(zip(NAMES, rows, strict=True))).values()
-        sys.stdout.write(" ".join(repr(float(value)) for value in output[0]) + "\n")
+        outputs = run(**dict(zip(NAMES, rows, strict=True)))
+        names = ("start_logits", "end_logits") if "start_logits" in outputs else tuple(outputs)
+        sys.stdout.write(" ".join(repr(float(value)) for name in names for value in outputs[name][0]) + "\n")
         sys.stdout.flush()
 
 

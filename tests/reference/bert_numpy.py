@@ -94,7 +94,8 @@ def run(config, tensors, token_ids, segment_ids, padding_mask):
 
     Returns: a dict: `hidden_states`, the embedding output and each layer's output `[batch, length, hidden]`;
     `attention_scores` `[batch, heads, query, key]` before mask and softmax; `pooled_output` `[batch, hidden]`;
-    `logits` `[batch, classes]`; the last two only if there are weights for them.
+    `logits` `[batch, classes]`; `span_logits` `[batch, length, 2]`, start and end; the last three only if there are
+    weights for them.
     """
     epsilon = config.get("layer_norm_eps", 1e-12)
 
@@ -132,6 +133,8 @@ def run(config, tensors, token_ids, segment_ids, padding_mask):
         outputs["pooled_output"] = POOLING.get(config["model_type"], np.tanh)(linear(hidden[:, 0], "pooler.dense"))
     if "classifier.weight" in tensors:
         outputs["logits"] = linear(outputs["pooled_output"], "classifier")
+    if "qa_outputs.weight" in tensors:
+        outputs["span_logits"] = linear(hidden, "qa_outputs")
     return outputs
 
 

@@ -33,6 +33,7 @@ class BertMaskedLM(ModelWithHead):
 
     architecture = "BertForMaskedLM"
     pipeline_tag = "fill-mask"
+    uses_pooler = False
 
     def __init__(self, encoder: BertEncoder, **kwargs):
         super().__init__(**kwargs)
@@ -80,8 +81,7 @@ class BertMaskedLM(ModelWithHead):
         model = cls(BertEncoder.from_pretrained(source, load_weights, **kwargs))
         if load_weights and (not new_head or source.has("cls.predictions.transform.dense")):
             source.assign(model.head_layers())
-        for variable in model.encoder.pooler.weights:  # it has no part in a masked LM, and is random in most folders
-            variable.assign(ops.zeros(variable.shape))
+        model.clear_unused_pooler()
         return model
 
     def hf_config(self) -> dict:
@@ -92,21 +92,6 @@ class BertMaskedLM(ModelWithHead):
         yield "cls.predictions.transform.dense", self.transform, DENSE
         yield "cls.predictions.transform.LayerNorm", self.transform_norm, NORM
         yield "cls.predictions", self, OUTPUT_BIAS
-
-    def named_layers(self) -> Iterator[NamedLayer]:
-        """Yields the layers of the whole model but the pooler, which a masked LM has none of."""
-        return (named for named in super().named_layers() if named[1] is not self.encoder.pooler)
-
-    @property
-    def trainable_weights(self):
-        """All weights except those of the encoder's pooler, which has no part in a masked LM."""
-        pooler = {id(variable) for variable in self.encoder.pooler.variables}
-        return [variable for variable in super().trainable_weights if id(variable) not in pooler]
-
-    @property
-    def trainable_variables(self):
-        """The trainable weights."""
-        return self.trainable_weights
 
     def build(self, input_shape=None):
         if self.built:

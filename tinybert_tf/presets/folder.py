@@ -33,7 +33,7 @@ from tinybert_tf.tokenizer import BertTokenizer
 from tinybert_tf.tokenizer.vocabulary import write_vocabulary
 
 CARD_FILE = "README.md"
-CLASSIFIER = "BertForSequenceClassification"
+CLASSIFIER, QUESTION_ANSWERER = "BertForSequenceClassification", "BertForQuestionAnswering"
 
 # Files that a reader would prefer to ours, or read too; they are removed from a folder that we overwrite.
 _OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE, SPECIAL_TOKENS_FILE, ADDED_TOKENS_FILE)
@@ -117,6 +117,10 @@ class FolderPretrained(Pretrained):
         if not self._architectures:  # Google's folders and old ones of Hugging Face
             return self._find("classifier.weight") is not None
         return self._architectures == [CLASSIFIER]
+
+    @property
+    def answers_questions(self) -> bool:
+        return self._architectures in ([], [QUESTION_ANSWERER]) and self._find("qa_outputs.weight") is not None
 
     def labels(self) -> list[str]:
         stored = self._find("classifier.weight")

@@ -36,6 +36,7 @@ class Pretrained(abc.ABC):
         tokenizer: Its tokenizer.
         heads: Kinds of model that its family has, in Hugging Face's names for BERT.
         is_classifier: Whether it is known to be a whole classifier, with a head.
+        answers_questions: Whether it is known to be a whole question answerer, with a span head.
         head_dropout: Dropout rate of the classifier's head; None for the encoder's rate.
         multi_label: Whether the classifier gives a text any number of its labels.
     """
@@ -46,6 +47,7 @@ class Pretrained(abc.ABC):
     tokenizer: BertTokenizer
     heads: Sequence[str]
     is_classifier: bool
+    answers_questions: bool = False
     head_dropout: float | None
     multi_label: bool = False
 

@@ -37,6 +37,7 @@ class Bert:
         "BertModel": "BertModel",
         "BertForSequenceClassification": "BertForSequenceClassification",
         "BertForMaskedLM": "BertForMaskedLM",
+        "BertForQuestionAnswering": "BertForQuestionAnswering",
     }
     sizes: ClassVar[dict[str, tuple[str, int | None]]] = {
         "num_layers": ("num_hidden_layers", None),

@@ -28,7 +28,7 @@ _PARTS = {
     "cls.predictions.transform.LayerNorm.": "vocab_layer_norm.",
     "cls.predictions.": "vocab_projector.",
 }
-_HEADS = ("pooler.", "cls.", "classifier.")
+_HEADS = ("pooler.", "cls.", "classifier.", "qa_outputs.")
 
 
 class DistilBert(Bert):
@@ -39,6 +39,7 @@ class DistilBert(Bert):
         "BertModel": "DistilBertModel",
         "BertForSequenceClassification": "DistilBertForSequenceClassification",
         "BertForMaskedLM": "DistilBertForMaskedLM",
+        "BertForQuestionAnswering": "DistilBertForQuestionAnswering",
     }
     sizes: ClassVar[dict[str, tuple[str, int | None]]] = {
         "num_layers": ("n_layers", None),

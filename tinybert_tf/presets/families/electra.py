@@ -32,6 +32,7 @@ class Electra(Bert):
         "BertModel": "ElectraModel",
         "BertForSequenceClassification": "ElectraForSequenceClassification",
         "BertForMaskedLM": "ElectraForMaskedLM",
+        "BertForQuestionAnswering": "ElectraForQuestionAnswering",
     }
     sizes: ClassVar[dict[str, tuple[str, int | None]]] = Bert.sizes | {"embedding_dim": ("embedding_size", 128)}
     # Heads have GELU whatever `hidden_act` is; here they have the encoder's activation.

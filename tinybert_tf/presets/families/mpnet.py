@@ -48,6 +48,7 @@ class Mpnet(Bert):
     architectures: ClassVar[dict[str, str]] = {
         "BertModel": "MPNetModel",
         "BertForSequenceClassification": "MPNetForSequenceClassification",
+        "BertForQuestionAnswering": "MPNetForQuestionAnswering",
     }
     fixed: ClassVar[dict[str, Any]] = {"num_segments": 0, "pooler_activation": "tanh", "embedding_dim": 0}
 

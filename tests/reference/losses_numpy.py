@@ -84,6 +84,19 @@ def prediction_loss(student, teacher, temperature=1.0):
     return losses
 
 
+def span_prediction_loss(student, teacher, padding_mask, temperature=1.0):
+    """Equation 10 with a sentence's tokens as classes: the mean of start and end. Logits `[batch][2][length]`."""
+    losses = []
+    for ours, theirs, mask in zip(student, teacher, padding_mask):
+        tokens, total = [position for position, is_token in enumerate(mask) if is_token], 0.0
+        for side in range(2):
+            log_q = _log_softmax([float(ours[side][token]) / temperature for token in tokens])
+            log_p = _log_softmax([float(theirs[side][token]) / temperature for token in tokens])
+            total -= sum(math.exp(p) * q for p, q in zip(log_p, log_q))
+        losses.append(total / 2)
+    return losses
+
+
 def total_loss(student, teacher, padding_mask, projections, layer_map, weights, temperature=1.0, relation_heads=0):
     """Equation 11: the weighted sum of every loss, and its parts; with `relation_heads` also of MiniLMv2's relations.
 

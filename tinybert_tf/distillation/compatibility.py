@@ -6,12 +6,11 @@ import math
 import keras
 
 from tinybert_tf.configs import LossWeights
-from tinybert_tf.distillation.features import LOGITS
+from tinybert_tf.distillation.features import ANSWERS, LOGITS
 from tinybert_tf.distillation.losses import all_losses
 from tinybert_tf.distillation.matches import Match, all_matches
 from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertClassifier
 
 PROJECTIONS = ("per_layer", "shared")
 
@@ -56,11 +55,17 @@ def check_models(teacher, student, matches: list[Match]) -> None:
         for (name, value), expected in zip(tokenizers[0].normalization.items(), tokenizers[1].normalization.values()):
             if value != expected:
                 raise InputError("student", f"{name}={value}", f"{expected}, as the teacher")
-    if not any(match.loss.feature is LOGITS for match in matches):
+    answer = next((match.loss.feature for match in matches if match.loss.feature.is_answer), None)
+    if answer is None:
         return
+    kind = next(kind for kind, feature in ANSWERS.items() if feature is answer)
     for name, model in (("teacher", teacher), ("student", student)):
-        if not isinstance(model, BertClassifier):
-            raise InputError(name, "an encoder without logits", "a BertClassifier, to match predictions")
+        if not isinstance(model, kind):
+            head = isinstance(model, tuple(ANSWERS))
+            got = f"a {type(model).__name__}" if head else "an encoder without logits"
+            raise InputError(name, got, f"a {kind.__name__}, to match predictions")
+    if answer is not LOGITS:
+        return
     if student.labels != teacher.labels:
         raise InputError("student", f"labels {student.labels}", f"the teacher's {teacher.labels}, in their order")
     if student.multi_label != teacher.multi_label:

@@ -9,12 +9,12 @@ from keras import ops
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation.compatibility import check_models, check_settings
-from tinybert_tf.distillation.features import LOGITS, forward
-from tinybert_tf.distillation.losses import all_losses
+from tinybert_tf.distillation.features import Feature, forward
+from tinybert_tf.distillation.losses import all_losses, prediction_loss_of
 from tinybert_tf.distillation.matches import Match, all_matches
 from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.models import BertClassifier, BertEncoder, BertQuestionAnswerer
 from tinybert_tf.models.base import TrainedModel
 
 
@@ -38,9 +38,9 @@ class TinyBertDistiller(TrainedModel):
     arrays come without labels.)
 
     Args:
-        teacher: A `BertEncoder`, or a `BertClassifier` where the prediction is matched.
-        student: A `BertEncoder` or `BertClassifier` likewise. It has the teacher's vocabulary, and the teacher's number
-            of heads where attention scores are matched.
+        teacher: A `BertEncoder`, or a `BertClassifier` or `BertQuestionAnswerer` where the prediction is matched.
+        student: A model likewise. It has the teacher's vocabulary, and the teacher's number of heads where attention
+            scores are matched.
         layer_map: "uniform", "top", "bottom" or a list of teacher layers: see `layer_map`.
         loss_weights: The weight of each loss. Embedding, hidden and attention losses by default.
         temperature: Number that divides both models' logits.
@@ -64,8 +64,8 @@ class TinyBertDistiller(TrainedModel):
 
     def __init__(
         self,
-        teacher: BertEncoder | BertClassifier,
-        student: BertEncoder | BertClassifier,
+        teacher: BertEncoder | BertClassifier | BertQuestionAnswerer,
+        student: BertEncoder | BertClassifier | BertQuestionAnswerer,
         layer_map: str | list[int] = "uniform",
         loss_weights: LossWeights | None = None,
         temperature: float = 1.0,
@@ -78,7 +78,7 @@ class TinyBertDistiller(TrainedModel):
         weights = LossWeights() if loss_weights is None else loss_weights
         check_settings(weights, temperature, projection)
         layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-        losses = all_losses(temperature, relation_heads, getattr(teacher, "multi_label", False))
+        losses = all_losses(temperature, relation_heads, prediction_loss_of(teacher))
         matches = all_matches(losses, layers, weights)
         check_models(teacher, student, matches)
 
@@ -139,7 +139,7 @@ class TinyBertDistiller(TrainedModel):
         for name, given in (("loss", loss), ("loss_weights", kwargs.get("loss_weights"))):
             if given is not None:
                 raise InputError(name, repr(given), "none: the distiller has its own losses and loss_weights")
-        if metrics and not self._matches_logits:
+        if metrics and self._answer is None:
             raise InputError("metrics", "metrics of the prediction", "loss_weights with a prediction weight")
         super().compile(optimizer=optimizer, metrics=metrics, **kwargs)
 
@@ -149,8 +149,9 @@ class TinyBertDistiller(TrainedModel):
         self.optimizer.build(self.trainable_variables)
 
     @property
-    def _matches_logits(self) -> bool:
-        return any(match.loss.feature is LOGITS for match in self.matches)
+    def _answer(self) -> Feature | None:
+        """The models' answer that is matched, or None."""
+        return next((match.loss.feature for match in self.matches if match.loss.feature.is_answer), None)
 
     @property
     def metrics(self):
@@ -166,7 +167,8 @@ class TinyBertDistiller(TrainedModel):
         """Runs both models once; the teacher does not run if only its logits are needed and `inputs` has them.
 
         Args:
-            inputs: The three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`.
+            inputs: The three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`, of question answerers
+                `[batch, 2, length]`.
             training: Whether the student learns.
 
         Returns:
@@ -174,7 +176,8 @@ class TinyBertDistiller(TrainedModel):
         """
         inputs = dict(inputs)
         teacher_logits = inputs.pop("teacher_logits", None)
-        teacher = {} if teacher_logits is None else {LOGITS.output: teacher_logits}
+        answer = self._answer
+        teacher = {} if teacher_logits is None or answer is None else {answer.output: teacher_logits}
         wanted = [(match.loss.feature, match.teacher_layer) for match in self.matches]
         wanted = [(feature, layer) for feature, layer in wanted if feature.output not in teacher]
         if wanted:
@@ -190,7 +193,7 @@ class TinyBertDistiller(TrainedModel):
             if match.loss.projected:
                 ours = self.projections[str(match.student_layer)](ours)
             losses[match] = match.loss(ours, theirs, inputs["padding_mask"])
-        return losses, student.get(LOGITS.output)
+        return losses, None if answer is None else student[answer.output]
 
     def train_step(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -225,7 +228,7 @@ class TinyBertDistiller(TrainedModel):
         for name, value in values.items():
             self._trackers[name].update_state(value, sample_weight=ops.shape(inputs["token_ids"])[0])
         logs = {name: self._trackers[name].result() for name in values}
-        if labels is not None and self._matches_logits:
+        if labels is not None and self._answer is not None:
             compiled = self.compute_metrics(inputs, labels, logits, sample_weight)
             logs |= {name: value for name, value in compiled.items() if name not in self._trackers}
         return logs

@@ -2,7 +2,10 @@
 
 import dataclasses
 
-from tinybert_tf.models import BertClassifier, BertEncoder
+from keras import ops
+
+from tinybert_tf.models import BertClassifier, BertEncoder, BertQuestionAnswerer
+from tinybert_tf.models.question_answerer import END, START
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,13 +14,19 @@ class Feature:
 
     Args:
         output: Name of the model's output.
-        argument: Argument of the model's `call` that asks for this output; None where a classifier returns it anyway.
+        argument: Argument of the model's `call` that asks for this output; None where a model with a head returns it
+            anyway.
         first_layer: Number of the layer that comes first in the output; None where the output is the whole model's.
     """
 
     output: str
     argument: str | None = None
     first_layer: int | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is the answer of a model's head, and of no layer."""
+        return self.first_layer is None
 
     def of(self, outputs: dict, layer: int | None):
         """Returns the feature of a layer, or of the whole model where `layer` is None."""
@@ -29,10 +38,18 @@ HIDDEN_STATES = Feature("hidden_states", "return_intermediates", first_layer=0)
 ATTENTION_SCORES = Feature("attention_scores", "return_intermediates", first_layer=1)
 QUERY_KEY_VALUE = Feature("query_key_value", "return_query_key_value", first_layer=1)
 LOGITS = Feature("logits")
+SPAN_LOGITS = Feature("span_logits")  # start and end: `[batch, 2, length]`
+# The answer of each kind of model with a head that can be distilled.
+ANSWERS = {BertClassifier: LOGITS, BertQuestionAnswerer: SPAN_LOGITS}
 
 
-def encoder_of(model: BertEncoder | BertClassifier) -> BertEncoder:
-    """Returns the encoder of a classifier, or the encoder that the model is."""
+def answer_of(model) -> Feature | None:
+    """Returns the answer of a model's head that can be distilled; None where it has none."""
+    return next((feature for kind, feature in ANSWERS.items() if isinstance(model, kind)), None)
+
+
+def encoder_of(model: BertEncoder | BertClassifier | BertQuestionAnswerer) -> BertEncoder:
+    """Returns the encoder of a model with a head, or the encoder that the model is."""
     return getattr(model, "encoder", model)
 
 
@@ -40,7 +57,7 @@ def forward(model, inputs: dict, wanted: list[tuple[Feature, int | None]], train
     """Runs a model once, and no layer above the highest that is wanted.
 
     Args:
-        model: A `BertEncoder`, or a `BertClassifier` where logits are wanted.
+        model: A `BertEncoder`, or a model with a head where its answer is wanted.
         inputs: The three tensors of a BERT, each `[batch, length]`.
         wanted: Features, each with the number of the layer that is looked at.
         training: Whether dropout is on.
@@ -51,11 +68,13 @@ def forward(model, inputs: dict, wanted: list[tuple[Feature, int | None]], train
     """
     features, encoder = {feature for feature, _ in wanted}, encoder_of(model)
     asked = {feature.argument: True for feature in features if feature.argument}
-    if LOGITS not in features:
+    if not any(feature.is_answer for feature in features):
         outputs = encoder(inputs, training=training, num_layers=max(layer for _, layer in wanted), **asked)
     else:
         outputs = model(inputs, training=training, **asked)
-        outputs = outputs if asked else {LOGITS.output: outputs}
+        outputs = outputs if isinstance(outputs, dict) else {LOGITS.output: outputs}
+    if SPAN_LOGITS in features:
+        outputs |= {SPAN_LOGITS.output: ops.stack([outputs[START], outputs[END]], axis=1)}
     if encoder.position_bias is None or with_position_bias or ATTENTION_SCORES not in features:
         return outputs
     bias = encoder.position_bias(outputs[HIDDEN_STATES.output][0])

@@ -10,9 +10,10 @@ from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.distillation.closed_form import LayerFit, cut_from_teacher
 from tinybert_tf.distillation.closed_form.least_squares import ridge_solve
 from tinybert_tf.distillation.distiller import TinyBertDistiller
-from tinybert_tf.distillation.features import encoder_of
+from tinybert_tf.distillation.features import SPAN_LOGITS, answer_of, encoder_of
+from tinybert_tf.distillation.span_head import initialize_span_head
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertClassifier, BertEncoder
+from tinybert_tf.models import BertClassifier, BertEncoder, BertQuestionAnswerer
 
 _PROJECTION_TOKENS = 20_000
 
@@ -20,7 +21,8 @@ _PROJECTION_TOKENS = 20_000
 def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict], head: bool = True) -> list[LayerFit]:
     """Sets the whole student by least squares: embeddings, every layer, the distiller's projections, and a head.
 
-    This is `cut_from_teacher`, then `fit_projections`, then, between two classifiers, `initialize_head_from_teacher`.
+    This is `cut_from_teacher`, then `fit_projections`, then, between two models with the same kind of head,
+    `initialize_head_from_teacher`.
 
     Args:
         distiller: A distiller with a student that is not wider than the teacher.
@@ -36,7 +38,7 @@ def initialize_from_teacher(distiller: TinyBertDistiller, batches: list[dict], h
     teacher, student = distiller.teacher, distiller.student
     fits = cut_from_teacher(encoder_of(teacher), encoder_of(student), distiller.layer_map, batches)
     fit_projections(distiller, first_tokens(batches, _PROJECTION_TOKENS))
-    if head and isinstance(teacher, BertClassifier) and isinstance(student, BertClassifier):
+    if head and answer_of(teacher) is not None and answer_of(teacher) is answer_of(student):
         initialize_head_from_teacher(teacher, student, batches)
     return fits
 
@@ -119,21 +121,34 @@ def _activated(classifier: BertClassifier, values: np.ndarray) -> np.ndarray:
     return np.asarray(classifier.encoder.pooler.activation(values))
 
 
-def initialize_head_from_teacher(teacher: BertClassifier, student: BertClassifier, batches: list[dict]) -> None:
-    """Gives a student that imitates the teacher's last layer the teacher's pooler and head, cut to its width.
+def initialize_head_from_teacher(
+    teacher: BertClassifier | BertQuestionAnswerer, student: BertClassifier | BertQuestionAnswerer, batches: list[dict]
+) -> None:
+    """Gives a student that imitates the teacher's last layer a head that imitates the teacher's.
 
-    Phase 1 gives neither of them a gradient; random ones would waste the start of phase 2. With W the least-squares
-    map between the last layers' states, the student's pooler is W times the teacher's, of as many units as the
-    student has: those that move the teacher's logits most. Its head is the ridge regression from what that
-    pooler puts out to the teacher's logits.
+    Phase 1 gives it no gradient; a random one would waste the start of phase 2.
 
     Args:
-        teacher: A fine-tuned classifier.
-        student: A classifier of the same labels that has seen intermediate distillation.
+        teacher: A fine-tuned model.
+        student: A model of the same kind, with the same labels if it has any, that has seen intermediate distillation.
         batches: Batches of real text: a thousand examples and more.
     """
-    states, fit = [], _Fit()
     readers = [_reader(model) for model in (student, teacher)]
+    if answer_of(teacher) is SPAN_LOGITS:
+        states = ((batch["padding_mask"], *(read(batch)[-1] for read in readers)) for batch in batches)
+        initialize_span_head(teacher, student, states)
+    else:
+        _initialize_classifier_head(teacher, student, batches, readers)
+
+
+def _initialize_classifier_head(teacher: BertClassifier, student: BertClassifier, batches: list[dict], readers) -> None:
+    """Gives a student the teacher's pooler and head, cut to its width.
+
+    With W the least-squares map between the last layers' states, the student's pooler is W times the teacher's, of as
+    many units as the student has: those that move the teacher's logits most. Its head is the ridge regression from
+    what that pooler puts out to the teacher's logits.
+    """
+    states, fit = [], _Fit()
     for batch in batches:
         valid = np.asarray(batch["padding_mask"], bool)
         ours, theirs = (read(batch)[-1] for read in readers)

@@ -14,7 +14,15 @@ import keras
 from keras import ops
 
 from tinybert_tf.configs import EncoderConfig
-from tinybert_tf.distillation.features import ATTENTION_SCORES, HIDDEN_STATES, LOGITS, QUERY_KEY_VALUE, Feature
+from tinybert_tf.distillation.features import (
+    ATTENTION_SCORES,
+    HIDDEN_STATES,
+    LOGITS,
+    QUERY_KEY_VALUE,
+    SPAN_LOGITS,
+    Feature,
+    answer_of,
+)
 from tinybert_tf.errors import InputError
 
 # The score of a padded key: exp() makes it 0 beside any valid score, and the difference of two of them is 0.
@@ -206,9 +214,38 @@ class MultiLabelPredictionLoss(PredictionLoss):
         return ops.sum(ops.softplus(ours) - ops.sigmoid(theirs) * ours, axis=-1)
 
 
-def all_losses(temperature: float = 1.0, relation_heads: int = 12, multi_label: bool = False) -> list[Loss]:
+@keras.saving.register_keras_serializable(package="tinybert_tf")
+class SpanPredictionLoss(PredictionLoss):
+    """The prediction loss of a question answerer: the mean of two soft cross-entropies, of the start and of the end.
+
+    Each is equation 10 with the valid positions of the sentence as classes.
+    """
+
+    feature = SPAN_LOGITS
+
+    def __call__(self, student_logits, teacher_logits, padding_mask):
+        """Compares logits `[batch, 2, length]`, given a mask `[batch, length]`. Returns `[batch]`."""
+        mask = _float(padding_mask)[:, None]
+        student_logits, teacher_logits = (
+            ops.where(mask > 0, _float(logits) / self.temperature, _MASKED)
+            for logits in (student_logits, teacher_logits)
+        )
+        targets = ops.softmax(teacher_logits) * mask
+        losses = -ops.sum(targets * ops.log_softmax(student_logits), axis=-1)
+        return ops.mean(losses, axis=1)
+
+
+def prediction_loss_of(model) -> type[PredictionLoss]:
+    """Returns the prediction loss of a teacher's kind."""
+    if answer_of(model) is SPAN_LOGITS:
+        return SpanPredictionLoss
+    return MultiLabelPredictionLoss if getattr(model, "multi_label", False) else PredictionLoss
+
+
+def all_losses(
+    temperature: float = 1.0, relation_heads: int = 12, prediction: type[PredictionLoss] = PredictionLoss
+) -> list[Loss]:
     """Returns every loss that a distiller can apply, in the order in which they are summed and logged."""
-    prediction = MultiLabelPredictionLoss if multi_label else PredictionLoss
     return [EmbeddingLoss(), HiddenLoss(), AttentionLoss(), RelationLoss(relation_heads), prediction(temperature)]
 
 

@@ -21,6 +21,7 @@ ROWS = [
     ["models", "settings"],
     ["augmentation", "distillation", "tflite"],
     ["evaluation"],
+    ["kinds"],
     ["exporters"],
     ["stages"],
     ["main"],

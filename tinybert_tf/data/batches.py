@@ -1,6 +1,7 @@
 """Batches of examples of similar length, in an order that depends on seed and step alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -13,40 +14,51 @@ POOL_BATCHES = 50  # shuffled batches that are sorted by length together
 _CHUNK = 4096  # texts that are tokenized at a time
 
 
-class LengthBuckets:
-    """Batches of examples of similar length: little is padded, and nothing is dropped.
+class Rows(Protocol):
+    """Rows of tokens that can be had in any order.
 
-    The examples are shuffled again and again, which makes one endless stream. The stream is cut into pools of 50
-    batches (or as many as one shuffle holds, so that no batch repeats an example). Each pool is sorted by length and
-    cut into batches, and these are shuffled too. So every batch is full, even if it has more rows than there are
-    examples, and n passes show each example n times, give or take one where a pool reaches into the next shuffle.
+    Attributes:
+        lengths: Number of tokens in each row, `[rows]`.
+    """
+
+    lengths: np.ndarray
+
+    def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the inputs at these places, `[places, length]` each, padded to the longest."""
+
+
+class Buckets:
+    """Batches of rows of similar length: little is padded, and nothing is dropped.
+
+    The rows are shuffled again and again, which makes one endless stream. The stream is cut into pools of 50
+    batches (or as many as one shuffle holds, so that no batch repeats a row). Each pool is sorted by length and
+    cut into batches, and these are shuffled too. So every batch is full, even if it has more rows than there are,
+    and n passes show each row n times, give or take one where a pool reaches into the next shuffle.
 
     Args:
-        examples: The examples, with or without labels.
-        tokenizer: Tokenizer of the model.
-        sequence_length: Most tokens in a row.
+        tokens: The rows.
+        labels: Labels of the rows `[rows, …]`, or several arrays of them by name; None for none.
         batch_size: Rows per batch.
         seed: Seed of every shuffle.
-        extras: More arrays `[examples, …]` that go into the inputs by name, such as `teacher_logits`.
-        repeats: How often each example is in one shuffle, `[examples]`; once by default.
+        extras: More arrays `[rows, …]` that go into the inputs by name, such as `teacher_logits`.
+        repeats: How often each row is in one shuffle, `[rows]`; once by default.
     """
 
     def __init__(
         self,
-        examples: Examples,
-        tokenizer: BertTokenizer,
-        sequence_length: int,
+        tokens: Rows,
+        labels: np.ndarray | dict[str, np.ndarray] | None,
         batch_size: int,
         seed: int = 0,
         extras: dict[str, np.ndarray] | None = None,
         repeats: np.ndarray | None = None,
     ):
-        self.examples, self.batch_size, self.seed = examples, batch_size, seed
-        self.tokens = TokenizedExamples(examples, tokenizer, sequence_length)
+        self.tokens, self.labels, self.batch_size, self.seed = tokens, labels, batch_size, seed
         self.extras = extras or {}
-        self._places = np.repeat(np.arange(len(examples)), 1 if repeats is None else repeats)
+        count = len(tokens.lengths)
+        self._places = np.repeat(np.arange(count), 1 if repeats is None else repeats)
         self._orders: dict[int, np.ndarray] = {}
-        self._pool_batches = max(1, min(POOL_BATCHES, len(examples) // batch_size))
+        self._pool_batches = max(1, min(POOL_BATCHES, count // batch_size))
 
     def batches(self, start: Sequence[int] = ()) -> Iterator[tuple]:
         """Yields (batch, the position after it) without end; a batch is `inputs`, or `(inputs, labels)`."""
@@ -80,7 +92,38 @@ class LengthBuckets:
 
     def _batch(self, places: np.ndarray):
         inputs = self.tokens.rows(places) | {name: values[places] for name, values in self.extras.items()}
-        return inputs if self.examples.labels is None else (inputs, self.examples.labels[places])
+        if self.labels is None:
+            return inputs
+        if isinstance(self.labels, dict):
+            return inputs, {name: values[places] for name, values in self.labels.items()}
+        return inputs, self.labels[places]
+
+
+class LengthBuckets(Buckets):
+    """Batches of examples of similar length; see `Buckets`.
+
+    Args:
+        examples: The examples, with or without labels.
+        tokenizer: Tokenizer of the model.
+        sequence_length: Most tokens in a row.
+        batch_size: Rows per batch.
+        seed: Seed of every shuffle.
+        extras: More arrays `[examples, …]` that go into the inputs by name, such as `teacher_logits`.
+        repeats: How often each example is in one shuffle, `[examples]`; once by default.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        tokenizer: BertTokenizer,
+        sequence_length: int,
+        batch_size: int,
+        seed: int = 0,
+        extras: dict[str, np.ndarray] | None = None,
+        repeats: np.ndarray | None = None,
+    ):
+        tokens = TokenizedExamples(examples, tokenizer, sequence_length)
+        super().__init__(tokens, examples.labels, batch_size, seed, extras, repeats)
 
 
 def first_tokens(batches: Iterable[dict], tokens: int) -> list[dict]:

@@ -24,6 +24,8 @@ class BertQuestionAnswerer(ModelWithHead):
 
     Args:
         encoder: The encoder; its `tokenizer` is the model's.
+        null_threshold: Odds of "no answer" above which a context is said to hold none, see `data.spans.Span`; None for
+            a model that always answers.
 
     Example:
 
@@ -37,13 +39,16 @@ class BertQuestionAnswerer(ModelWithHead):
     pipeline_tag = "question-answering"
     uses_pooler = False
 
-    def __init__(self, encoder: BertEncoder, **kwargs):
+    def __init__(self, encoder: BertEncoder, null_threshold: float | None = None, **kwargs):
         super().__init__(**kwargs)
         # === Layers ===
         self.encoder = encoder
         self.qa_outputs = keras.layers.Dense(
             2, kernel_initializer=bert_initializer(), dtype=self.dtype_policy, name="qa_outputs"
         )
+
+        # === Config ===
+        self.null_threshold = null_threshold
         self.build()
 
     @classmethod
@@ -66,11 +71,17 @@ class BertQuestionAnswerer(ModelWithHead):
         cls, source: Pretrained, new_head: bool = True, load_weights: bool = True, **kwargs
     ) -> "BertQuestionAnswerer":
         """Builds a model from the parts of a saved one; arguments and errors are those of `from_preset`."""
-        model = cls(BertEncoder.from_pretrained(source, load_weights, **kwargs))
-        if load_weights and (not new_head or source.has("qa_outputs")):
+        has_head = source.answers_questions
+        threshold = source.null_threshold if has_head else None
+        model = cls(BertEncoder.from_pretrained(source, load_weights, **kwargs), threshold)
+        if load_weights and (has_head or not new_head):
             source.assign(model.head_layers())
         model.clear_unused_pooler()
         return model
+
+    def hf_config(self) -> dict:
+        threshold = self.null_threshold
+        return super().hf_config() | ({} if threshold is None else {"null_threshold": threshold})
 
     def head_layers(self) -> Iterator[NamedLayer]:
         yield "qa_outputs", self.qa_outputs, DENSE
@@ -89,3 +100,6 @@ class BertQuestionAnswerer(ModelWithHead):
         masked = ops.cast(1 - ops.cast(inputs["padding_mask"], "int32"), logits.dtype) * MASKED_SCORE
         spans = {START: logits[..., 0] + masked, END: logits[..., 1] + masked}
         return outputs | spans if any(asked.values()) else spans
+
+    def get_config(self):
+        return super().get_config() | {"null_threshold": self.null_threshold}

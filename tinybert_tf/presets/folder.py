@@ -5,6 +5,7 @@ A written folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokeniz
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,6 +118,13 @@ class FolderPretrained(Pretrained):
         if not self._architectures:  # Google's folders and old ones of Hugging Face
             return self._find("classifier.weight") is not None
         return self._architectures == [CLASSIFIER]
+
+    @property
+    def null_threshold(self) -> float | None:
+        threshold = self._content.get("null_threshold")
+        if threshold is not None and not (type(threshold) in (int, float) and math.isfinite(threshold)):
+            raise InputError("preset", f"{self._file} with null_threshold {threshold!r}", "a number")
+        return threshold
 
     @property
     def answers_questions(self) -> bool:

@@ -76,26 +76,45 @@ def classifier_card(record: dict, task: str, started_from: str, teacher: str = "
         teacher: Name of the model that it was distilled from; empty if it learned from labels.
         asset: Packaged asset that the task is read from, if any.
     """
+    return _filled(
+        "classifier.md",
+        **_learned(record, task, started_from, teacher),
+        labels=", ".join(record["results"]["labels"]),
+        task_licence=_licence(asset),
+    )
+
+
+def question_answerer_card(record: dict, task: str, started_from: str, teacher: str = "") -> str:
+    """Returns the card of a question answerer.
+
+    Args:
+        record: Content of `run.json`; its results have `dev` metrics by name, `parameters` and `steps`.
+        task: Name of the task.
+        started_from: Name of the model that the run began with.
+        teacher: Name of the model that it was distilled from; empty if it learned from labels.
+    """
+    return _filled("question_answerer.md", **_learned(record, task, started_from, teacher))
+
+
+def _learned(record: dict, task: str, started_from: str, teacher: str) -> dict:
+    """Returns what the cards say of every model that has learned a task."""
     results = record["results"]
     what, rows = "A BERT fine-tuned on labels.", f"| started from | `{started_from}` |"
     if teacher:
         what = f"A BERT student distilled from `{teacher}`, as in TinyBERT (arXiv 1909.10351)."
         rows = f"| teacher | `{teacher}` |\n{rows}"
     dev = {name: value for name, value in results["dev"].items() if name != "score"}
-    return _filled(
-        "classifier.md",
-        tags="tinybert, distillation, bert" if teacher else "bert",
-        task=task,
-        what=what,
-        version=record["versions"]["tinybert-tf"],
-        parameters=results["parameters"],
-        labels=", ".join(results["labels"]),
-        task_licence=_licence(asset),
-        rows=rows,
-        steps=results["steps"],
-        seed=record["settings"]["seed"],
-        dev=", ".join(f"{name} {value:.4f}" for name, value in dev.items()) or "not measured",
-    )
+    return {
+        "tags": "tinybert, distillation, bert" if teacher else "bert",
+        "task": task,
+        "what": what,
+        "version": record["versions"]["tinybert-tf"],
+        "parameters": results["parameters"],
+        "rows": rows,
+        "steps": results["steps"],
+        "seed": record["settings"]["seed"],
+        "dev": ", ".join(f"{name} {value:.4f}" for name, value in dev.items()) or "not measured",
+    }
 
 
 def _licence(name: str) -> str:

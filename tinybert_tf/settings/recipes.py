@@ -61,7 +61,11 @@ _SMALL = Recipe(
     prediction_learning_rate=1e-4,
     augment=False,  # at this budget it neither pays nor costs accuracy
 )
+_SQUAD = dataclasses.replace(_SMALL, sequence_length=384, epochs=3, max_steps=0, prediction_epochs=3)
+_SQUAD = dataclasses.replace(_SQUAD, prediction_max_steps=0)
 _OTHERS = {
+    "squad": _SQUAD,
+    "squad_v2": _SQUAD,
     "movie_reviews": _SMALL,
     "wiki_topics": dataclasses.replace(_SMALL, sequence_length=128),
 }

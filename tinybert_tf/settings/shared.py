@@ -4,6 +4,7 @@ import dataclasses
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.data import glue_files
+from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import TASK_NAMES, Files
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import (
@@ -38,9 +39,18 @@ class TaskData(Settings):
     """Settings of every stage that reads labelled data; they include those of `Files`."""
 
     task: str = setting(
-        "", "Task, unless you give files.", DATA, default_means="movie_reviews, if no file is given", choices=TASK_NAMES
+        "",
+        "Task, unless you give files; for files of questions, squad or squad_v2.",
+        DATA,
+        default_means="movie_reviews, if no file is given",
+        choices=(*TASK_NAMES, *QUESTION_TASKS),
     )
-    train_file: str = setting("", "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header.", DATA, place=True)
+    train_file: str = setting(
+        "",
+        "Your own examples: .csv, .tsv or .jsonl in UTF-8, with a header; of questions SQuAD's .json, or .jsonl.",
+        DATA,
+        place=True,
+    )
     dev_file: str = setting(
         "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file", place=True
     )
@@ -59,13 +69,24 @@ class TaskData(Settings):
         "", "What separates several labels in one field, such as '|'. JSON lists need none.", DATA, default_means="none"
     )
     regression: bool = setting(False, "Whether the labels are numbers to predict.", DATA)
+    bad_lines: str = setting(
+        "skip",
+        "What to do with questions whose answers are not where they are said to be.",
+        DATA,
+        choices={"skip": "mend them, or leave them out, and count them", "refuse": "stop at the first one"},
+    )
     sequence_length: int = setting(
         0, "Tokens in a text or pair, at most.", DATA, default_means=recipe_default("sequence_length"), at_least=8
     )
 
     def __post_init__(self):
         super().__post_init__()
-        require(self, "task", not (self.task and self.files), "one of the two: --task, or --train_file and the like")
+        of_questions = self.task in QUESTION_TASKS
+        expected = "one of the two: --task, or --train_file and the like"
+        require(self, "task", of_questions or not (self.task and self.files), expected)
+        for name, default in dataclasses.asdict(Files()).items():
+            if of_questions and not name.endswith("_file"):
+                require(self, name, getattr(self, name) == default, f"none: {self.task} has questions and contexts")
         glue_files.check_task(self.glue_dir, self.task)
 
     @property
@@ -237,6 +258,8 @@ class CheckpointChoice(Settings):
         TRAINING,
         default_means="the task's own; for your files accuracy, micro F1 of several labels, or the mean correlation",
         choices={
+            "exact_match": "of answers to questions",
+            "f1": "of answers to questions",
             "accuracy": "of classes",
             "macro_f1": "the mean over classes, for uneven ones",
             "micro_f1": "of several labels per text",

@@ -18,13 +18,14 @@ from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.files import write_text
+from tinybert_tf.kinds import Classification
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import command, is_shape, shape_of, task_length, task_of
+from tinybert_tf.stages.common import command, is_shape, shape_of, task_length
 from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
 
@@ -39,7 +40,7 @@ def run(config: configs.AllConfig) -> RunDirectory:
     """
     # Each step compares its own settings with those that it began with.
     folder = run_directory_of(config, "all", free=[field.name for field in dataclasses.fields(config)])
-    data = task_of(config)
+    data = Classification(config).task
     with naming("teacher"):
         teacher = open_preset(config.teacher)
     recipe = _Recipe(config, folder, data, teacher)

@@ -3,17 +3,17 @@
 import dataclasses
 import itertools
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
-import numpy as np
 from absl import logging
 
 from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
 from tinybert_tf.data.batches import first_tokens
 from tinybert_tf.data.packing import PackedText
-from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.data.question_task import QuestionTask
+from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.closed_form import explained
@@ -26,66 +26,11 @@ from tinybert_tf.training.loop import Schedule
 from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory
 
-RARE = 10  # training examples of a class, below which it is named
-
-
-def task_of(config: TaskData, model: BertClassifier | None = None, given: Sequence[str] = ()) -> Task:
-    """Returns the task that the settings name.
-
-    Args:
-        config: The settings.
-        model: Model whose classes are those of files without a training file.
-        given: Names from `--teacher_labels`, which these are then called by.
-    """
-    name = config.task or ("" if config.files else "movie_reviews")
-    classes = {} if model is None else {"labels": given or model.labels, "multi_label": model.multi_label}
-    return load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
-
-
-def name_classes(model: BertClassifier, task: Task, argument: str, given: Sequence[str] = ()) -> None:
-    """Gives a model's classes the task's names, if they have none: those given, or the task's in their order.
-
-    Args:
-        model: A classifier.
-        task: The task that it answers.
-        argument: Name of the model's flag.
-        given: Names from `--teacher_labels`.
-
-    Raises:
-        InputError: The model has other classes.
-    """
-    names = task.names_of(model.labels, given, argument)
-    if model.multi_label != task.multi_label:
-        several = "texts with any number of labels each" if task.multi_label else "one label per text"
-        raise InputError(argument, f"a {model.problem_type}", f"a model for {several}, as {task.name} has them")
-    if names != model.labels and not given:
-        message = "--%s: its classes have no names; %s to %s stand for %s, in the task's order."
-        logging.info(message, argument, model.labels[0], model.labels[-1], ", ".join(names))
-    model.labels = names
-
 
 def check_threshold(threshold: float, model: BertClassifier) -> None:
     """Refuses a threshold for a model that compares no probability with one."""
     if threshold != 0.5 and not model.multi_label:
         raise InputError("threshold", threshold, "none: the model gives each text one answer")
-
-
-def name_rare_classes(task: Task) -> None:
-    """Says which classes have too few training examples to be learned."""
-    train = task.split("train")
-    if task.is_regression or train.labels is None:
-        return
-    counts = train.labels.sum(axis=0) if task.multi_label else np.bincount(train.labels, minlength=len(task.labels))
-    rare = [i for i in np.argsort(counts, kind="stable") if counts[i] < RARE]
-    if rare:
-        names = ", ".join(f"{task.labels[i]} ({int(counts[i])})" for i in rare[:20]) + (", …" if len(rare) > 20 else "")
-        logging.warning("%d classes have fewer than %d training examples: %s.", len(rare), RARE, names)
-
-
-def classifier_of(name: str, argument: str, **options) -> BertClassifier:
-    """Returns the classifier of this name; errors name its flag, `argument`."""
-    with naming(argument):
-        return BertClassifier.from_preset(name, **options)
 
 
 def is_shape(name: str) -> bool:
@@ -191,7 +136,7 @@ def longest_length(sequence_length: int, *models) -> int:
     return longest
 
 
-def task_length(config: TaskData, task: Task, *models) -> int:
+def task_length(config: TaskData, task: Task | QuestionTask, *models) -> int:
     """Returns the most tokens in a row: the flag's value, or the task's own, which the models' positions limit.
 
     Raises:

@@ -15,9 +15,10 @@ from tinybert_tf.evaluation.by_class import MOST_CLASSES, ClassReport
 from tinybert_tf.evaluation.flops import forward_flops
 from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 from tinybert_tf.files import write_whole
+from tinybert_tf.kinds.classification import Classification, name_classes
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EvaluateConfig
-from tinybert_tf.stages.common import check_threshold, classifier_of, command, name_classes, task_length, task_of
+from tinybert_tf.stages.common import check_threshold, command, task_length
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -77,9 +78,9 @@ class _Evaluate(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.model = classifier_of(config.model, "model")
-        self.task = task_of(config, self.model, config.teacher_labels)
-        self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
+        self.model = Classification.load(config.model, "model")
+        self.task = Classification(config, self.model, config.teacher_labels).task
+        self.teacher = Classification.load(config.teacher, "teacher") if config.teacher else None
         for name, classifier in (("model", self.model), ("teacher", self.teacher)):
             if classifier is not None:
                 own = name == "model" and self.teacher is not None and self.task.has_classes(classifier.labels)

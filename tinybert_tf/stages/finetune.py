@@ -1,31 +1,13 @@
 """Fine-tuning: a BERT learns a task from labels and becomes the teacher."""
 
-import dataclasses
 from shlex import quote
 
-import numpy as np
-from absl import logging
-
-from tinybert_tf.augmentation.file import read_augmented
-from tinybert_tf.data.batches import LengthBuckets
-from tinybert_tf.data.class_weights import class_weights
-from tinybert_tf.data.label_scale import LabelScale
-from tinybert_tf.evaluation.dev import DevEvaluator, in_one_line
-from tinybert_tf.models import BertClassifier
-from tinybert_tf.presets.model_card import classifier_card
+from tinybert_tf.evaluation.dev import in_one_line
+from tinybert_tf.kinds import kind_of
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import FinetuneConfig
-from tinybert_tf.stages.common import (
-    command,
-    encoder_of,
-    name_rare_classes,
-    optimizer_of,
-    schedule_of,
-    task_length,
-    task_of,
-)
+from tinybert_tf.stages.common import command, encoder_of, optimizer_of, schedule_of, task_length
 from tinybert_tf.stages.job import Job, digests_of
-from tinybert_tf.training.label_losses import label_loss
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -53,18 +35,16 @@ class _Finetune(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.task = task_of(config).chosen_by(config.metric)
+        self.kind = kind_of(config)(config)
+        self.task = self.kind.task
         self.task.split("dev")  # refuses a task without one
         self.examples, self.repeats = self.task.split("train"), None
         if config.augmented:
             share = config.original_share or recipe_for(self.task.name).original_share
-            self.examples, self.repeats = read_augmented(config.augmented, self.task, share)
-        labels = self.examples.labels
-        seen = labels if self.repeats is None else np.repeat(labels, self.repeats, axis=0)
-        self.weights = class_weights(self.task, seen, config.class_weights)
-        options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-        encoder = encoder_of(config.model, None, "model", **options)
-        self.model = BertClassifier(encoder, self.task.labels, multi_label=self.task.multi_label)
+            self.examples, self.repeats = self.kind.augmented(config.augmented, share)
+        self.losses = self.kind.losses(self.examples, self.repeats, config.class_weights)
+        encoder = encoder_of(config.model, None, "model", dtype=config.dtype_policy, dropout=config.dropout)
+        self.model = self.kind.new_model(encoder)
         examples = self.examples.fingerprint()
         return {**digests_of(model=encoder), "task": self.task.fingerprint(), "examples": examples}
 
@@ -72,38 +52,27 @@ class _Finetune(Job):
         config, model = self.config, self.model
         self.length = task_length(config, self.task, model)
         model.encoder.tokenizer = model.tokenizer.with_sequence_length(self.length)
-        self.scale = LabelScale.of(self.task)
-        examples = dataclasses.replace(self.examples, labels=self.scale.scaled(self.examples.labels))
-        self.data = LengthBuckets(
-            examples, model.tokenizer, self.length, config.batch_size, config.seed, repeats=self.repeats
+        self.data = self.kind.batches(
+            self.examples, model, self.length, config.batch_size, config.seed, repeats=self.repeats
         )
         steps = self.data.steps(config.epochs) if config.epochs else config.max_steps
         self.max_steps = min(steps, config.max_steps or steps)
-        logging.info(
-            "%s: %d train and %d dev examples, labels %s. %d of them are cut to %d tokens.",
-            *(self.task.name, len(self.examples), len(self.task.split("dev")), ", ".join(self.task.labels)),
-            *(self.data.tokens.num_truncated, self.length),
-        )
-        name_rare_classes(self.task)
+        self.kind.log(self.data, self.examples, self.length)
+        self.kind.log_rare()
         optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
-        loss = label_loss(self.task.is_regression, self.task.multi_label, self.weights)
-        model.compile(optimizer, loss=loss, jit_compile=config.jit_compile)
+        model.compile(optimizer, **self.losses, jit_compile=config.jit_compile)
 
     def work(self) -> dict:
         """Trains on labels; the model ends with its best weights on dev, and answers in the labels' unit."""
-        model, task = self.model, self.task
-        evaluate = DevEvaluator(model, task, self.length, self.scale)
+        model, kind = self.model, self.kind
+        evaluate = kind.dev_evaluator(model, self.length)
         schedule = schedule_of(self.config, self.max_steps)
         # A random head may get all of a small dev set right by chance.
         options = {"best_by": "score", "start_counts": False}
         train(model, model.variables, self.data.batches, self.folder, schedule, evaluate, **options)
-        results = evaluate.results() | {
-            "labels": list(task.labels),
-            "parameters": model.count_params(),
-            "steps": self.max_steps,
-        }
+        results = evaluate.results()
+        results |= kind.facts(model) | {"parameters": model.count_params(), "steps": self.max_steps}
         # Not earlier: 16 bits, in which a model may compute, do not hold numbers far from 0.
-        self.scale.fold_into(model.classifier)
-        card = classifier_card(self.record_with(results), task.name, self.config.model, asset=task.asset)
-        model.save_to_preset(self.folder.model, card=card)
+        kind.from_unit(model)
+        model.save_to_preset(self.folder.model, card=kind.card(self.record_with(results), self.config.model))
         return results

@@ -12,8 +12,9 @@ from tinybert_tf.data.files import Columns, read_table
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import Predictor
+from tinybert_tf.kinds.classification import Classification
 from tinybert_tf.settings.stages import PredictConfig
-from tinybert_tf.stages.common import check_threshold, classifier_of, saved_length
+from tinybert_tf.stages.common import check_threshold, saved_length
 from tinybert_tf.stages.learned import learned_pairs
 from tinybert_tf.tflite.classifier import answer
 
@@ -24,7 +25,7 @@ def run(config: PredictConfig) -> None:
     Raises:
         InputError: The model or a text cannot be read.
     """
-    model = classifier_of(config.model, "model")
+    model = Classification.load(config.model, "model")
     check_threshold(config.threshold, model)
     options, takes_pairs = (model.multi_label, config.threshold), learned_pairs(config.model)
     length = saved_length(config.sequence_length, model)

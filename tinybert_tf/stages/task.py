@@ -13,34 +13,29 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from tinybert_tf.augmentation.file import read_augmented
 from tinybert_tf.configs import LossWeights
-from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
-from tinybert_tf.data.label_scale import LabelScale
+from tinybert_tf.data.batches import Buckets
+from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import initialize_head_from_teacher
 from tinybert_tf.errors import naming
-from tinybert_tf.evaluation.dev import DevEvaluator, in_one_line
-from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
-from tinybert_tf.models import BertClassifier, BertEncoder
-from tinybert_tf.presets.model_card import classifier_card
+from tinybert_tf.evaluation.dev import in_one_line
+from tinybert_tf.kinds import kind_of
+from tinybert_tf.models import BertEncoder
+from tinybert_tf.models.head import ModelWithHead
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings.recipes import Recipe, recipe_for
 from tinybert_tf.settings.stages import TaskConfig
 from tinybert_tf.stages.common import (
     check_start,
-    classifier_of,
     command,
     encoder_of,
     is_shape,
-    name_classes,
-    name_rare_classes,
     optimizer_of,
     schedule_of,
     start_student,
     task_length,
-    task_of,
 )
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.compression import CompressingOptimizer
@@ -75,20 +70,20 @@ class _TaskDistillation(Job):
     stage = "task"
 
     def read(self) -> dict[str, str]:
-        config = self.config
-        self.teacher = classifier_of(config.teacher, "teacher", dtype=config.dtype_policy)
-        self.task = task_of(config).chosen_by(config.metric)
-        name_classes(self.teacher, self.task, "teacher", config.teacher_labels)
-        self.scale = LabelScale.of(self.task)
-        self.original = dataclasses.replace(self.task.split("train"), labels=None)
+        config, kind = self.config, kind_of(self.config)
+        self.teacher = kind.load(config.teacher, "teacher", dtype=config.dtype_policy)
+        self.kind = kind(config)
+        self.task = self.kind.task
+        self.kind.adopt(self.teacher, "teacher", config.teacher_labels)
+        self.original = self.kind.unlabelled(self.task.split("train"))
         self.student = self._load_student(config.student)
         self.length = task_length(config, self.task, self.teacher, self.student)
         check_start(config, self.teacher.encoder, self.student.encoder)
         self.recipe = recipe_of(config, self.task)
         self.examples, self.repeats = self.original, None
         if config.augmented:
-            examples, self.repeats = read_augmented(config.augmented, self.task, self.recipe.original_share)
-            self.examples = dataclasses.replace(examples, labels=None)
+            examples, self.repeats = self.kind.augmented(config.augmented, self.recipe.original_share)
+            self.examples = self.kind.unlabelled(examples)
         # Refuses models that cannot be compared, before anything is written.
         self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
         student = self.student if config.head_init == "own" else self.student.encoder
@@ -98,31 +93,29 @@ class _TaskDistillation(Job):
             "examples": self.examples.fingerprint(),
         }
 
-    def _load_student(self, name: str) -> BertClassifier:
-        """Returns a shape with random weights, an encoder with a new head, or a classifier with the same labels."""
+    def _load_student(self, name: str) -> ModelWithHead:
+        """Returns a shape with random weights, an encoder with a new head, or a model with such a head."""
         options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
-        labels, multi_label = self.teacher.labels, self.teacher.multi_label
         if is_shape(name):
             encoder = encoder_of(name, self.teacher.tokenizer, "student", **options)
         else:
             with naming("student"):
                 source = open_preset(name)
-                if source.is_classifier and source.labels() == labels and source.multi_label == multi_label:
-                    return BertClassifier.from_pretrained(source, **options)
+                model = self.kind.with_head(source, self.teacher, **options)
+                if model is not None:
+                    return model
                 encoder = BertEncoder.from_pretrained(source, **options)
-        student = BertClassifier(encoder, labels, multi_label=multi_label)
-        self.scale.fold_into(student.classifier)  # numbers: a new head's answers are near their mean
-        return student
+        return self.kind.new_model(encoder, self.teacher)
 
     def prepare(self) -> None:
         augmented = f", {len(self.examples):,} with their variants" if self.config.augmented else ""
         logging.info("%s: %d training examples%s.", self.task.name, len(self.original), augmented)
-        name_rare_classes(self.task)
+        self.kind.log_rare()
         recipe = ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(self.recipe).items())
         logging.info("Recipe: %s.", recipe)
 
     def work(self) -> dict:
-        self.scale.take_out_of(self.teacher.classifier)
+        self.kind.to_unit(self.teacher)
         for phase in PHASES.get(self.recipe.phase, (self.recipe.phase,)):
             part = self.folder.part(phase)
             if not part.finished:
@@ -132,18 +125,17 @@ class _TaskDistillation(Job):
             keras.utils.set_random_seed(self.config.seed)
             self.student = self._load_student(str(part.path))
         results = part.record["results"]
-        record, task = self.record_with(results), self.task
-        card = classifier_card(record, task.name, self.config.student, self.config.teacher, task.asset)
+        card = self.kind.card(self.record_with(results), self.config.student, self.config.teacher)
         self.student.save_to_preset(self.folder.model, card=card)
         return results
 
     def _run_phase(self, phase: str, folder: RunDirectory) -> dict:
         """Trains one phase and saves the student; returns the phase's results.
 
-        Both models answer in the unit of `scale` while the student learns.
+        Both models answer in the unit in which the student learns.
         """
         config, recipe, student = self.config, self.recipe, self.student
-        self.scale.take_out_of(student.classifier)
+        self.kind.to_unit(student)
         intermediate = phase == "intermediate"
         learning_rate = recipe.learning_rate if phase != "prediction" else recipe.prediction_learning_rate
         data, max_steps = self._data(phase)
@@ -156,15 +148,15 @@ class _TaskDistillation(Job):
             self._initialize(phase, distiller, data)
         message = "%s: %d steps of %d examples, learning rate %g."
         logging.info(message, phase, max_steps, config.batch_size, learning_rate)
-        on_dev = None if intermediate else DevEvaluator(student, self.task, self.length, self.scale)
+        on_dev = None if intermediate else self.kind.dev_evaluator(student, self.length)
         evaluate = on_dev or self._dev_losses(distiller)
         # In a run that prunes, the best weights are early ones, which are not yet pruned.
         best_by = None if intermediate or config.sparsity else "score"
         schedule = schedule_of(config, max_steps)
         train(distiller, distiller.learned_variables, data.batches, folder, schedule, evaluate, best_by)
-        results = {"steps": max_steps, "parameters": student.count_params(), "labels": student.labels}
-        results |= on_dev.results() if on_dev else {"dev": {}}
-        self.scale.fold_into(student.classifier)  # not earlier: 16 bits do not hold numbers far from 0
+        results = on_dev.results() if on_dev else {"dev": {}}
+        results |= {"steps": max_steps, "parameters": student.count_params()} | self.kind.facts(student)
+        self.kind.from_unit(student)  # not earlier: 16 bits do not hold numbers far from 0
         student.encoder.tokenizer = student.tokenizer.with_sequence_length(self.length)
         student.save_to_preset(folder.model)
         return results
@@ -180,27 +172,23 @@ class _TaskDistillation(Job):
             self.teacher, self.student, temperature=config.temperature, dtype=config.dtype_policy, **options
         )
 
-    def _data(self, phase: str) -> tuple[LengthBuckets, int]:
+    def _data(self, phase: str) -> tuple[Buckets, int]:
         """Returns the batches of a phase, and their number."""
         config, recipe = self.config, self.recipe
         examples, repeats = self.examples, self.repeats
         if phase == "prediction" and recipe.prediction_on_original:
             examples, repeats = self.original, None
-        data = LengthBuckets(
-            examples, self.teacher.tokenizer, self.length, config.batch_size, config.seed, repeats=repeats
-        )
+        data = self.kind.batches(examples, self.teacher, self.length, config.batch_size, config.seed, repeats=repeats)
         if phase != "prediction":
             steps = data.steps(recipe.epochs)
             return data, min(steps, recipe.max_steps or steps)
         steps = data.steps(recipe.prediction_epochs)
         steps = min(steps, recipe.prediction_max_steps or steps)
-        # Cache the teacher's logits if examples repeat, or if a cache exists.
-        repeat = config.batch_size * steps >= 2 * len(examples)
-        if repeat or has_cached_logits(self.teacher, examples, self.length):
-            data.extras = {"teacher_logits": cached_logits(self.teacher, examples, self.length)}
+        repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
+        self.kind.add_teacher_logits(data, examples, self.teacher, self.length, worthwhile=repeat)
         return data, steps
 
-    def _initialize(self, phase: str, distiller: TinyBertDistiller, data: LengthBuckets) -> None:
+    def _initialize(self, phase: str, distiller: TinyBertDistiller, data: Buckets) -> None:
         if phase != "prediction":
             one_pass = (batch for batch, _ in itertools.islice(data.batches(), data.steps(1)))
             start_student(self.config, distiller, one_pass, _INIT_BATCHES)
@@ -209,7 +197,7 @@ class _TaskDistillation(Job):
             initialize_head_from_teacher(self.teacher, self.student, batches)
 
     def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:
-        tokens = TokenizedExamples(self.task.split("dev"), self.teacher.tokenizer, self.length)
+        tokens = self.kind.rows(self.task.split("dev"), self.teacher, self.length)
         order = tokens.lengths.argsort(kind="stable")
         stride = max(1, len(order) // _DEV_BATCHES)  # a batch from each eighth of the lengths, from short to long
         starts = range(0, len(order), stride)
@@ -220,7 +208,7 @@ class _TaskDistillation(Job):
         return lambda: distiller.evaluate(dataset, verbose=0, return_dict=True)
 
 
-def recipe_of(config: TaskConfig, task: Task) -> Recipe:
+def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
     """Returns the task's recipe, changed by the flags that are set. A flag for steps replaces the recipe's passes, and
     a flag for passes its steps."""
     recipe, changes = recipe_for(task.name), {}

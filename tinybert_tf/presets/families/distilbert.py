@@ -84,7 +84,8 @@ class DistilBert(Bert):
         )
 
     def _config(self, content: dict, config: EncoderConfig) -> dict:
-        kept = ("id2label", "label2id", "problem_type", "pad_token_id", "initializer_range", "torch_dtype")
+        kept = ("id2label", "label2id", "problem_type", "null_threshold")
+        kept += ("pad_token_id", "initializer_range", "torch_dtype")
         sizes = {theirs: getattr(config, ours) for ours, (theirs, _) in (self.sizes | self.rates).items()}
         return {
             "architectures": [self.architectures[name] for name in content["architectures"]],

@@ -1,0 +1,17 @@
+"""The kinds of task: what each means to the stages, one module per kind.
+
+A stage asks the kind of its task for the model's class, batches, losses, metrics and answers, and knows no more of it.
+"""
+
+from tinybert_tf.data.squad import TASKS
+from tinybert_tf.kinds.base import Kind
+from tinybert_tf.kinds.classification import Classification
+from tinybert_tf.kinds.question_answering import QuestionAnswering
+from tinybert_tf.settings.shared import TaskData
+
+__all__ = ["Classification", "Kind", "QuestionAnswering", "kind_of"]
+
+
+def kind_of(config: TaskData) -> type[Kind]:
+    """Returns the kind of the task that the settings name."""
+    return QuestionAnswering if config.task in TASKS else Classification

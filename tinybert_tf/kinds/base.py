@@ -1,0 +1,141 @@
+"""What the stages ask a kind of task."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinybert_tf.data.batches import Buckets, Rows
+from tinybert_tf.models.head import ModelWithHead
+from tinybert_tf.presets.pretrained import Pretrained
+
+
+class Kind(abc.ABC):
+    """A task that has been read, and everything that its kind of answer decides.
+
+    Args:
+        config: Settings that name the task.
+
+    Attributes:
+        task: The task: its `name`, `splits`, `split(name)`, `report_split` and `fingerprint()`.
+
+    Raises:
+        InputError: The task cannot be read.
+    """
+
+    task: Any
+
+    # === Models ===
+
+    @classmethod
+    @abc.abstractmethod
+    def load(cls, name: str, argument: str, **options) -> ModelWithHead:
+        """Returns the fine-tuned model of this name; errors name its flag, `argument`."""
+
+    @abc.abstractmethod
+    def adopt(self, model: ModelWithHead, argument: str, labels=()) -> None:
+        """Makes sure that a model answers this task, and names its classes, if it has any.
+
+        Args:
+            model: A model that `load` has returned.
+            argument: Name of the model's flag.
+            labels: Names from `--teacher_labels`.
+
+        Raises:
+            InputError: It answers other questions.
+        """
+
+    @abc.abstractmethod
+    def new_model(self, encoder, like: ModelWithHead | None = None) -> ModelWithHead:
+        """Returns a model with a new head, for the task or for the answers of another model."""
+
+    @abc.abstractmethod
+    def with_head(self, source: Pretrained, teacher: ModelWithHead, **options) -> ModelWithHead | None:
+        """Returns a saved model with its head, if it gives the teacher's answers; else None."""
+
+    def to_unit(self, model: ModelWithHead) -> None:  # noqa: B027, most kinds have one unit
+        """Makes a model answer in the unit in which it learns."""
+
+    def from_unit(self, model: ModelWithHead) -> None:  # noqa: B027
+        """Makes a model that answers in the unit in which it learns answer in the task's own."""
+
+    # === Data ===
+
+    @abc.abstractmethod
+    def augmented(self, folder: str, original_share: float) -> tuple[Any, np.ndarray]:
+        """Returns the examples of an augmentation, and how often a pass shows each."""
+
+    @abc.abstractmethod
+    def unlabelled(self, examples):
+        """Returns examples without their labels."""
+
+    @abc.abstractmethod
+    def batches(
+        self, examples, model: ModelWithHead, length: int, batch_size: int, seed: int, repeats: np.ndarray | None = None
+    ) -> Buckets:
+        """Returns batches of examples: for a model that learns from labels, if they have any.
+
+        Args:
+            examples: The examples.
+            model: Model whose tokenizer cuts them.
+            length: Most tokens in a row.
+            batch_size: Rows per batch.
+            seed: Seed of every shuffle.
+            repeats: How often a pass shows each example; once by default.
+        """
+
+    @abc.abstractmethod
+    def rows(self, examples, model: ModelWithHead, length: int) -> Rows:
+        """Returns the tokens of examples."""
+
+    @abc.abstractmethod
+    def add_teacher_logits(self, data: Buckets, examples, teacher: ModelWithHead, length: int, worthwhile: bool):
+        """Gives batches the teacher's logits, if that is worthwhile or they are known already.
+
+        Args:
+            data: Batches of the examples.
+            examples: The examples.
+            teacher: The teacher.
+            length: Most tokens in a row.
+            worthwhile: Whether each example is shown more than once.
+        """
+
+    # === Learning ===
+
+    @abc.abstractmethod
+    def losses(self, examples, repeats: np.ndarray | None, class_weights: tuple[str, ...]) -> dict:
+        """Returns the losses of labels as arguments of `compile`.
+
+        Args:
+            examples: The training examples.
+            repeats: How often a pass shows each.
+            class_weights: The flag's value.
+
+        Raises:
+            InputError: The weights do not fit.
+        """
+
+    @abc.abstractmethod
+    def dev_evaluator(self, model: ModelWithHead, length: int) -> Callable[[], dict[str, float]]:
+        """Returns a function that measures the model on dev; its `results()` are those for `run.json`.
+
+        Raises:
+            InputError: The dev examples have no labels.
+        """
+
+    @abc.abstractmethod
+    def log(self, data: Buckets, examples, length: int) -> None:
+        """Says what the model is about to learn from."""
+
+    @abc.abstractmethod
+    def log_rare(self) -> None:
+        """Says which answers have too few examples."""
+
+    @abc.abstractmethod
+    def facts(self, model: ModelWithHead) -> dict:
+        """Returns what `run.json` says about the model's answers."""
+
+    @abc.abstractmethod
+    def card(self, record: dict, started_from: str, teacher: str = "") -> str:
+        """Returns the model's card; see `presets.model_card`."""

@@ -1,0 +1,144 @@
+"""Texts with classes, one or several each, or with numbers."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from absl import logging
+
+from tinybert_tf.augmentation.file import read_augmented
+from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
+from tinybert_tf.data.class_weights import class_weights as weights_of
+from tinybert_tf.data.label_scale import LabelScale
+from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.errors import InputError, naming
+from tinybert_tf.evaluation.dev import DevEvaluator
+from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
+from tinybert_tf.kinds.base import Kind
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.presets.model_card import classifier_card
+from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.training.label_losses import label_loss
+
+RARE = 10  # training examples of a class, below which it is named
+
+
+class Classification(Kind):
+    """A task of texts with classes or numbers.
+
+    Args:
+        config: Settings that name the task.
+        model: Model whose classes are those of files without a training file.
+        labels: Names from `--teacher_labels`, which these are then called by.
+    """
+
+    def __init__(self, config: TaskData, model: BertClassifier | None = None, labels: Sequence[str] = ()):
+        name = config.task or ("" if config.files else "movie_reviews")
+        classes = {} if model is None else {"labels": labels or model.labels, "multi_label": model.multi_label}
+        task = load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
+        self.task: Task = task.chosen_by(getattr(config, "metric", ""))
+
+    @property
+    def scale(self) -> LabelScale:
+        """The unit in which numbers are learned."""
+        if not hasattr(self, "_scale"):
+            self._scale = LabelScale.of(self.task)
+        return self._scale
+
+    @classmethod
+    def load(cls, name, argument, **options) -> BertClassifier:
+        with naming(argument):
+            return BertClassifier.from_preset(name, **options)
+
+    def adopt(self, model, argument, labels=()) -> None:
+        name_classes(model, self.task, argument, labels)
+
+    def new_model(self, encoder, like=None) -> BertClassifier:
+        if like is None:
+            return BertClassifier(encoder, self.task.labels, multi_label=self.task.multi_label)
+        model = BertClassifier(encoder, like.labels, multi_label=like.multi_label)
+        self.from_unit(model)  # numbers: a new head's answers are near their mean
+        return model
+
+    def with_head(self, source, teacher, **options) -> BertClassifier | None:
+        if source.is_classifier and source.labels() == teacher.labels and source.multi_label == teacher.multi_label:
+            return BertClassifier.from_pretrained(source, **options)
+        return None
+
+    def to_unit(self, model) -> None:
+        self.scale.take_out_of(model.classifier)
+
+    def from_unit(self, model) -> None:
+        self.scale.fold_into(model.classifier)
+
+    def augmented(self, folder, original_share):
+        return read_augmented(folder, self.task, original_share)
+
+    def unlabelled(self, examples):
+        return dataclasses.replace(examples, labels=None)
+
+    def batches(self, examples, model, length, batch_size, seed, repeats=None) -> LengthBuckets:
+        if examples.labels is not None:
+            examples = dataclasses.replace(examples, labels=self.scale.scaled(examples.labels))
+        return LengthBuckets(examples, model.tokenizer, length, batch_size, seed, repeats=repeats)
+
+    def rows(self, examples, model, length) -> TokenizedExamples:
+        return TokenizedExamples(examples, model.tokenizer, length)
+
+    def add_teacher_logits(self, data, examples, teacher, length, worthwhile) -> None:
+        if worthwhile or has_cached_logits(teacher, examples, length):
+            data.extras = {"teacher_logits": cached_logits(teacher, examples, length)}
+
+    def losses(self, examples, repeats, class_weights) -> dict:
+        seen = examples.labels if repeats is None else np.repeat(examples.labels, repeats, axis=0)
+        weights = weights_of(self.task, seen, class_weights)
+        return {"loss": label_loss(self.task.is_regression, self.task.multi_label, weights)}
+
+    def dev_evaluator(self, model, length) -> DevEvaluator:
+        return DevEvaluator(model, self.task, length, self.scale)
+
+    def log(self, data, examples, length) -> None:
+        logging.info(
+            "%s: %d train and %d dev examples, labels %s. %d of them are cut to %d tokens.",
+            *(self.task.name, len(examples), len(self.task.split("dev")), ", ".join(self.task.labels)),
+            *(data.tokens.num_truncated, length),
+        )
+
+    def log_rare(self) -> None:
+        task, train = self.task, self.task.split("train")
+        if task.is_regression or train.labels is None:
+            return
+        counts = train.labels.sum(axis=0) if task.multi_label else np.bincount(train.labels, minlength=len(task.labels))
+        rare = [i for i in np.argsort(counts, kind="stable") if counts[i] < RARE]
+        if rare:
+            names = ", ".join(f"{task.labels[i]} ({int(counts[i])})" for i in rare[:20])
+            names += ", …" if len(rare) > 20 else ""
+            logging.warning("%d classes have fewer than %d training examples: %s.", len(rare), RARE, names)
+
+    def facts(self, model) -> dict:
+        return {"labels": list(model.labels)}
+
+    def card(self, record, started_from, teacher="") -> str:
+        return classifier_card(record, self.task.name, started_from, teacher, self.task.asset)
+
+
+def name_classes(model: BertClassifier, task: Task, argument: str, given: Sequence[str] = ()) -> None:
+    """Gives a model's classes the task's names, if they have none: those given, or the task's in their order.
+
+    Args:
+        model: A classifier.
+        task: The task that it answers.
+        argument: Name of the model's flag.
+        given: Names from `--teacher_labels`.
+
+    Raises:
+        InputError: The model has other classes.
+    """
+    names = task.names_of(model.labels, given, argument)
+    if model.multi_label != task.multi_label:
+        several = "texts with any number of labels each" if task.multi_label else "one label per text"
+        raise InputError(argument, f"a {model.problem_type}", f"a model for {several}, as {task.name} has them")
+    if names != model.labels and not given:
+        message = "--%s: its classes have no names; %s to %s stand for %s, in the task's order."
+        logging.info(message, argument, model.labels[0], model.labels[-1], ", ".join(names))
+    model.labels = names

@@ -37,7 +37,7 @@ def _define_flags() -> None:
             flags.DEFINE_boolean(name, None, text)
         elif kind is int:
             flags.DEFINE_integer(name, None, text)
-        elif kind is float:
+        elif kind in (float, float | None):
             flags.DEFINE_float(name, None, text)
         elif typing.get_origin(kind) is tuple:
             flags.DEFINE_list(name, None, text)

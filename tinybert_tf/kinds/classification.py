@@ -33,10 +33,7 @@ class Classification(Kind):
     """
 
     def __init__(self, config: TaskData, model: BertClassifier | None = None, labels: Sequence[str] = ()):
-        name = config.task or ("" if config.files else "movie_reviews")
-        classes = {} if model is None else {"labels": labels or model.labels, "multi_label": model.multi_label}
-        task = load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
-        self.task: Task = task.chosen_by(getattr(config, "metric", ""))
+        self.task: Task = task_of(config, model, labels).chosen_by(getattr(config, "metric", ""))
 
     @property
     def scale(self) -> LabelScale:
@@ -47,8 +44,7 @@ class Classification(Kind):
 
     @classmethod
     def load(cls, name, argument, **options) -> BertClassifier:
-        with naming(argument):
-            return BertClassifier.from_preset(name, **options)
+        return classifier_of(name, argument, **options)
 
     def adopt(self, model, argument, labels=()) -> None:
         name_classes(model, self.task, argument, labels)
@@ -120,6 +116,25 @@ class Classification(Kind):
 
     def card(self, record, started_from, teacher="") -> str:
         return classifier_card(record, self.task.name, started_from, teacher, self.task.asset)
+
+
+def task_of(config: TaskData, model: BertClassifier | None = None, given: Sequence[str] = ()) -> Task:
+    """Returns the task that the settings name.
+
+    Args:
+        config: The settings.
+        model: Model whose classes are those of files without a training file.
+        given: Names from `--teacher_labels`, which these are then called by.
+    """
+    name = config.task or ("" if config.files else "movie_reviews")
+    classes = {} if model is None else {"labels": given or model.labels, "multi_label": model.multi_label}
+    return load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
+
+
+def classifier_of(name: str, argument: str, **options) -> BertClassifier:
+    """Returns the classifier of this name; errors name its flag, `argument`."""
+    with naming(argument):
+        return BertClassifier.from_preset(name, **options)
 
 
 def name_classes(model: BertClassifier, task: Task, argument: str, given: Sequence[str] = ()) -> None:

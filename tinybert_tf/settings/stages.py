@@ -256,6 +256,12 @@ class EvaluateConfig(TeacherLabels, TaskData):
     threshold: float = setting(
         0.5, "Probability from which on a text has a label, where it may have several.", MODEL, above=0, below=1
     )
+    null_threshold: float | None = setting(
+        None,
+        "Odds above which a question has no answer in its context, where it may have none.",
+        MODEL,
+        default_means="the model's",
+    )
     seed: int = setting(42, "Seed of the bootstrap.", RUN, at_least=0)
     output_dir: str = setting("runs/evaluate", FOLDER, RUN)
 
@@ -266,11 +272,13 @@ class PredictConfig(Settings):
 
     text: str | None = setting(None, "A single text.", DATA, default_means="none")
     text_pair: str = setting("", "Second text of --text.", DATA)
+    question: str = setting("", "A single question, for a model that answers questions.", DATA)
+    context: str = setting("", "Text in which the answer to --question is looked for.", DATA)
     input_file: str = setting(
         "",
-        "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns.",
+        "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns; questions: SQuAD's .json, or .jsonl.",
         DATA,
-        default_means="standard input, one text per line",
+        default_means="standard input, one text, or JSON object with question and context, per line",
     )
     text_column: str = setting_like(TaskData, "text_column")
     text_pair_column: str = setting_like(TaskData, "text_pair_column")
@@ -279,12 +287,19 @@ class PredictConfig(Settings):
     )
     model: str = setting("runs/task", f"Classifier that answers: {CLASSIFIER}.", MODEL, place=True)
     threshold: float = setting_like(EvaluateConfig, "threshold")
+    null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
     batch_size: int = setting_like(EvaluateConfig, "batch_size")
 
     def __post_init__(self):
         super().__post_init__()
         require(self, "input_file", self.text is None or not self.input_file, "one of the two: --text or --input_file")
         require(self, "text_pair", self.text is not None or not self.text_pair, "a --text that it belongs to")
+        require(
+            self, "context", bool(self.context.strip()) == bool(self.question.strip()), "both --question and --context"
+        )
+        require(
+            self, "input_file", not (self.question and self.input_file), "one of the two: --question or --input_file"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.files import write_text
-from tinybert_tf.kinds import Classification
+from tinybert_tf.kinds.classification import task_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings import stages as configs
@@ -40,7 +40,7 @@ def run(config: configs.AllConfig) -> RunDirectory:
     """
     # Each step compares its own settings with those that it began with.
     folder = run_directory_of(config, "all", free=[field.name for field in dataclasses.fields(config)])
-    data = Classification(config).task
+    data = task_of(config)
     with naming("teacher"):
         teacher = open_preset(config.teacher)
     recipe = _Recipe(config, folder, data, teacher)

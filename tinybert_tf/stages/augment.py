@@ -19,7 +19,7 @@ from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.metrics import predictions_of, same_answers
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.files import write_text
-from tinybert_tf.kinds.classification import Classification, name_classes
+from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
@@ -65,13 +65,13 @@ class _Augment(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.task = Classification(config).task
+        self.task = task_of(config)
         self.examples = self.task.split("train")
         with naming("masked_lm"):
             self.masked_lm = BertMaskedLM.from_preset(config.masked_lm, new_head=False)
         self.vectors = WordVectors.load(config.vectors) if config.vectors else None
         self.stop_words = read_stop_words(config.stop_words)
-        self.teacher = Classification.load(config.teacher, "teacher") if config.teacher else None
+        self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         if self.teacher is not None:
             name_classes(self.teacher, self.task, "teacher", config.teacher_labels)
             self.length = task_length(config, self.task, self.teacher)

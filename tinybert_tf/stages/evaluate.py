@@ -1,4 +1,4 @@
-"""Evaluation: a classifier's metrics with intervals, beside its teacher's, and its predictions as files."""
+"""Evaluation: a model's metrics with intervals, beside its teacher's, and its predictions as files."""
 
 import csv
 import json
@@ -12,16 +12,18 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.by_class import MOST_CLASSES, ClassReport
-from tinybert_tf.evaluation.flops import forward_flops
+from tinybert_tf.evaluation.flops import size_of
 from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 from tinybert_tf.files import write_whole
-from tinybert_tf.kinds.classification import Classification, name_classes
-from tinybert_tf.models import BertClassifier
+from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of
+from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.settings.stages import EvaluateConfig
 from tinybert_tf.stages.common import check_threshold, command, task_length
+from tinybert_tf.stages.evaluate_answers import EvaluateAnswers
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.run_directory import RunDirectory
 
+_SHORT = {"exact_match": "EM"}  # names that are too long for a table
 _MOST_CONFUSIONS = 10  # that are shown, where there are too many classes for a matrix
 
 
@@ -29,9 +31,9 @@ def run(config: EvaluateConfig) -> RunDirectory:
     """Evaluates `model` on a split of a task, and on its mismatched counterpart in MNLI.
 
     Writes `predictions.jsonl`; `classes.csv` and, where each text has one class, `confusion.csv`; GLUE's submission
-    files if the task has them; and the results in `run.json`.
+    files if the task has them; and the results in `run.json`. For questions see `EvaluateAnswers`.
     """
-    return _Evaluate(config).run()
+    return _JOBS[kind_of(config)](config).run()
 
 
 def summary(folder: RunDirectory) -> str:
@@ -58,7 +60,7 @@ def _metric_lines(values: dict) -> list[str]:
     lines = [header + (f"{'teacher':>10}{'kept':>9}{'difference':>13}{'95 % interval':>18}" if with_teacher else "")]
     for name, value in values["metrics"].items():
         low, high = values["intervals"][name]
-        line = f"{name:10}{100 * value:8.2f}{f'{100 * low:.2f} to {100 * high:.2f}':>18}"
+        line = f"{_SHORT.get(name, name):10}{100 * value:8.2f}{f'{100 * low:.2f} to {100 * high:.2f}':>18}"
         if with_teacher:
             theirs, (low, high) = values["teacher_metrics"][name], values["difference_intervals"][name]
             kept = f"{100 * value / theirs:.2f} %" if theirs else "-"
@@ -78,9 +80,9 @@ class _Evaluate(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.model = Classification.load(config.model, "model")
-        self.task = Classification(config, self.model, config.teacher_labels).task
-        self.teacher = Classification.load(config.teacher, "teacher") if config.teacher else None
+        self.model = classifier_of(config.model, "model")
+        self.task = task_of(config, self.model, config.teacher_labels)
+        self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         for name, classifier in (("model", self.model), ("teacher", self.teacher)):
             if classifier is not None:
                 own = name == "model" and self.teacher is not None and self.task.has_classes(classifier.labels)
@@ -97,9 +99,9 @@ class _Evaluate(Job):
     def work(self) -> dict:
         self.threshold = self.config.threshold
         self.predictor = Predictor(self.model, self.config.batch_size)
-        results = {"splits": {}, "model": _size(self.model, self.length)}
+        results = {"splits": {}, "model": size_of(self.model, self.length)}
         if self.teacher is not None:
-            results["teacher"] = _size(self.teacher, self.length)
+            results["teacher"] = size_of(self.teacher, self.length)
         for name in self.splits:
             results["splits"][name] = self._evaluate_split(name)
         self._write_submissions()
@@ -169,16 +171,6 @@ class _Evaluate(Job):
             write_submission(self.folder.path / name, glue, examples.ids, predictions, self.task.labels)
 
 
-def _size(model: BertClassifier, length: int) -> dict:
-    parameters = model.count_params()
-    return {
-        "parameters": parameters,
-        "size_bytes": 4 * parameters,
-        "flops": forward_flops(model.config, length),
-        "length": length,
-    }
-
-
 def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None, threshold) -> None:
     """Writes one JSON object per example: id, label, prediction, logits, and the teacher's prediction."""
     answers = metrics.predictions_of(logits, task.multi_label, threshold)
@@ -230,3 +222,6 @@ def _worst_confusions(labels, table: np.ndarray) -> list[str]:
     pairs = [divmod(int(place), len(labels)) for place in order if wrong.flat[place]]
     lines = [f"Most frequent confusions of {len(labels)} classes; confusion.csv has all:"] if pairs else []
     return lines + [f"{wrong[i, j]:>6} x {labels[i]} taken for {labels[j]}" for i, j in pairs]
+
+
+_JOBS = {Classification: _Evaluate, QuestionAnswering: EvaluateAnswers}

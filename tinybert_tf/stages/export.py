@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import require_extras
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.files import json_text, write_folder
-from tinybert_tf.kinds.classification import Classification, name_classes
+from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
 from tinybert_tf.stages.common import saved_length
@@ -52,8 +52,8 @@ class _Export(Job):
         self.exporters = [exporter_of(name) for name in EXPORT_FORMATS if name in config.export_formats]
         for exporter in self.exporters:
             require_extras(exporter.EXTRAS, config)
-        self.model = Classification.load(config.model, "model")
-        given = Classification(config, self.model).task.fingerprint() if config.files or config.glue_dir else ""
+        self.model = classifier_of(config.model, "model")
+        given = task_of(config, self.model).fingerprint() if config.files or config.glue_dir else ""
         return {**digests_of(model=self.model), "task": given}
 
     def prepare(self) -> None:
@@ -74,14 +74,14 @@ class _Export(Job):
 def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
     """Returns the task to measure on: the one asked for, or the one that the model's run learned, or None."""
     if config.task or config.files:
-        task = Classification(config, model).task
+        task = task_of(config, model)
         name_classes(model, task, "model")
         return task
     try:
         learned = learned_data(config.model)
         if not learned:
             return None
-        task = Classification(dataclasses.replace(config, **learned), model).task
+        task = task_of(dataclasses.replace(config, **learned), model)
         name_classes(model, task, "model")  # another file may be in the place of the one that it learned from
         return task
     except InputError as error:

@@ -96,6 +96,8 @@ def digests_of(**models) -> dict[str, str]:
         said = [_without_defaults(dataclasses.asdict(model.config), type(model.config))]
         said += [model.tokenizer and _without_defaults(model.tokenizer.get_config(), type(model.tokenizer))]
         said += [getattr(model, "labels", None), getattr(model, "multi_label", False)]
+        if getattr(model, "null_threshold", None) is not None:
+            said.append(model.null_threshold)
         digests[name] = digest_of(model)
         digests[f"{name}'s settings"] = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     return digests

@@ -12,20 +12,28 @@ from tinybert_tf.data.files import Columns, read_table
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import Predictor
-from tinybert_tf.kinds.classification import Classification
+from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of_model
+from tinybert_tf.kinds.classification import classifier_of
 from tinybert_tf.settings.stages import PredictConfig
 from tinybert_tf.stages.common import check_threshold, saved_length
 from tinybert_tf.stages.learned import learned_pairs
+from tinybert_tf.stages.predict_answers import predict_answers
 from tinybert_tf.tflite.classifier import answer
 
 
 def run(config: PredictConfig) -> None:
-    """Writes the model's answer to every text as it arrives.
+    """Writes the model's answer to every text, or question, as it arrives.
 
     Raises:
         InputError: The model or a text cannot be read.
     """
-    model = Classification.load(config.model, "model")
+    _PREDICT[kind_of_model(config.model, "model")](config)
+
+
+def _predict(config: PredictConfig) -> None:
+    if config.question:
+        raise InputError("question", repr(config.question), "--text, for a model of texts")
+    model = classifier_of(config.model, "model")
     check_threshold(config.threshold, model)
     options, takes_pairs = (model.multi_label, config.threshold), learned_pairs(config.model)
     length = saved_length(config.sequence_length, model)
@@ -71,3 +79,6 @@ def _batches(rows: Iterator, size: int) -> Iterator[list]:
     """Yields lists of up to `size` rows."""
     while batch := list(islice(rows, size)):
         yield batch
+
+
+_PREDICT = {Classification: _predict, QuestionAnswering: predict_answers}

@@ -1,4 +1,4 @@
-"""From a classifier to a LiteRT file: float, half precision, or quantized after training."""
+"""From a model to a LiteRT file: float, half precision, or quantized after training."""
 
 import tempfile
 
@@ -9,8 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinybert_tf.configs import INPUTS, NUMBER_FORMATS
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertClassifier
-from tinybert_tf.tflite.graph import TOKEN_LOOKUP, PhoneGraph, output_name
+from tinybert_tf.models import BertClassifier, BertQuestionAnswerer
+from tinybert_tf.tflite.graph import TOKEN_LOOKUP, graph_of, outputs_of
 from tinybert_tf.tflite.metadata import add_metadata
 from tinybert_tf.tflite.quiet import quiet
 
@@ -18,9 +18,15 @@ SIGNATURE = "serving_default"
 
 
 def convert(
-    classifier: BertClassifier, variant: str = "int8", sequence_length: int | None = None, fixed: bool = False
+    classifier: BertClassifier | BertQuestionAnswerer,
+    variant: str = "int8",
+    sequence_length: int | None = None,
+    fixed: bool = False,
 ) -> bytes:
-    """Returns the LiteRT file of a classifier, with metadata, of builtin ops only.
+    """Returns the LiteRT file of a classifier or question answerer, with metadata, of builtin ops only.
+
+    A question answerer's file of fixed length can be read by the Task Library's BertQuestionAnswerer, whose kernels
+    are old: its quantized matrices have one scale each, and not one per column.
 
     Args:
         classifier: A BERT with its head and tokenizer.
@@ -39,7 +45,7 @@ def convert(
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
         raise InputError("sequence_length", length, f"at most {longest}, the model's number of positions")
-    graph, module = PhoneGraph(classifier, length, fixed), tf.Module()
+    graph, module = graph_of(classifier, length, fixed), tf.Module()
     module.serve = graph.serve
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
@@ -51,23 +57,27 @@ def convert(
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if number_format.bits == 16:
             converter.target_spec.supported_types = [tf.float16]
+        if fixed and isinstance(classifier, BertQuestionAnswerer):
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         model = converter.convert()
-    labels = ", ".join(classifier.labels[:20])
-    description = f"TinyBERT text classifier ({variant}, up to {length} tokens): {labels}"
-    model = add_metadata(model, "tinybert_tf student", description, output_name(classifier))
+    kind, labels = "question answerer", ""
+    if isinstance(classifier, BertClassifier):
+        kind, labels = "text classifier", f": {', '.join(classifier.labels[:20])}"
+    description = f"TinyBERT {kind} ({variant}, up to {length} tokens){labels}"
+    model = add_metadata(model, "tinybert_tf student", description, outputs_of(classifier))
     model = _with_row_scales(model, variant) if by_rows else model
     _check(model, classifier, variant, length)
     return model
 
 
-def _is_on_grid(classifier: BertClassifier) -> bool:
+def _is_on_grid(classifier: BertClassifier | BertQuestionAnswerer) -> bool:
     """Returns whether quantization-aware training has left matrices of 255 values per column."""
     kernel = np.asarray(classifier.encoder.blocks[0].intermediate_dense.kernel, np.float32)
     steps = 127 * kernel / np.maximum(np.abs(kernel).max(0), 1e-12)
     return bool(np.abs(steps - np.round(steps)).max() < 1e-2)
 
 
-def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) -> None:
+def _check(model: bytes, classifier: BertClassifier | BertQuestionAnswerer, variant: str, length: int) -> None:
     """Raises RuntimeError unless the file holds every weight, in builtin ops, behind the inputs of that name."""
     parsed = schema.Model.GetRootAs(model)
     codes = [parsed.OperatorCodes(i) for i in range(parsed.OperatorCodesLength())]
@@ -82,6 +92,7 @@ def _check(model: bytes, classifier: BertClassifier, variant: str, length: int) 
     config = classifier.config
     tokens = config.vocabulary_size * config.hidden_dim
     unused = (config.max_sequence_length - length) * config.hidden_dim
+    unused += 0 if classifier.uses_pooler else classifier.encoder.pooler.count_params()
     others = classifier.count_params() - tokens - unused
     expected = (number_format.token_bits * tokens + number_format.bits * others) / 8
     if len(model) < 0.9 * expected:  # equal weights, such as the zeros of new biases, are stored once

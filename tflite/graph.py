@@ -1,6 +1,6 @@
-"""The phone graph: a classifier in plain TensorFlow ops, for one text at a time, shaped for LiteRT's CPU kernels.
+"""The phone graph: a model in plain TensorFlow ops, for one text at a time, shaped for LiteRT's CPU kernels.
 
-It computes what `BertClassifier` computes, and nothing that the answer does not need: the last layer only at [CLS],
+It computes what the model computes, and nothing that the answer does not need: a classifier's last layer only at [CLS],
 attention masked by one addition, no reshapes around matrix products. Weights are constants, so that no converter can
 leave them outside its file.
 """
@@ -13,7 +13,8 @@ from tinybert_tf.layers.activations import get_activation
 from tinybert_tf.layers.attention import MASKED_SCORE
 from tinybert_tf.layers.relative_position import buckets_of
 from tinybert_tf.layers.transformer_block import TransformerBlock
-from tinybert_tf.models import BertClassifier
+from tinybert_tf.models import BertClassifier, BertQuestionAnswerer
+from tinybert_tf.models.question_answerer import END, START
 
 TOKEN_LOOKUP = "token_lookup"  # name of the op that reads the token table
 PROBABILITIES, SCORE = "probabilities", "score"
@@ -36,25 +37,36 @@ class PhoneGraph:
     """
 
     def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):
-        self.classifier, self.sequence_length = classifier, sequence_length
+        self.classifier, self.encoder, self.sequence_length = classifier, classifier.encoder, sequence_length
         length = sequence_length if fixed else None
         spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS}
         self.serve = tf.function(self._call, input_signature=[spec[name] for name in INPUTS], autograph=False)
 
     def _call(self, token_ids, segment_ids, padding_mask):
-        """Returns the answer to one text, `[1, classes]`, by the output's name."""
-        encoder = self.classifier.encoder
+        """Returns the answer to one text by the outputs' names, such as probabilities `[1, classes]`."""
+        encoder = self.encoder
         token_ids, segment_ids, padding_mask = map(self._cut, (token_ids, segment_ids, padding_mask))
         hidden = self._embed(token_ids, segment_ids)  # [length, hidden_dim]
         mask = (1.0 - tf.cast(padding_mask, tf.float32)) * MASKED_SCORE  # [key]
-        bias = first_bias = mask
+        bias = mask
         if encoder.position_bias is not None:
             bias = mask + self._position_bias(tf.size(token_ids))  # [heads, query, key]
-            first_bias = bias[:, :1]
         for block in encoder.blocks[:-1]:
             hidden = _transform(block, hidden, hidden, bias)
-        first = _transform(encoder.blocks[-1], hidden[:1], hidden, first_bias)  # [1, hidden_dim]
-        pooled = get_activation(encoder.config.pooler_activation)(_dense(encoder.pooler, first))
+        return self._answer(encoder.blocks[-1], hidden, bias, mask)
+
+    def _answer(self, last, hidden, bias, mask):
+        """Returns the outputs by name.
+
+        Args:
+            last: The last layer.
+            hidden: What goes into it, `[length, hidden_dim]`.
+            bias: What is added to its scores: `[key]`, or `[heads, query, key]` where there are relative positions.
+            mask: 0 for a token, `MASKED_SCORE` for padding, `[key]`.
+        """
+        first_bias = bias if bias is mask else bias[:, :1]
+        first = _transform(last, hidden[:1], hidden, first_bias)  # [1, hidden_dim]
+        pooled = get_activation(self.encoder.config.pooler_activation)(_dense(self.encoder.pooler, first))
         logits = _dense(self.classifier.classifier, pooled)
         if len(self.classifier.labels) == 1:
             return {SCORE: logits}
@@ -66,7 +78,7 @@ class PhoneGraph:
         return tf.concat([ids[0, : length - 1], ids[0, -1:]], 0)
 
     def _embed(self, token_ids, segment_ids):
-        embeddings = self.classifier.encoder.embeddings
+        embeddings = self.encoder.embeddings
         positions = _constant(embeddings.position_embedding.embeddings)[: self.sequence_length]
         tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids, name=TOKEN_LOOKUP)
         positions = tf.gather(positions, tf.range(tf.shape(token_ids)[0]))
@@ -77,7 +89,7 @@ class PhoneGraph:
 
     def _position_bias(self, length):
         """Returns MPNet's bias, `[heads, query, key]`, looked up by distance: there are fewer distances than pairs."""
-        layer = self.classifier.encoder.position_bias
+        layer = self.encoder.position_bias
         longest = self.sequence_length
         buckets = buckets_of(np.arange(1 - longest, longest), layer.num_buckets)
         by_distance = _constant(layer.table.embeddings, of=buckets)  # [distance, heads]
@@ -85,6 +97,26 @@ class PhoneGraph:
         distances = tf.reshape(places[None] - places[:, None] + longest - 1, [-1])
         bias = tf.gather(by_distance, distances)  # [query · key, heads]
         return tf.reshape(tf.transpose(bias), (layer.num_heads, length, length))
+
+
+class SpanGraph(PhoneGraph):
+    """A question answerer likewise; it returns `start_logits` and `end_logits`, `[1, length]`."""
+
+    def _answer(self, last, hidden, bias, mask):
+        logits = _dense(self.classifier.qa_outputs, _transform(last, hidden, hidden, bias))  # [length, 2]
+        starts, ends = tf.split(tf.transpose(logits) + mask, 2)
+        return {START: starts, END: ends}
+
+
+def outputs_of(model: BertClassifier | BertQuestionAnswerer) -> list[str]:
+    """Returns the names of the outputs of a model's graph."""
+    return [START, END] if isinstance(model, BertQuestionAnswerer) else [output_name(model)]
+
+
+def graph_of(model: BertClassifier | BertQuestionAnswerer, sequence_length: int, fixed: bool = False) -> PhoneGraph:
+    """Returns the graph of a model's kind; arguments are those of `PhoneGraph`."""
+    kind = SpanGraph if isinstance(model, BertQuestionAnswerer) else PhoneGraph
+    return kind(model, sequence_length, fixed)
 
 
 def _transform(block: TransformerBlock, queries, hidden, bias):

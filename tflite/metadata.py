@@ -1,4 +1,4 @@
-"""TFLite metadata: what MediaPipe's TextClassifier must know about a file.
+"""TFLite metadata: what MediaPipe's TextClassifier, and the Task Library's BertQuestionAnswerer, know of a file.
 
 A flatbuffer of TFLite's `metadata_schema.fbs` goes into the model as the buffer `TFLITE_METADATA`. It names the files
 of `archive.py`.
@@ -17,20 +17,23 @@ _BERT_TOKENIZER = 4  # ProcessUnitOptions.BertTokenizerOptions
 _AXIS_LABELS, _VOCABULARY = 2, 5  # AssociatedFileType
 
 
-def add_metadata(model: bytes, name: str, description: str, output: str) -> bytes:
+def add_metadata(model: bytes, name: str, description: str, outputs: Sequence[str]) -> bytes:
     """Returns a converted model with a metadata flatbuffer in it.
 
     Args:
         model: A LiteRT file of one subgraph, whose inputs are named as in `tinybert_tf.configs.INPUTS`.
         name: Name of the model.
         description: A sentence about the model.
-        output: Name of the output tensor: "probabilities" or "score".
+        outputs: Names of the outputs: "probabilities", "score", or "start_logits" and "end_logits".
     """
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     graph = parsed.subgraphs[0]
     inputs = [_input_name(graph.tensors[place].name.decode()) for place in graph.inputs]
+    if len(outputs) > 1:
+        names = {entry.tensorIndex: entry.name.decode() for entry in parsed.signatureDefs[0].outputs}
+        outputs = [names[place] for place in graph.outputs]
     buffer = schema.BufferT()
-    buffer.data = list(_metadata(name, description, [_MEDIAPIPE_NAMES[name] for name in inputs], output))
+    buffer.data = list(_metadata(name, description, [_MEDIAPIPE_NAMES[name] for name in inputs], outputs))
     entry = schema.MetadataT()
     entry.name, entry.buffer = b"TFLITE_METADATA", len(parsed.buffers)
     parsed.buffers.append(buffer)
@@ -45,7 +48,7 @@ def _input_name(tensor: str) -> str:
     return next(name for name in _MEDIAPIPE_NAMES if tensor.removesuffix(":0").endswith(name))
 
 
-def _metadata(name: str, description: str, inputs: Sequence[str], output: str) -> bytes:
+def _metadata(name: str, description: str, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
     """Returns a `ModelMetadata` table; the numbers below are the fields' places in the schema."""
     builder = flatbuffers.Builder(1024)
     vocabulary = _file(builder, VOCABULARY, "WordPieces in the order of their ids", _VOCABULARY)
@@ -55,14 +58,20 @@ def _metadata(name: str, description: str, inputs: Sequence[str], output: str) -
     builder.PrependUOffsetTRelativeSlot(1, tokenizer, 0)
     unit = builder.EndObject()
     tensors = [_tensor(builder, name, "int32, one row of tokens") for name in inputs]
-    labels = [_file(builder, LABELS, "classes in the order of the output", _AXIS_LABELS)]
-    answers = [_tensor(builder, output, "one number per class", [] if output == "score" else labels)]
+    answers = [_output(builder, output) for output in outputs]
     fields = {2: _vector(builder, tensors), 3: _vector(builder, answers), 5: _vector(builder, [unit])}
     subgraph = _table(builder, 10, fields)
     strings = {place: builder.CreateString(text) for place, text in ((0, name), (1, description), (7, "1.2.1"))}
     model = _table(builder, 8, strings | {3: _vector(builder, [subgraph])})
     builder.Finish(model, b"M001")
     return bytes(builder.Output())
+
+
+def _output(builder, name: str) -> int:
+    if name != "probabilities":
+        return _tensor(builder, name, "one number per class" if name == "score" else "one number per token")
+    labels = [_file(builder, LABELS, "classes in the order of the output", _AXIS_LABELS)]
+    return _tensor(builder, name, "one number per class", labels)
 
 
 def _tensor(builder, name: str, description: str, files: Sequence[int] = ()) -> int:

@@ -132,4 +132,4 @@ def test_balanced_weights_count_what_a_pass_shows(plain_teacher, uneven, tmp_pat
     )
     job.read()
     shown = np.bincount(job.examples.labels, weights=job.repeats)
-    assert len(job.examples) > len(train) and np.ptp(shown * job.weights) == pytest.approx(0, abs=1e-3)
+    assert len(job.examples) > len(train) and np.ptp(shown * job.losses["loss"].weights) == pytest.approx(0, abs=1e-3)

@@ -1,7 +1,6 @@
-"""A classifier as LiteRT files for phones, one per number format, and the files that an app reads beside them."""
+"""A model as LiteRT files for phones, one per number format, and the files that an app reads beside them."""
 
 import hashlib
-import time
 from pathlib import Path
 
 from absl import logging
@@ -9,18 +8,17 @@ from absl import logging
 from tinybert_tf.configs import INPUTS, NUMBER_FORMATS
 from tinybert_tf.exporters import Extra
 from tinybert_tf.exporters.parity import Reference
+from tinybert_tf.exporters.span_parity import SpanReference
 from tinybert_tf.settings.stages import ExportConfig
-from tinybert_tf.tflite import TextClassifier
 from tinybert_tf.tflite.archive import append_files, texts_of
 from tinybert_tf.tflite.convert import SIGNATURE, convert
-from tinybert_tf.tflite.graph import output_name
 from tinybert_tf.tflite.quiet import quiet
 
 NAME = "litert"
 EXTRAS = tuple(Extra("variants", name, f.module, f.extra) for name, f in NUMBER_FORMATS.items() if f.module)
 
 
-def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str, dict]:
+def export(reference: Reference | SpanReference, folder: Path, config: ExportConfig) -> dict[str, dict]:
     """Writes a .tflite file per variant, and vocabulary, labels and settings beside them.
 
     The first variant is `student.tflite`, which `model_info.json` is about.
@@ -41,49 +39,37 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
         first = variant == config.variants[0]
         name = "student.tflite" if first else f"student_{variant}.tflite"
         logging.info("Converting to %s: %s.", variant, name)
-        info = _info(reference, config.fixed_length) | {"variant": variant}
+        info = settings_of(reference, config.fixed_length) | {"variant": variant}
         with quiet():
             model = convert(student, variant, reference.length, config.fixed_length)
-        model = append_files(model, student.tokenizer.vocabulary, student.labels, info)
+        model = append_files(model, student.tokenizer.vocabulary, reference.labels, info)
         (folder / name).write_bytes(model)
         found[name] = {
             "variant": variant,
             "size_bytes": len(model),
             "sha256": hashlib.sha256(model).hexdigest(),
-        } | _measured(reference, folder / name, variant)
+        } | reference.measured(folder / name, variant)
         if first:
             info |= {key: found[name][key] for key in ("size_bytes", "sha256", "metrics")}
             info["metric_texts"] = len(reference.examples)
-            for file, text in texts_of(student.tokenizer.vocabulary, student.labels, info).items():
+            for file, text in texts_of(student.tokenizer.vocabulary, reference.labels, info).items():
                 (folder / file).write_text(text, encoding="utf-8", newline="\n")
     return found
 
 
-def _info(reference: Reference, fixed_length: bool) -> dict:
+def settings_of(reference: Reference | SpanReference, fixed_length: bool) -> dict:
     """Returns the settings of a file: what a program needs to feed it, and what people want to know about it."""
     student = reference.student
     return {
         "name": "tinybert_tf student",
         "task": "" if reference.task is None else reference.task.name,
-        "labels": list(student.labels),
-        "multi_label": student.multi_label,
-        "text_pairs": reference.examples.text_pairs is not None,
+        **reference.settings(),
         "sequence_length": reference.length,
         "fixed_length": fixed_length,
         **student.tokenizer.normalization,
         "takes_pairs": student.tokenizer.takes_pairs,
         "signature": SIGNATURE,
         "inputs": list(INPUTS),
-        "output": output_name(student),
         "parameters": student.count_params(),
         "vocabulary_size": len(student.tokenizer.vocabulary),
     }
-
-
-def _measured(reference: Reference, file: Path, variant: str) -> dict:
-    """Returns how far the file's answers are from the model's, and how long they take from text."""
-    classifier = TextClassifier(file)
-    start = time.perf_counter()
-    answers = classifier.predict(reference.examples.texts, reference.examples.text_pairs)
-    seconds = time.perf_counter() - start
-    return {"milliseconds_a_text": 1e3 * seconds / len(answers)} | reference.compare(answers, file.name, variant)

@@ -1,5 +1,6 @@
-"""A classifier as an ONNX file: tokens in, probabilities out."""
+"""A model as an ONNX file: tokens in, probabilities out, or the logits of spans."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -8,9 +9,9 @@ from absl import logging
 
 from tinybert_tf.exporters import Extra
 from tinybert_tf.exporters.parity import Reference
+from tinybert_tf.exporters.span_parity import SpanReference
 from tinybert_tf.models.encoder import encoder_inputs
 from tinybert_tf.settings.stages import ExportConfig
-from tinybert_tf.tflite.graph import output_name
 from tinybert_tf.tflite.quiet import quiet
 
 NAME = "onnx"
@@ -18,11 +19,10 @@ EXTRAS = (
     Extra("export_formats", NAME, "tf2onnx", "onnx"),
     Extra("export_formats", NAME, "onnxruntime", "onnx"),
 )
-_BATCH = 64  # texts that are compared at a time
 
 
-def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str, dict]:
-    """Writes `student.onnx` with Keras's exporter: the inputs of `BertClassifier`, and probabilities or scores.
+def export(reference: Reference | SpanReference, folder: Path, config: ExportConfig) -> dict[str, dict]:
+    """Writes `student.onnx` with Keras's exporter: the inputs of a BERT, and probabilities, scores, or logits of spans.
 
     Args:
         reference: The Keras model, and its answers.
@@ -37,24 +37,24 @@ def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str
     """
     file = folder / "student.onnx"
     logging.info("Converting to ONNX: %s.", file.name)
-    inputs, name = encoder_inputs(), output_name(reference.student)
-    logits = reference.student(inputs)
-    output = keras.layers.Activation(reference.activation, name=name)(logits)
-    model = keras.Model(inputs, {name: output})
+    inputs = encoder_inputs()
+    model = keras.Model(inputs, reference.outputs(inputs))
     model(reference.tokens.rows(np.arange(1)))  # Keras only exports a model that has been called
     with quiet():
         model.export(file, format="onnx", verbose=False)
-    measured = reference.compare(_answers(reference, file, name), file.name, "float32")
+    measured = reference.measured_by(_runner(file), file.name)
     return {file.name: {"variant": "float32", "size_bytes": file.stat().st_size} | measured}
 
 
-def _answers(reference: Reference, file: Path, output: str) -> np.ndarray:
-    """Returns the answers that ONNX Runtime computes with the file, `[texts, classes]`."""
+def _runner(file: Path) -> Callable[[dict], dict[str, np.ndarray]]:
+    """Returns a function from inputs to the outputs that ONNX Runtime computes with the file, by name."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    answers, count = [], len(reference.examples)
-    for begin in range(0, count, _BATCH):
-        batch = reference.tokens.rows(np.arange(begin, min(begin + _BATCH, count)))
-        answers.append(session.run([output], {key: np.asarray(value, np.int32) for key, value in batch.items()})[0])
-    return np.concatenate(answers)
+    names = [output.name for output in session.get_outputs()]
+
+    def run(batch: dict) -> dict[str, np.ndarray]:
+        inputs = {key: np.asarray(value, np.int32) for key, value in batch.items()}
+        return dict(zip(names, session.run(names, inputs)))
+
+    return run

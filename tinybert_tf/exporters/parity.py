@@ -1,5 +1,10 @@
 """How far a file's answers are from those of the Keras model that it was made from."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
 import numpy as np
 
 from tinybert_tf.configs import NUMBER_FORMATS
@@ -10,7 +15,10 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.models import BertClassifier
+from tinybert_tf.tflite import TextClassifier
+from tinybert_tf.tflite.graph import output_name
 
+_BATCH = 64  # texts that are compared at a time
 _MOST_TEXTS = 5000  # a file is compared on these many at most
 
 
@@ -41,6 +49,41 @@ class Reference:
         if self.is_regression:
             return "linear"
         return "sigmoid" if self.student.multi_label else "softmax"
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, in the order of the answers."""
+        return self.student.labels
+
+    def settings(self) -> dict:
+        """Returns what `model_info.json` says of this kind of model alone."""
+        return {
+            "labels": list(self.student.labels),
+            "multi_label": self.student.multi_label,
+            "text_pairs": self.examples.text_pairs is not None,
+            "output": output_name(self.student),
+        }
+
+    def outputs(self, inputs: dict) -> dict:
+        """Returns the answers to symbolic inputs, by the output's name."""
+        name = output_name(self.student)
+        return {name: keras.layers.Activation(self.activation, name=name)(self.student(inputs))}
+
+    def measured(self, file: Path, variant: str) -> dict:
+        """Returns how far a LiteRT file's answers are from the model's, and how long they take from text."""
+        classifier = TextClassifier(file)
+        start = time.perf_counter()
+        answers = classifier.predict(self.examples.texts, self.examples.text_pairs)
+        seconds = time.perf_counter() - start
+        return {"milliseconds_a_text": 1e3 * seconds / len(answers)} | self.compare(answers, file.name, variant)
+
+    def measured_by(self, run: Callable[[dict], dict[str, np.ndarray]], name: str) -> dict:
+        """Returns how far the answers of a function from inputs to outputs, in float32, are from the model's."""
+        output, answers = output_name(self.student), []
+        for begin in range(0, len(self.examples), _BATCH):
+            places = np.arange(begin, min(begin + _BATCH, len(self.examples)))
+            answers.append(run(self.tokens.rows(places))[output])
+        return self.compare(np.concatenate(answers), name, "float32")
 
     def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
         """Returns the task's metrics; none without labels."""

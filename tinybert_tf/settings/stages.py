@@ -318,6 +318,7 @@ class ExportConfig(TaskData):
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
     model: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL, place=True)
+    null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
     export_formats: tuple[str, ...] = setting(("litert",), "Formats, comma-separated.", EXPORT, choices=EXPORT_FORMATS)
     variants: tuple[str, ...] = setting(
         ("int8",),

@@ -10,11 +10,14 @@ from types import ModuleType
 
 from absl import logging
 
+from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import require_extras
 from tinybert_tf.exporters.parity import Reference, examples_for
-from tinybert_tf.files import json_text, write_folder
+from tinybert_tf.exporters.span_parity import SpanReference, questions_for
+from tinybert_tf.files import json_text, read_json, write_folder
+from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of_model
 from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
@@ -22,9 +25,11 @@ from tinybert_tf.stages.common import saved_length
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.stages.learned import learned_data
 from tinybert_tf.tflite.android import copy_to_assets
+from tinybert_tf.tflite.archive import QUESTION_ANSWERING, SETTINGS
 from tinybert_tf.training.run_directory import RunDirectory
 
 PARITY = "parity.json"
+_NOT_MEASURED = "Accuracy is not measured: the model's own data cannot be read (%s)."
 
 
 def run(config: ExportConfig) -> RunDirectory:
@@ -33,7 +38,7 @@ def run(config: ExportConfig) -> RunDirectory:
     Raises:
         RuntimeError: A file does not compute what the model computes; no file is left.
     """
-    folder = _Export(config).run()
+    folder = _JOBS[kind_of_model(config.model, "model")](config).run()
     if config.android_assets:
         copy_to_assets(folder.path, config.android_assets)
     return folder
@@ -52,23 +57,71 @@ class _Export(Job):
         self.exporters = [exporter_of(name) for name in EXPORT_FORMATS if name in config.export_formats]
         for exporter in self.exporters:
             require_extras(exporter.EXTRAS, config)
-        self.model = classifier_of(config.model, "model")
-        given = task_of(config, self.model).fingerprint() if config.files or config.glue_dir else ""
+        self.load()
+        given = self.given_task().fingerprint() if config.files or config.glue_dir else ""
         return {**digests_of(model=self.model), "task": given}
+
+    def load(self) -> None:
+        """Loads the model."""
+        self.model = classifier_of(self.config.model, "model")
+
+    def given_task(self) -> Task:
+        """Returns the task that the settings name."""
+        return task_of(self.config, self.model)
 
     def prepare(self) -> None:
         self.length = saved_length(self.config.sequence_length, self.model)
         self.task = _task_of(self.config, self.model)
         self.examples = examples_for(self.task, self.model)
 
+    def reference(self) -> Reference:
+        """Returns the model's answers, with which files are compared."""
+        return Reference(self.model, self.task, self.examples, self.length)
+
     def work(self) -> dict:
-        reference = Reference(self.model, self.task, self.examples, self.length)
+        reference = self.reference()
         results = {"texts": len(self.examples), "keras": reference.results, "files": {}}
         with write_folder(self.folder.path) as partial:
             for exporter in self.exporters:
                 results["files"] |= exporter.export(reference, partial, self.config)
             (partial / PARITY).write_text(json_text(results), encoding="utf-8")
         return results
+
+
+class _ExportAnswers(_Export):
+    """The same of a question answerer."""
+
+    def load(self) -> None:
+        if "saved_model" in self.config.export_formats:
+            raise InputError("export_formats", "saved_model, for a model that answers questions", "litert or onnx")
+        self.model = QuestionAnswering.load(self.config.model, "model")
+        if self.config.null_threshold is not None:
+            self.model.null_threshold = self.config.null_threshold
+
+    def given_task(self) -> QuestionTask:
+        return QuestionAnswering(self.config).task
+
+    def prepare(self) -> None:
+        self.length = saved_length(self.config.sequence_length, self.model)
+        self.task = self._task()
+        self.examples = questions_for(self.task, self.model, self.length)
+
+    def _task(self) -> QuestionTask | None:
+        """Returns the task to measure on, as `_task_of` does."""
+        if self.config.task or self.config.files:
+            return self.given_task()
+        try:
+            learned = learned_data(self.config.model)
+            return QuestionAnswering(dataclasses.replace(self.config, **learned)).task if learned else None
+        except InputError as error:
+            logging.warning(_NOT_MEASURED, error)
+            return None
+
+    def reference(self) -> SpanReference:
+        return SpanReference(self.model, self.task, self.examples, self.length)
+
+
+_JOBS = {Classification: _Export, QuestionAnswering: _ExportAnswers}
 
 
 def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
@@ -85,7 +138,7 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
         name_classes(model, task, "model")  # another file may be in the place of the one that it learned from
         return task
     except InputError as error:
-        logging.warning("Accuracy is not measured: the model's own data cannot be read (%s).", error)
+        logging.warning(_NOT_MEASURED, error)
         return None
 
 
@@ -104,8 +157,10 @@ def summary(folder: RunDirectory) -> str:
         lines.append(f"{name:24}" + "".join(f"{cell:>13}" for cell in cells))
     files = sorted(entry.name for entry in folder.path.iterdir() if entry.name[0] != ".")
     lines += ["", f"Files    {folder.path}: {', '.join(files)}"]
-    if "student.tflite" in files:
-        model = folder.path / "student.tflite"
+    model = folder.path / "student.tflite"
+    if model.name in files and read_json(folder.path / SETTINGS).get("kind") == QUESTION_ANSWERING:
+        lines.append(f"Next     tinybert_tf.tflite.QuestionAnswerer({str(model)!r}): docs/question_answering.md")
+    elif model.name in files:
         lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={quote(str(model))} "A fine film."')
     elif "saved_model" in files:
         lines.append(f"Next     serve {folder.path / 'saved_model'} with TF Serving: docs/serving.md")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class QuestionTask:
         if name not in self.splits:
             raise InputError(argument, f"{self.name} without {name} questions", f"one of {', '.join(self.splits)}")
         return self.splits[name]
+
+    def texts(self, name: str) -> Iterator[str]:
+        """Yields every text of a split, a context once."""
+        yield from self.splits[name].questions
+        yield from dict.fromkeys(self.splits[name].contexts)
 
     def chosen_by(self, metric: str) -> "QuestionTask":
         """Returns the task with checkpoints chosen by this metric; "" for the task's own choice.

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -68,6 +68,11 @@ class Task:
         if name not in self.splits:
             raise InputError(argument, f"{self.name} without {name} examples", f"one of {', '.join(self.splits)}")
         return self.splits[name]
+
+    def texts(self, name: str) -> Iterator[str]:
+        """Yields every text of a split."""
+        yield from self.splits[name].texts
+        yield from self.splits[name].text_pairs or ()
 
     def columns_of(self, labels: Sequence[str], argument: str = "teacher") -> list[int]:
         """Returns, for each label of the task, the column of its logit in a model with these labels.

@@ -60,6 +60,25 @@ class Kind(abc.ABC):
     def from_unit(self, model: ModelWithHead) -> None:  # noqa: B027
         """Makes a model that answers in the unit in which it learns answer in the task's own."""
 
+    # === Recipe ===
+
+    @staticmethod
+    @abc.abstractmethod
+    def is_answered_by(source: Pretrained) -> bool:
+        """Returns whether a model has a head of this kind, and so needs no fine-tuning."""
+
+    @abc.abstractmethod
+    def check_recipe(self, config, teacher: Pretrained) -> None:
+        """Refuses settings of the whole recipe that the task or the teacher has no use for.
+
+        Args:
+            config: Settings of `--stage=all`.
+            teacher: The teacher, fine-tuned or not.
+
+        Raises:
+            InputError: One of these does not fit.
+        """
+
     # === Data ===
 
     @abc.abstractmethod

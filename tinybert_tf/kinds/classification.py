@@ -67,6 +67,26 @@ class Classification(Kind):
     def from_unit(self, model) -> None:
         self.scale.fold_into(model.classifier)
 
+    @staticmethod
+    def is_answered_by(source) -> bool:
+        return source.is_classifier
+
+    def check_recipe(self, config, teacher) -> None:
+        task = self.task
+        weights_of(task, task.split("train").labels, config.class_weights)
+        if not teacher.is_classifier:
+            if config.teacher_labels:
+                expected = "none: the teacher is fine-tuned on the task's own classes"
+                raise InputError("teacher_labels", ",".join(config.teacher_labels), expected)
+            return
+        task.names_of(teacher.labels(), config.teacher_labels)
+        if teacher.multi_label != task.multi_label:
+            several = "any number of labels" if task.multi_label else "one label"
+            raise InputError("teacher", config.teacher, f"a model that gives a text {several}, as {task.name} does")
+        if config.class_weights:
+            got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
+            raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
+
     def augmented(self, folder, original_share):
         return read_augmented(folder, self.task, original_share)
 

@@ -54,6 +54,14 @@ class QuestionAnswering(Kind):
     def with_head(self, source, teacher, **options) -> BertQuestionAnswerer | None:
         return BertQuestionAnswerer.from_pretrained(source, **options) if source.answers_questions else None
 
+    @staticmethod
+    def is_answered_by(source) -> bool:
+        return source.answers_questions
+
+    def check_recipe(self, config, teacher) -> None:
+        self.adopt(None, "teacher", config.teacher_labels)
+        self.losses(None, None, config.class_weights)
+
     def augmented(self, folder, original_share):
         raise InputError("augmented", folder, "none: questions are not augmented yet")
 

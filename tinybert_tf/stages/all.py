@@ -12,13 +12,14 @@ from absl import logging
 
 from tinybert_tf.augmentation.augmenter import read_stop_words
 from tinybert_tf.augmentation.word_vectors import WordVectors
-from tinybert_tf.data.class_weights import class_weights
+from tinybert_tf.data.question_task import QuestionTask
+from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.files import write_text
-from tinybert_tf.kinds.classification import task_of
+from tinybert_tf.kinds import Kind, kind_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings import stages as configs
@@ -40,12 +41,12 @@ def run(config: configs.AllConfig) -> RunDirectory:
     """
     # Each step compares its own settings with those that it began with.
     folder = run_directory_of(config, "all", free=[field.name for field in dataclasses.fields(config)])
-    data = task_of(config)
+    kind = kind_of(config)(config)
     with naming("teacher"):
         teacher = open_preset(config.teacher)
-    recipe = _Recipe(config, folder, data, teacher)
+    recipe = _Recipe(config, folder, kind, teacher)
     recipe.check()
-    with folder.start({"task": data.fingerprint()}):
+    with folder.start({"task": kind.task.fingerprint()}):
         evaluation = recipe.run()
         if not folder.finished:
             folder.finish(evaluation.record["results"] | {"seconds": recipe.seconds})
@@ -55,11 +56,12 @@ def run(config: configs.AllConfig) -> RunDirectory:
 class _Recipe:
     """The steps of the whole recipe, each a stage's run in `output_dir/NAME`."""
 
-    def __init__(self, config: configs.AllConfig, folder: RunDirectory, data: Task, teacher):
-        self.config, self.base, self.task, self.teacher = config, folder.path, data, teacher
-        self.augments = recipe_for(data.name).augment if config.augment is None else config.augment
-        # A teacher that is a classifier already has no plain one to imitate.
-        self.has_general = is_shape(config.student) and bool(config.general_steps) and not teacher.is_classifier
+    def __init__(self, config: configs.AllConfig, folder: RunDirectory, kind: Kind, teacher):
+        self.config, self.base, self.kind, self.task, self.teacher = config, folder.path, kind, kind.task, teacher
+        self.augments = recipe_for(self.task.name).augment if config.augment is None else config.augment
+        self.fine_tuned = kind.is_answered_by(teacher)
+        # A teacher that is fine-tuned already has no plain one to imitate.
+        self.has_general = is_shape(config.student) and bool(config.general_steps) and not self.fine_tuned
         self.seconds = {}
         names = {field.name for field in dataclasses.fields(TaskData)}
         self.data = {name: getattr(config, name) for name in names}
@@ -84,7 +86,7 @@ class _Recipe:
             with naming("student"):
                 student = open_preset(config.student, load_weights=False)
         task_length(config, self.task, teacher, student)
-        self._check_labels()
+        self.kind.check_recipe(config, teacher)
         self._check_order()
         widths = student.config.hidden_dim, teacher.config.hidden_dim
         if is_shape(config.student) and widths[0] > widths[1]:
@@ -102,22 +104,6 @@ class _Recipe:
         reads = self.has_general or (self.augments and not config.masked_lm)
         if reads or config.corpus != configs.AllConfig.corpus:
             Corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
-
-    def _check_labels(self) -> None:
-        config, task = self.config, self.task.chosen_by(self.config.metric)
-        class_weights(task, task.split("train").labels, config.class_weights)
-        if not self.teacher.is_classifier:
-            if config.teacher_labels:
-                expected = "none: the teacher is fine-tuned on the task's own classes"
-                raise InputError("teacher_labels", ",".join(config.teacher_labels), expected)
-            return
-        task.names_of(self.teacher.labels(), config.teacher_labels)
-        if self.teacher.multi_label != task.multi_label:
-            several = "any number of labels" if task.multi_label else "one label"
-            raise InputError("teacher", config.teacher, f"a model that gives a text {several}, as {task.name} does")
-        if config.class_weights:
-            got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
-            raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
 
     def _check_order(self) -> None:
         """Refuses steps, which may take hours, before a student that has begun without them."""
@@ -140,9 +126,9 @@ class _Recipe:
         return self.step(evaluate, configs.EvaluateConfig, "evaluation", **options)
 
     def finetune(self) -> str:
-        """Returns the fine-tuned teacher, which is the given one if that is a classifier already."""
+        """Returns the fine-tuned teacher, which is the given one if that is fine-tuned already."""
         config = self.config
-        if self.teacher.is_classifier:
+        if self.fine_tuned:
             return config.teacher
         options = {"metric": config.metric, "class_weights": config.class_weights}
         options |= {"model": config.teacher, **self.data}
@@ -199,12 +185,11 @@ class _Recipe:
         return done
 
 
-def evaluation_texts(data: Task) -> Iterator[str]:
+def evaluation_texts(data: Task | QuestionTask) -> Iterator[str]:
     """Yields every text that the task is evaluated on, in one line each."""
-    for name, examples in data.splits.items():
+    for name in data.splits:
         if name != "train":
-            for texts in (examples.texts, examples.text_pairs or ()):
-                yield from (" ".join(text.split()) for text in texts)
+            yield from (" ".join(text.split()) for text in data.texts(name))
 
 
 def summary(folder: RunDirectory) -> str:
@@ -239,9 +224,14 @@ def summary(folder: RunDirectory) -> str:
     lines += [
         f"Student  {folder.path / 'student' / 'model'}",
         f"Details  {folder.path / 'evaluation'}",
-        f"Next     {command('predict', model=folder.path / 'student')} --text='…'",
+        f"Next     {command('predict', model=folder.path / 'student')} {_asked(folder)}",
     ]
     return "\n".join(lines)
+
+
+def _asked(folder: RunDirectory) -> str:
+    of_questions = folder.record["settings"].get("task") in QUESTION_TASKS
+    return "--question='…' --context='…'" if of_questions else "--text='…'"
 
 
 def _row(name: str, teacher: str, student: str, ratio: str) -> str:

@@ -14,7 +14,8 @@ class EncoderConfig:
     and no segments; a "distilbert" no segments, and "relu" behind the first layer of its head (`pooler_activation`); an
     "electra" "gelu" there, and maybe tables of another width, `embedding_dim` (0 for `hidden_dim`).
     `activation` is a Hugging Face `hidden_act`. Students use "gelu_new", the tanh form, because keras-hub always
-    computes that one, whatever a configuration says.
+    computes that one, whatever a configuration says. Attention probabilities have the rate `dropout`, if
+    `attention_dropout` is None.
     """
 
     num_layers: int
@@ -31,6 +32,12 @@ class EncoderConfig:
     family: str = "bert"
     pooler_activation: str = "tanh"
     embedding_dim: int = 0
+    attention_dropout: float | None = None
+
+    @property
+    def attention_rate(self) -> float:
+        """The dropout rate of attention probabilities."""
+        return self.dropout if self.attention_dropout is None else self.attention_dropout
 
 
 STUDENT_PRESETS = {

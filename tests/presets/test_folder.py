@@ -1,5 +1,4 @@
 import json
-import logging
 
 import numpy as np
 import pytest
@@ -113,14 +112,23 @@ def test_defaults_of_a_short_config(encoder, folder):
     assert (config.activation, config.dropout, config.layer_norm_epsilon) == ("gelu", 0.1, 1e-12)
 
 
-def test_another_dropout_of_attention_is_told(folder, caplog):
-    with caplog.at_level(logging.INFO, "absl"):
-        BertEncoder.from_preset(folder, load_weights=False)
-        assert not caplog.messages
-        change_json(folder / "config.json", attention_probs_dropout_prob=0.3)
-        assert BertEncoder.from_preset(folder, load_weights=False).config.dropout == 0.1
-    (line,) = caplog.messages
-    assert "attention_probs_dropout_prob 0.3 is not used; attention has the dropout of hidden states, 0.1" in line
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_attention_may_have_another_dropout(make_encoder, tmp_path, family):
+    key = {"bert": "attention_probs_dropout_prob", "distilbert": "attention_dropout"}[family]
+    own = {"num_segments": 0, "pooler_activation": "relu"} if family == "distilbert" else {}
+    make_encoder(family=family, attention_dropout=0.3, **own).save_to_preset(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())[key] == 0.3
+
+    loaded = BertEncoder.from_preset(tmp_path)
+    assert (loaded.config.dropout, loaded.config.attention_dropout) == (0.1, 0.3)
+    assert {block.attention.dropout for block in loaded.blocks} == {0.3}
+    assert {block.dropout_layer.rate for block in loaded.blocks} == {0.1}
+
+    asked = BertEncoder.from_preset(tmp_path, dropout=0.2)  # one rate that is asked for is every layer's
+    assert {block.attention.dropout for block in asked.blocks} == {0.2}
+    change_json(tmp_path / "config.json", **{key: 1.0})
+    with pytest.raises(InputError, match=f"with {key} 1.0; expected a number from 0 to below 1"):
+        BertEncoder.from_preset(tmp_path)
 
 
 def test_tokenizer_settings(folder):

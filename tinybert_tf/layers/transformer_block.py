@@ -15,7 +15,8 @@ class TransformerBlock(keras.layers.Layer):
         intermediate_dim: Width of the feed-forward network.
         activation: A Hugging Face `hidden_act` name, see `tinybert_tf.layers.activations`.
         layer_norm_epsilon: Number that is added to the variance.
-        dropout: Dropout rate on attention probabilities and on the outputs of both sub-layers while training.
+        dropout: Dropout rate on the outputs of both sub-layers while training.
+        attention_dropout: Dropout rate on attention probabilities while training; `dropout` by default.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class TransformerBlock(keras.layers.Layer):
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         dropout: float = 0.1,
+        attention_dropout: float | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -33,12 +35,13 @@ class TransformerBlock(keras.layers.Layer):
         self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
         self.dropout = dropout
+        self.attention_dropout = dropout if attention_dropout is None else attention_dropout
         self.activation_function = get_activation(activation)
 
     def build(self, hidden_shape):
         hidden_dim = hidden_shape[-1]
         common = {"dtype": self.dtype_policy}
-        self.attention = MultiHeadSelfAttention(self.num_heads, self.dropout, name="attention", **common)
+        self.attention = MultiHeadSelfAttention(self.num_heads, self.attention_dropout, name="attention", **common)
         self.attention_norm = keras.layers.LayerNormalization(
             epsilon=self.layer_norm_epsilon, name="attention_norm", **common
         )
@@ -82,4 +85,5 @@ class TransformerBlock(keras.layers.Layer):
             "activation": self.activation,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
         }

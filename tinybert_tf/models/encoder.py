@@ -55,6 +55,7 @@ class BertEncoder(keras.Model):
         family: str = "bert",
         pooler_activation: str = "tanh",
         embedding_dim: int = 0,
+        attention_dropout: float | None = None,
         tokenizer: BertTokenizer | None = None,
         **kwargs,
     ):
@@ -71,7 +72,14 @@ class BertEncoder(keras.Model):
             **common,
         )
         self.blocks = [
-            TransformerBlock(num_heads, intermediate_dim, activation, name=f"transformer_layer_{i}", **common)
+            TransformerBlock(
+                num_heads,
+                intermediate_dim,
+                activation,
+                attention_dropout=attention_dropout,
+                name=f"transformer_layer_{i}",
+                **common,
+            )
             for i in range(num_layers)
         ]
         self.position_bias = None
@@ -103,13 +111,16 @@ class BertEncoder(keras.Model):
             family=family,
             pooler_activation=pooler_activation,
             embedding_dim=embedding_dim,
+            attention_dropout=attention_dropout,
         )
         self.tokenizer = tokenizer
         self.build()
 
     @classmethod
     def from_shape(cls, config: EncoderConfig, **kwargs) -> "BertEncoder":
-        """Returns an encoder of the given shape, with random weights."""
+        """Returns an encoder of the given shape, with random weights; `dropout` is that of attention too."""
+        if "dropout" in kwargs:
+            kwargs = {"attention_dropout": None} | kwargs
         return cls(**(dataclasses.asdict(config) | kwargs))
 
     @classmethod

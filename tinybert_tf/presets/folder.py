@@ -67,13 +67,7 @@ class FolderPretrained(Pretrained):
     @functools.cached_property
     def _stored_config(self) -> EncoderConfig:
         """The shape of the stored model, which may have more rows than pieces."""
-        config = self._family.encoder_config(self._content, self._file)
-        key = self._family.attention_dropout_key
-        rate = self._content.get(key, config.dropout)
-        if rate != config.dropout:
-            got = f"{key} {rate} is not used"
-            logging.info("%s: %s; attention has the dropout of hidden states, %s.", self._file, got, config.dropout)
-        return config
+        return self._family.encoder_config(self._content, self._file)
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:

@@ -23,13 +23,12 @@ class Bert:
         model_type: The family's name, in `config.json` and in `EncoderConfig.family`.
         architectures: Hugging Face's name for each kind of model, by BERT's name.
         sizes: Name in `config.json` of each size in `EncoderConfig`, and its default; None if it must be there.
-        rates: The same for numbers from 0 to below 1.
+        rates: The same for numbers from 0 to below 1; None for the default of `EncoderConfig`.
         required: Values that a `config.json` must have, if it has these keys; others make other models of these names.
         same: Keys that must have the value of another key, if they are there.
         fixed: Fields of `EncoderConfig` that are the same in the whole family.
         activation_key: Name in `config.json` of the activation.
         head_dropout_key: Name in `config.json` of the dropout rate of a classifier's head.
-        attention_dropout_key: The same of attention's probabilities.
     """
 
     model_type = "bert"
@@ -48,9 +47,10 @@ class Bert:
         "max_sequence_length": ("max_position_embeddings", 512),
         "num_segments": ("type_vocab_size", 2),
     }
-    rates: ClassVar[dict[str, tuple[str, float]]] = {
+    rates: ClassVar[dict[str, tuple[str, float | None]]] = {
         "layer_norm_epsilon": ("layer_norm_eps", 1e-12),
         "dropout": ("hidden_dropout_prob", 0.1),
+        "attention_dropout": ("attention_probs_dropout_prob", None),
     }
     required: ClassVar[dict[str, Any]] = {
         "position_embedding_type": "absolute",
@@ -63,7 +63,6 @@ class Bert:
     same: ClassVar[dict[str, str]] = {"embedding_size": "hidden_size"}
     fixed: ClassVar[dict[str, Any]] = {"relative_position_buckets": 0, "pooler_activation": "tanh", "embedding_dim": 0}
     activation_key, head_dropout_key = "hidden_act", "classifier_dropout"
-    attention_dropout_key = "attention_probs_dropout_prob"
 
     def encoder_config(self, content: dict, file: Path) -> EncoderConfig:
         """Returns the shape that a `config.json` describes.
@@ -90,9 +89,13 @@ class Bert:
             got = f"{file} with {self.sizes['hidden_dim'][0]} {sizes['hidden_dim']}"
             raise InputError("preset", got, f"a multiple of {self.sizes['num_heads'][0]} {sizes['num_heads']}")
         for ours, (theirs, default) in self.rates.items():
+            if default is None and content.get(theirs) is None:
+                continue
             rates[ours] = content.get(theirs, default)
             if not isinstance(rates[ours], int | float) or not 0 <= rates[ours] < 1:
                 raise InputError("preset", f"{file} with {theirs} {rates[ours]!r}", "a number from 0 to below 1")
+        if rates.get("attention_dropout") == rates["dropout"]:
+            del rates["attention_dropout"]  # the default: it follows a `dropout` that is asked for
         own = {"family": self.model_type, "activation": content.get(self.activation_key, "gelu")}
         return EncoderConfig(**own | sizes | rates | self.fixed)
 
@@ -154,7 +157,7 @@ class Bert:
             **{theirs: getattr(config, ours) for ours, (theirs, _) in Bert.sizes.items()},
             **{theirs: getattr(config, ours) for ours, (theirs, _) in Bert.rates.items()},
             "hidden_act": config.activation,
-            "attention_probs_dropout_prob": config.dropout,
+            "attention_probs_dropout_prob": config.attention_rate,
             "initializer_range": 0.02,
             "position_embedding_type": "absolute",
             "torch_dtype": "float32",

@@ -49,7 +49,10 @@ class DistilBert(Bert):
         "vocabulary_size": ("vocab_size", None),
         "max_sequence_length": ("max_position_embeddings", 512),
     }
-    rates: ClassVar[dict[str, tuple[str, float]]] = {"dropout": ("dropout", 0.1)}
+    rates: ClassVar[dict[str, tuple[str, float | None]]] = {
+        "dropout": ("dropout", 0.1),
+        "attention_dropout": ("attention_dropout", None),
+    }
     required: ClassVar[dict[str, Any]] = {"pruned_heads": {}, "quantization_config": None, "auto_map": None}
     same: ClassVar[dict[str, str]] = {}
     fixed: ClassVar[dict[str, Any]] = {
@@ -60,7 +63,6 @@ class DistilBert(Bert):
         "layer_norm_epsilon": 1e-12,
     }
     activation_key, head_dropout_key = "activation", "seq_classif_dropout"
-    attention_dropout_key = "attention_dropout"
 
     def stored_names(self, name: str) -> Iterator[str]:
         yield _own_name(name)
@@ -92,7 +94,7 @@ class DistilBert(Bert):
             "model_type": self.model_type,
             **sizes,
             "activation": config.activation,
-            "attention_dropout": config.dropout,
+            "attention_dropout": config.attention_rate,
             "seq_classif_dropout": content.get("classifier_dropout", 0.2),
             "sinusoidal_pos_embds": False,
             "tie_weights_": True,

@@ -17,6 +17,7 @@ NAMES = {TFIDF: "TF-IDF with a linear model", MAJORITY: "always the most frequen
 _MOST_EXAMPLES = 100_000  # that a baseline learns from
 _MOST_FEATURES = 200_000
 _LEAST = 1e-7  # probability of a class that never occurs
+_WORD = re.compile(r"\w")
 _WITHOUT_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 
 
@@ -36,15 +37,14 @@ def baselines(task: Task, examples: Examples, seed: int = 0) -> dict[str, np.nda
         return {}
     if len(train) > _MOST_EXAMPLES:
         train = train.take(np.sort(np.random.default_rng(seed).permutation(len(train))[:_MOST_EXAMPLES]))
-    try:
-        return {TFIDF: _tfidf(task, train, examples), MAJORITY: _majority(task, train, examples)}
-    except ValueError:  # scikit-learn's word for texts without a word
-        return {MAJORITY: _majority(task, train, examples)}
+    found = {MAJORITY: _majority(task, train, examples)}
+    columns = [name for name in ("texts", "text_pairs") if any(map(_WORD.search, getattr(train, name) or ()))]
+    return {TFIDF: _tfidf(task, train, examples, columns)} | found if columns else found
 
 
-def _tfidf(task: Task, train: Examples, examples: Examples) -> np.ndarray:
+def _tfidf(task: Task, train: Examples, examples: Examples, columns: list[str]) -> np.ndarray:
     ours, theirs = [], []
-    for name in ("texts", "text_pairs") if train.text_pairs is not None else ("texts",):
+    for name in columns:
         counter = _counter(getattr(train, name))
         ours.append(counter.fit_transform(getattr(train, name)))
         theirs.append(counter.transform(getattr(examples, name)))
@@ -58,7 +58,8 @@ def _tfidf(task: Task, train: Examples, examples: Examples) -> np.ndarray:
         found[:, varied] = model.fit(ours, train.labels[:, varied]).predict_proba(theirs)[:, -len(varied) :]
     else:
         found = np.zeros((len(examples), len(task.labels)))
-        found[:, model.fit(ours, train.labels).classes_] = model.predict_proba(theirs)
+        probabilities = model.fit(ours, train.labels).predict_proba(theirs)
+        found[:, model.classes_] = probabilities
     return _logits(task, found)
 
 

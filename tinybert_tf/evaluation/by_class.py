@@ -9,6 +9,7 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.evaluation import metrics
 
 MOST_CLASSES = 20  # that are shown on a screen
+_MOST_CONFUSIONS = 10  # that are shown, where there are too many classes for a matrix
 _WIDTH = 90  # characters of a line
 # From these differences on, between accuracy and macro F1 or the lowest recall, classes are shown one by one.
 _MACRO_DIFFERENCE, _RECALL_DIFFERENCE = 0.01, 0.2
@@ -68,3 +69,27 @@ class ClassReport:
         more = f", … ({len(order)} classes)" if len(order) > MOST_CLASSES else ""
         share = f"{100 * self.counts[0][most] / self.examples:.2f} % of the examples are {self.labels[most]}, the most"
         return [share, *textwrap.wrap("Recall, lowest first: " + ", ".join(shown) + more, _WIDTH)]
+
+
+def confusion_lines(labels, table: np.ndarray) -> list[str]:
+    """Returns the confusion matrix for people; of more classes than a screen holds, the most frequent confusions.
+
+    Labels are in rows, predictions in columns, which have numbers.
+    """
+    if len(labels) > MOST_CLASSES:
+        return _worst_confusions(labels, table)
+    width = max(5, len(str(table.max())) + 1)
+    names = [f"{i + 1} {label}" for i, label in enumerate(labels)]
+    first = max(map(len, names)) + 1
+    lines = [f"{'label, predicted as':{max(first, 20)}}" + "".join(f"{i + 1:>{width}}" for i in range(len(labels)))]
+    for name, row in zip(names, table):
+        lines.append(f"{name:{max(first, 20)}}" + "".join(f"{count:>{width}}" for count in row))
+    return lines
+
+
+def _worst_confusions(labels, table: np.ndarray) -> list[str]:
+    wrong = table - np.diag(np.diag(table))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    pairs = [divmod(int(place), len(labels)) for place in order if wrong.flat[place]]
+    lines = [f"Most frequent confusions of {len(labels)} classes; confusion.csv has all:"] if pairs else []
+    return lines + [f"{wrong[i, j]:>6} x {labels[i]} taken for {labels[j]}" for i, j in pairs]

@@ -262,6 +262,7 @@ class EvaluateConfig(TeacherLabels, TaskData):
         MODEL,
         default_means="the model's",
     )
+    litert: bool = setting(True, "Measure LiteRT files for the report too: their answers, sizes and times.", RUN)
     seed: int = setting(42, "Seed of the bootstrap.", RUN, at_least=0)
     output_dir: str = setting("runs/evaluate", FOLDER, RUN)
 
@@ -371,6 +372,7 @@ class AllConfig(TeacherLabels, CheckpointChoice, TaskData):
     )
     batch_size: int = setting_like(Training, "batch_size")
     class_weights: tuple[str, ...] = setting_like(FinetuneConfig, "class_weights")
+    litert: bool = setting_like(EvaluateConfig, "litert")
     seed: int = setting(42, "Seed of every stage.", RUN, at_least=0)
     dtype_policy: str = setting_like(Training, "dtype_policy")
     deterministic: bool = setting_like(Training, "deterministic")

@@ -18,10 +18,13 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import InputError, naming
+from tinybert_tf.evaluation.baselines import NAMES, TFIDF
 from tinybert_tf.files import write_text
 from tinybert_tf.kinds import Kind, kind_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
+from tinybert_tf.report.findings import worth_it
+from tinybert_tf.report.page import REPORT
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import TaskData
@@ -123,6 +126,7 @@ class _Recipe:
         student = self.general()
         student = self.distil(teacher, student, self.augment(teacher))
         options = {"model": student, "teacher": teacher, "teacher_labels": self.config.teacher_labels, **self.data}
+        options["litert"] = self.config.litert
         return self.step(evaluate, configs.EvaluateConfig, "evaluation", **options)
 
     def finetune(self) -> str:
@@ -217,13 +221,18 @@ def summary(folder: RunDirectory) -> str:
         name = f"{title}, {ours['length']} tokens" if key == "flops" else title
         ratio = f"{theirs[key] / ours[key]:.1f} x less"
         lines.append(_row(name, f"{theirs[key] / unit:.2f} {suffix}", f"{ours[key] / unit:.2f} {suffix}", ratio))
+    linear = values.get("baselines", {}).get(TFIDF, {"metrics": {}})
+    for name, value in linear["metrics"].items():
+        lines.append(f"{NAMES[TFIDF] + ', ' + name:44}{100 * value:>12.2f}    trained in seconds")
     if "agreement" in values:
         lines.append(_row("same answer", "", f"{100 * values['agreement']:.2f} %", ""))
+    lines += ["", *worth_it(values)] if linear["metrics"] else []
     times = ", ".join(f"{name} {_minutes(value)}" for name, value in results["seconds"].items())
     lines += ["", f"Time     {times}"] if times else [""]
+    report = folder.path / "evaluation" / REPORT
     lines += [
         f"Student  {folder.path / 'student' / 'model'}",
-        f"Details  {folder.path / 'evaluation'}",
+        f"Report   {report}" if report.is_file() else f"Details  {report.parent}",
         f"Next     {command('predict', model=folder.path / 'student')} {_asked(folder)}",
     ]
     return "\n".join(lines)

@@ -1,22 +1,26 @@
 """Evaluation: a model's metrics with intervals, beside its teacher's, and its predictions as files."""
 
-import csv
-import json
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.glue import GLUE_TASKS, write_submission
-from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
-from tinybert_tf.evaluation.by_class import MOST_CLASSES, ClassReport
+from tinybert_tf.evaluation.answer_files import write_predictions, write_table
+from tinybert_tf.evaluation.baselines import baselines
+from tinybert_tf.evaluation.by_class import ClassReport, confusion_lines
+from tinybert_tf.evaluation.calibration import Confidence, fit_temperature
 from tinybert_tf.evaluation.flops import size_of
 from tinybert_tf.evaluation.prediction import Predictor, cached_logits
-from tinybert_tf.files import write_whole
 from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of
 from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
+from tinybert_tf.report.curves import training_curves
+from tinybert_tf.report.findings import Findings, measured_files, worth_it
+from tinybert_tf.report.page import REPORT, write_report
 from tinybert_tf.settings.stages import EvaluateConfig
 from tinybert_tf.stages.common import check_threshold, command, task_length
 from tinybert_tf.stages.evaluate_answers import EvaluateAnswers
@@ -24,14 +28,14 @@ from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.run_directory import RunDirectory
 
 _SHORT = {"exact_match": "EM"}  # names that are too long for a table
-_MOST_CONFUSIONS = 10  # that are shown, where there are too many classes for a matrix
 
 
 def run(config: EvaluateConfig) -> RunDirectory:
     """Evaluates `model` on a split of a task, and on its mismatched counterpart in MNLI.
 
-    Writes `predictions.jsonl`; `classes.csv` and, where each text has one class, `confusion.csv`; GLUE's submission
-    files if the task has them; and the results in `run.json`. For questions see `EvaluateAnswers`.
+    Writes `predictions.jsonl`; `classes.csv` and, where each text has one class, `confusion.csv`; `report.html` where
+    there are labels; GLUE's submission files if the task has them; and the results in `run.json`. For questions see
+    `EvaluateAnswers`.
     """
     return _JOBS[kind_of(config)](config).run()
 
@@ -42,6 +46,7 @@ def summary(folder: RunDirectory) -> str:
     lines = []
     for name, values in results["splits"].items():
         lines += [f"{name}: {values['examples']:,} examples", *_metric_lines(values), ""]
+        lines += [f"{sentence}\n" for sentence in worth_it(values)]
         for part in ("by_class", "confusion"):
             lines += [*values[part], ""] if values.get(part) else []
     lines.append(
@@ -102,15 +107,20 @@ class _Evaluate(Job):
         results = {"splits": {}, "model": size_of(self.model, self.length)}
         if self.teacher is not None:
             results["teacher"] = size_of(self.teacher, self.length)
+        self.findings = None
         for name in self.splits:
             results["splits"][name] = self._evaluate_split(name)
         self._write_submissions()
+        if self.findings is not None:
+            self._write_report()
         return results
 
-    def _logits(self, examples: Examples) -> tuple[np.ndarray, int]:
-        """Returns the model's logits, in the task's order of labels, and the number of texts that were cut."""
-        tokens = TokenizedExamples(examples, self.model.tokenizer, self.length)
-        return self.predictor.logits(tokens)[:, self.task.columns_of(self.model.labels)], tokens.num_truncated
+    def _tokens(self, examples: Examples) -> TokenizedExamples:
+        return TokenizedExamples(examples, self.model.tokenizer, self.length)
+
+    def _logits(self, tokens: TokenizedExamples) -> np.ndarray:
+        """Returns the model's logits, in the task's order of labels."""
+        return self.predictor.logits(tokens)[:, self.task.columns_of(self.model.labels)]
 
     def _teachers_logits(self, examples: Examples) -> np.ndarray | None:
         if self.teacher is None:
@@ -121,16 +131,35 @@ class _Evaluate(Job):
     def _evaluate_split(self, split: str) -> dict:
         """Writes the split's files; returns its results."""
         task, examples, folder = self.task, self.task.split(split), self.folder.path
-        logits, truncated = self._logits(examples)
+        tokens = self._tokens(examples)
+        logits = self._logits(tokens)
         theirs = self._teachers_logits(examples)
         suffix = "" if "_" not in split else f"_{split.split('_', 1)[1]}"
-        _write_predictions(folder / f"predictions{suffix}.jsonl", task, examples, logits, theirs, self.threshold)
-        values = {"examples": len(examples), "truncated": truncated}
+        write_predictions(folder / f"predictions{suffix}.jsonl", task, examples, logits, theirs, self.threshold)
+        values = {"examples": len(examples), "truncated": tokens.num_truncated}
         if theirs is not None and not task.is_regression:
             ours, others = (metrics.predictions_of(part, task.multi_label, self.threshold) for part in (logits, theirs))
             values["agreement"] = float(np.mean(metrics.same_answers(ours, others)))
         if examples.labels is not None:
             values |= self._measured(examples, logits, theirs, suffix)
+            others = baselines(task, examples, self.config.seed)
+            values["baselines"] = {name: self._baseline(examples, logits, found) for name, found in others.items()}
+            temperature, dev = self._calibrated(split)
+            values["calibration"] = self._calibration(examples, logits, temperature)
+            if self.findings is None:
+                found = others | {"model": logits} | ({} if theirs is None else {"teacher": theirs})
+                self.findings = Findings(
+                    task,
+                    examples,
+                    self.model,
+                    self.teacher,
+                    found,
+                    tokens.lengths,
+                    self.length,
+                    values,
+                    temperature,
+                    dev,
+                )
         return values
 
     def _measured(self, examples: Examples, logits: np.ndarray, theirs: np.ndarray | None, suffix: str) -> dict:
@@ -147,18 +176,57 @@ class _Evaluate(Job):
         if not task.is_regression:
             report = ClassReport.of(task, examples.labels, logits, self.threshold)
             values["by_class"] = report.lines()
-            _write_table(self.folder.path / f"classes{suffix}.csv", report.rows())
+            write_table(self.folder.path / f"classes{suffix}.csv", report.rows())
         if not task.is_regression and not task.multi_label:
             table = metrics.confusion(examples.labels, logits.argmax(1), len(task.labels))
             columns = ("label \\ prediction", *task.labels)
             rows = [dict(zip(columns, (label, *row))) for label, row in zip(task.labels, table.tolist())]
-            _write_table(self.folder.path / f"confusion{suffix}.csv", rows)
-            values["confusion"] = _confusion_lines(task.labels, table)
+            write_table(self.folder.path / f"confusion{suffix}.csv", rows)
+            values["confusion"] = confusion_lines(task.labels, table)
         return values
 
     def _intervals(self, examples: Examples, logits: np.ndarray, theirs: np.ndarray | None) -> dict:
         options = {"seed": self.config.seed, "threshold": self.threshold}
         return {name: metrics.bootstrap(name, examples.labels, logits, theirs, **options) for name in self.task.metrics}
+
+    def _baseline(self, examples: Examples, logits: np.ndarray, found: np.ndarray) -> dict:
+        """Returns a baseline's metrics, and the interval of the model's advance."""
+        values = metrics.compute(self.task.metrics, examples.labels, found, self.threshold)
+        return {"metrics": values, "difference_intervals": self._intervals(examples, logits, found)}
+
+    def _calibrated(self, split: str) -> tuple[float | None, Confidence | None]:
+        """Returns the temperature that fits dev, and the confidence there; None for numbers, or if `split` is dev."""
+        dev = self.task.splits.get("dev")
+        if split.startswith("dev") or dev is None or dev.labels is None or self.task.is_regression or not len(dev):
+            return None, None
+        logits = self._logits(self._tokens(dev))
+        temperature = fit_temperature(logits, dev.labels)
+        return temperature, Confidence.of(logits, dev.labels, temperature)
+
+    def _calibration(self, examples: Examples, logits: np.ndarray, temperature: float | None) -> dict:
+        """Returns the expected calibration error; with a temperature also that one, and the error it leaves."""
+        if self.task.is_regression:
+            return {}
+        values = {"error": Confidence.of(logits, examples.labels).calibration_error()}
+        if temperature is not None:
+            left = Confidence.of(logits, examples.labels, temperature).calibration_error()
+            values |= {"temperature": temperature, "error_at_temperature": left}
+        return values
+
+    def _write_report(self) -> None:
+        found, config = self.findings, self.config
+        files = {}
+        if config.litert:
+            files = measured_files(self.model, self.teacher, self.task, found.examples, self.length)
+        found = dataclasses.replace(found, curves=training_curves(Path(config.model), found.metric))
+        settings = {"model": config.model, "teacher": config.teacher, "tokens": self.length, "seed": config.seed}
+        given = {name: value for name, value in self.folder.record["settings"].items() if self._is_set(name, value)}
+        report = found.report(files, command("evaluate", **given), settings, self.folder.record["versions"])
+        write_report(self.folder.path / REPORT, report)
+
+    def _is_set(self, name: str, value) -> bool:
+        (field,) = [field for field in dataclasses.fields(self.config) if field.name == name]
+        return value not in (field.default, [])
 
     def _write_submissions(self) -> None:
         """Writes GLUE's files for the splits whose labels it keeps secret."""
@@ -167,61 +235,8 @@ class _Evaluate(Job):
             if split not in self.task.splits:  # --glue_dir without the file
                 continue
             examples = self.task.splits[split]
-            predictions = metrics.predictions_of(self._logits(examples)[0])
+            predictions = metrics.predictions_of(self._logits(self._tokens(examples)))
             write_submission(self.folder.path / name, glue, examples.ids, predictions, self.task.labels)
-
-
-def _write_predictions(path, task: Task, examples, logits: np.ndarray, theirs: np.ndarray | None, threshold) -> None:
-    """Writes one JSON object per example: id, label, prediction, logits, and the teacher's prediction."""
-    answers = metrics.predictions_of(logits, task.multi_label, threshold)
-    teachers = None if theirs is None else metrics.predictions_of(theirs, task.multi_label, threshold)
-
-    def shown(value):
-        if task.multi_label:
-            return [label for label, has_it in zip(task.labels, value) if has_it]
-        return float(value) if task.is_regression else task.labels[int(value)]
-
-    with write_whole(path) as stream:
-        for i in range(len(examples)):
-            row = {"id": examples.ids[i] if examples.ids is not None else i, "prediction": shown(answers[i])}
-            row["logits"] = [round(float(value), 5) for value in logits[i]]
-            if examples.labels is not None:
-                row["label"] = shown(examples.labels[i])
-            if teachers is not None:
-                row["teacher"] = shown(teachers[i])
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _write_table(path, rows: list[dict]) -> None:
-    """Writes rows of equal keys as CSV."""
-    with write_whole(path) as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _confusion_lines(labels, table: np.ndarray) -> list[str]:
-    """Returns the confusion matrix for people; of more classes than a screen holds, the most frequent confusions.
-
-    Labels are in rows, predictions in columns, which have numbers.
-    """
-    if len(labels) > MOST_CLASSES:
-        return _worst_confusions(labels, table)
-    width = max(5, len(str(table.max())) + 1)
-    names = [f"{i + 1} {label}" for i, label in enumerate(labels)]
-    first = max(map(len, names)) + 1
-    lines = [f"{'label, predicted as':{max(first, 20)}}" + "".join(f"{i + 1:>{width}}" for i in range(len(labels)))]
-    for name, row in zip(names, table):
-        lines.append(f"{name:{max(first, 20)}}" + "".join(f"{count:>{width}}" for count in row))
-    return lines
-
-
-def _worst_confusions(labels, table: np.ndarray) -> list[str]:
-    wrong = table - np.diag(np.diag(table))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
-    pairs = [divmod(int(place), len(labels)) for place in order if wrong.flat[place]]
-    lines = [f"Most frequent confusions of {len(labels)} classes; confusion.csv has all:"] if pairs else []
-    return lines + [f"{wrong[i, j]:>6} x {labels[i]} taken for {labels[j]}" for i, j in pairs]
 
 
 _JOBS = {Classification: _Evaluate, QuestionAnswering: EvaluateAnswers}

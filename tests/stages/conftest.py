@@ -15,9 +15,15 @@ ODD_LINES = "a good\u2028film\x85indeed"  # one line: only a newline ends one
 
 
 @pytest.fixture(autouse=True)
-def reports_without_files(monkeypatch):
-    """Evaluations convert no models for their reports; that of `runs`, which is made before, has done so."""
-    monkeypatch.setattr("tinybert_tf.stages.evaluate.measured_files", lambda *args: {})
+def quick_reports(request, monkeypatch):
+    """Evaluations convert no models for their reports, unless a test asks for `whole_report`."""
+    if "whole_report" not in request.fixturenames:
+        monkeypatch.setattr("tinybert_tf.stages.evaluate.measured_files", lambda *args: {})
+
+
+@pytest.fixture
+def whole_report():
+    """The report measures LiteRT files too, as it does by default."""
 
 
 @pytest.fixture(scope="session")

@@ -51,12 +51,7 @@ def pareto(points: Sequence[Point], baseline: tuple[str, float] | None, axis: st
         for point, colour in zip(points, (GREEN, BLUE, ORANGE, VIOLET)):
             if point.interval:
                 axes.vlines(point.cost, *point.interval, color=colour, alpha=0.5, linewidth=2)
-            axes.scatter(point.cost, point.value, s=70, color=colour, zorder=3)
-            left = point.cost**2 > low * high
-            place = (-9, 7) if left else (9, 7)
-            axes.annotate(
-                point.name, (point.cost, point.value), place, textcoords="offset points", ha="right" if left else "left"
-            )
+            axes.scatter(point.cost, point.value, s=70, color=colour, zorder=3, label=point.name)
         if baseline:
             axes.axhline(baseline[1], color=GREY, linestyle="--", linewidth=1.2)
             axes.annotate(baseline[0], (low, baseline[1]), (4, 4), textcoords="offset points")
@@ -68,6 +63,7 @@ def pareto(points: Sequence[Point], baseline: tuple[str, float] | None, axis: st
         axes.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: f"{cost:g}"))
         axes.yaxis.set_major_formatter(_PERCENT)
         axes.set(xlabel=axis, ylabel=value)
+        figure.legend(loc="outside upper center", ncols=len(points), frameon=False, labelcolor=_INK)
         return _svg(figure, f"{value} of each model against {axis}")
 
 
@@ -110,7 +106,8 @@ def histogram(lengths: np.ndarray, limit: int) -> Markup:
     """Draws how many texts have how many tokens, and the model's limit."""
     with rc_context(_STYLE):
         figure, axes = _figure(4.6, 2.4)
-        axes.hist(lengths, bins=min(40, max(5, len(np.unique(lengths)))), color=BLUE)
+        width = max(1, -(-int(np.ptp(lengths)) // 40))  # whole tokens, so that equal bars hold equally many lengths
+        axes.hist(lengths, bins=np.arange(lengths.min(), lengths.max() + width + 1, width) - 0.5, color=BLUE)
         axes.axvline(limit, color=ORANGE, linestyle="--", linewidth=1.2)
         axes.annotate(
             f"{limit}: longer texts are cut",

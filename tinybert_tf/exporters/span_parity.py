@@ -72,8 +72,8 @@ class SpanReference:
         seconds = time.perf_counter() - start
         return {"milliseconds_a_text": 1e3 * seconds / len(spans)} | self.compare(spans, file.name, variant)
 
-    def measured_by(self, run: Callable[[dict], dict[str, np.ndarray]], name: str) -> dict:
-        """Returns how far the answers of a function from inputs to outputs, in float32, are from the model's."""
+    def measured_by(self, run: Callable[[dict], dict[str, np.ndarray]], name: str, variant: str = "float32") -> dict:
+        """Returns how far the answers of a function from inputs to outputs are from the model's."""
         starts, ends = [], []
         for begin in range(0, len(self.tokens), _BATCH):
             batch = np.arange(begin, min(begin + _BATCH, len(self.tokens)))
@@ -81,7 +81,7 @@ class SpanReference:
             starts += list(outputs[START])
             ends += list(outputs[END])
         spans = spans_of(self.tokens.windows, starts, ends, self.student.null_threshold)
-        return self.compare(spans, name, "float32")
+        return self.compare(spans, name, variant)
 
     def compare(self, spans: Sequence[Span], name: str, variant: str) -> dict:
         """Returns how far a file's answers are from the model's, and SQuAD's metrics with them.

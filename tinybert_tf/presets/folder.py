@@ -198,12 +198,8 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
         got = f"a {model.architecture} of the family {family.model_type}"
         raise InputError("model", got, f"one of {', '.join(family.architectures)}")
     family.check(model.config)
-    own = model.hf_config()
-    config = {"architectures": own["architectures"], **family.hf_config(model.config), "pad_token_id": tokenizer.pad_id}
-    config |= own
-    content = FolderContent(
-        tensors_of(model.named_layers()), config, tokenizer.vocabulary, _tokenizer_config(tokenizer)
-    )
+    config = hf_config(model)
+    content = FolderContent(tensors_of(model.named_layers()), config, tokenizer.vocabulary, tokenizer_config(tokenizer))
     content = family.content(content, model.config)
     with write_folder(folder, last=CONFIG_FILE, obsolete=_OTHER_FORMS) as partial:
         write_tensors(content.tensors, partial)
@@ -215,7 +211,15 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
             (partial / CARD_FILE).write_text(text, encoding="utf-8")
 
 
-def _tokenizer_config(tokenizer: BertTokenizer) -> dict:
+def hf_config(model) -> dict:
+    """Returns a model's `config.json`, in its family's names."""
+    own, family = model.hf_config(), FAMILIES[model.config.family]
+    shape = family.hf_config(model.config) | {"pad_token_id": model.tokenizer.pad_id}
+    return {"architectures": own["architectures"], **shape, **own}
+
+
+def tokenizer_config(tokenizer: BertTokenizer) -> dict:
+    """Returns a tokenizer's `tokenizer_config.json`."""
     return {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": tokenizer.lowercase,

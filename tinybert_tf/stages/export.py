@@ -147,14 +147,14 @@ def summary(folder: RunDirectory) -> str:
     results = folder.record["results"]
     names = list(results["keras"]["metrics"])
     titles = ["size", *names, "same answer", "mean diff.", "max diff.", "ms per text"]
-    lines = [f"{results['texts']:,} texts".ljust(24) + "".join(f"{title:>13}" for title in titles)]
+    lines = [f"{results['texts']:,} texts".ljust(28) + "".join(f"{title:>13}" for title in titles)]
     for name, values in {"Keras, float32": results["keras"], **results["files"]}.items():
         cells = [f"{values['size_bytes'] / 1e6:.2f} MB"]
         cells += [f"{100 * values['metrics'][metric]:.2f}" for metric in names]
         cells.append(f"{100 * values['agreement']:.2f} %" if "agreement" in values else "")
         cells += [f"{values[k]:.1e}" if k in values else "" for k in ("mean_difference", "max_difference")]
         cells.append(f"{values['milliseconds_a_text']:.2f}" if "milliseconds_a_text" in values else "")
-        lines.append(f"{name:24}" + "".join(f"{cell:>13}" for cell in cells))
+        lines.append(f"{name:28}" + "".join(f"{cell:>13}" for cell in cells))
     files = sorted(entry.name for entry in folder.path.iterdir() if entry.name[0] != ".")
     lines += ["", f"Files    {folder.path}: {', '.join(files)}"]
     model = folder.path / "student.tflite"
@@ -164,4 +164,6 @@ def summary(folder: RunDirectory) -> str:
         lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={quote(str(model))} "A fine film."')
     elif "saved_model" in files:
         lines.append(f"Next     serve {folder.path / 'saved_model'} with TF Serving: docs/serving.md")
+    elif "onnx" in files:
+        lines.append(f"Next     open {folder.path} in transformers.js or ONNX Runtime: docs/web.md")
     return "\n".join(lines)

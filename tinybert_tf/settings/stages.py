@@ -36,7 +36,8 @@ SHAPES = ", ".join(STUDENT_PRESETS)
 EXPORT_FORMATS = {
     "litert": "LiteRT for phones",
     "saved_model": "SavedModel for TF Serving",
-    "onnx": "ONNX for other runtimes",
+    "onnx": "ONNX as Hugging Face's hub has it",
+    "web": "page that runs the first variant in a browser",
 }
 
 
@@ -305,7 +306,7 @@ class PredictConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig(TaskData):
-    """Settings of `--stage=export`: writes a model as LiteRT files for phones, SavedModel and ONNX for servers."""
+    """Settings of `--stage=export`: writes a model for phones (LiteRT), servers (SavedModel, ONNX) and browsers."""
 
     RENAMED: ClassVar[dict[str, str]] = {"student": "model"}
 

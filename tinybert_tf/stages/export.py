@@ -164,6 +164,8 @@ def summary(folder: RunDirectory) -> str:
         lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={quote(str(model))} "A fine film."')
     elif "saved_model" in files:
         lines.append(f"Next     serve {folder.path / 'saved_model'} with TF Serving: docs/serving.md")
+    elif "web" in files:
+        lines.append(f"Next     python -m http.server --directory={quote(str(folder.path / 'web'))}")
     elif "onnx" in files:
         lines.append(f"Next     open {folder.path} in transformers.js or ONNX Runtime: docs/web.md")
     return "\n".join(lines)

@@ -61,6 +61,14 @@ def test_every_format_beside_the_keras_model(student, tmp_path):
     assert {"labels.txt", "vocab.txt", "model_info.json", "run.json"} <= {file.name for file in run.path.iterdir()}
     lines = export.summary(run).splitlines()
     assert lines[0].startswith("60 texts") and lines[2].startswith("student.tflite")
+    table = (run.path / "measured.md").read_text().splitlines()
+    assert [row.split(" | ")[0] for row in table if row.startswith("| ")] == [
+        "| 60 texts",
+        "| ---",
+        "| Keras",
+        *(f"| {name}" for name in files),
+    ]
+    assert f" {100 * keras_accuracy:.2f} |" in table[4] and "The texts are those of the task files." in table[-2]
     assert not (run.path / ".partial").exists()
     assert export.run(config(student, tmp_path, **wanted)).was_finished
 

@@ -13,7 +13,7 @@ from absl import logging
 from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
-from tinybert_tf.exporters import require_extras
+from tinybert_tf.exporters import claims, require_extras
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.exporters.span_parity import SpanReference, questions_for
 from tinybert_tf.files import json_text, read_json, write_folder
@@ -33,7 +33,7 @@ _NOT_MEASURED = "Accuracy is not measured: the model's own data cannot be read (
 
 
 def run(config: ExportConfig) -> RunDirectory:
-    """Writes the formats asked for, and `parity.json` with the distance of each file from the Keras model.
+    """Writes the formats asked for, and what was measured of each file: `parity.json`, and `measured.md` for people.
 
     Raises:
         RuntimeError: A file does not compute what the model computes; no file is left.
@@ -85,6 +85,8 @@ class _Export(Job):
             for exporter in self.exporters:
                 results["files"] |= exporter.export(reference, partial, self.config)
             (partial / PARITY).write_text(json_text(results), encoding="utf-8")
+            table = claims.markdown(results, "" if self.task is None else self.task.name)
+            (partial / claims.FILE).write_text(table, encoding="utf-8", newline="\n")
         return results
 
 
@@ -143,18 +145,8 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
 
 
 def summary(folder: RunDirectory) -> str:
-    """Returns a table of each file's size, its metrics on the task, and its distance from the Keras model."""
-    results = folder.record["results"]
-    names = list(results["keras"]["metrics"])
-    titles = ["size", *names, "same answer", "mean diff.", "max diff.", "ms per text"]
-    lines = [f"{results['texts']:,} texts".ljust(28) + "".join(f"{title:>13}" for title in titles)]
-    for name, values in {"Keras, float32": results["keras"], **results["files"]}.items():
-        cells = [f"{values['size_bytes'] / 1e6:.2f} MB"]
-        cells += [f"{100 * values['metrics'][metric]:.2f}" for metric in names]
-        cells.append(f"{100 * values['agreement']:.2f} %" if "agreement" in values else "")
-        cells += [f"{values[k]:.1e}" if k in values else "" for k in ("mean_difference", "max_difference")]
-        cells.append(f"{values['milliseconds_a_text']:.2f}" if "milliseconds_a_text" in values else "")
-        lines.append(f"{name:28}" + "".join(f"{cell:>13}" for cell in cells))
+    """Returns the table of what was measured of each file, and what to do next."""
+    lines = claims.plain(folder.record["results"])
     files = sorted(entry.name for entry in folder.path.iterdir() if entry.name[0] != ".")
     lines += ["", f"Files    {folder.path}: {', '.join(files)}"]
     model = folder.path / "student.tflite"

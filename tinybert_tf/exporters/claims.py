@@ -1,0 +1,48 @@
+"""What may be claimed of each exported file, in one table: size, metrics, distance from the Keras model, time."""
+
+FILE = "measured.md"
+_MARKDOWN = """# What was measured of each file
+
+{table}
+
+{texts}. Metrics are in percent; differences are of probabilities, or of numbers for regression. Times are from text to
+answer, one text per call in one thread, on the machine that exported.
+"""
+
+
+def table(results: dict) -> list[list[str]]:
+    """Returns the rows: the titles, the Keras model, and each file.
+
+    Args:
+        results: What `--stage=export` measured: `texts`, `keras`, and `files` by name.
+    """
+    keras = results["keras"]
+    distances = ["same answer", "mean diff.", "max diff.", "ms per text"]
+    rows = [[f"{results['texts']:,} texts", "format", "size", "smaller", *keras["metrics"], *distances]]
+    for name, values in {"Keras": {"variant": "float32", **keras}, **results["files"]}.items():
+        ratio = keras["size_bytes"] / values["size_bytes"]
+        row = [name, values["variant"], f"{values['size_bytes'] / 1e6:.2f} MB", f"{ratio:.1f} x"]
+        row += [f"{100 * values['metrics'][metric]:.2f}" for metric in keras["metrics"]]
+        row.append(f"{100 * values['agreement']:.2f} %" if "agreement" in values else "")
+        row += [f"{values[key]:.1e}" if key in values else "" for key in ("mean_difference", "max_difference")]
+        row.append(f"{values['milliseconds_a_text']:.2f}" if "milliseconds_a_text" in values else "")
+        rows.append(row)
+    return rows
+
+
+def plain(results: dict) -> list[str]:
+    """Returns the table as lines for a terminal."""
+    return [row[0].ljust(26) + "".join(f"{cell:>12}" for cell in row[1:]) for row in table(results)]
+
+
+def markdown(results: dict, task: str) -> str:
+    """Returns the table as a page that goes with the files.
+
+    Args:
+        results: As for `table`.
+        task: Name of the task that the texts are of; "" for random words.
+    """
+    titles, *rows = table(results)
+    lines = [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
+    texts = f"The texts are those of the task {task}" if task else "The texts are random words, without labels"
+    return _MARKDOWN.format(table="\n".join(lines), texts=texts)

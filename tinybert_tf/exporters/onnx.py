@@ -132,8 +132,9 @@ def _of_rows(session) -> Callable[[dict], dict[str, list[np.ndarray]]]:
     def run(batch: dict) -> dict[str, list[np.ndarray]]:
         found = {name: [] for name in outputs}
         for place, size in enumerate(batch["padding_mask"].sum(1)):
-            row = {_HF_INPUTS[name]: values[place : place + 1, :size].astype(np.int64) for name, values in batch.items()}
-            for name, values in zip(outputs, session.run(outputs, {name: row[name] for name in inputs})):
+            row = {_HF_INPUTS[name]: values[place : place + 1, :size] for name, values in batch.items()}
+            row = {name: row[name].astype(np.int64) for name in inputs}
+            for name, values in zip(outputs, session.run(outputs, row)):
                 found[name].append(values[0])
         return found
 

@@ -5,7 +5,7 @@ _MARKDOWN = """# What was measured of each file
 
 {table}
 
-{texts}. Metrics are in percent; differences are of probabilities, or of numbers for regression. Times are from text to
+{texts}. Metrics are times 100; differences are of probabilities, or of numbers for regression. Times are from text to
 answer, one text per call in one thread, on the machine that exported.
 """
 

@@ -55,9 +55,11 @@ def test_the_flags_of_task_are_grouped_and_the_needed_ones_come_first():
 def test_a_default_is_shown_as_what_it_stands_for():
     shown = defaults("task")
     assert shown["learning_rate"] == "the task's recipe (GLUE: 5e-5; other tasks and your own files: 3e-4)"
-    assert shown["epochs"] == "the task's recipe (GLUE: 10 to 50; other tasks and your own files: 10)"
-    assert shown["max_steps"] == "the task's recipe (GLUE: no limit; other tasks and your own files: 900)"
-    assert shown["sequence_length"] == "the task's recipe (64 or 128)"
+    assert shown["epochs"] == "the task's recipe (GLUE: 10 to 50; other tasks and your own files: 10; SQuAD: 3)"
+    assert (
+        shown["max_steps"] == "the task's recipe (GLUE: no limit; other tasks and your own files: 900; SQuAD: no limit)"
+    )
+    assert shown["sequence_length"] == "the task's recipe (64 or 128; SQuAD: 384)"
     assert shown["task"] == "movie_reviews, if no file is given"
     assert shown["deterministic"] == "true" and shown["train_file"] == "none"
     assert defaults("general")["learning_rate"] == "1e-3" and defaults("export")["variants"] == "int8"
@@ -65,7 +67,9 @@ def test_a_default_is_shown_as_what_it_stands_for():
 
 def test_what_the_help_says_of_recipes_is_what_they_hold():
     lengths = {recipe_for(task).sequence_length for task in [*TASK_NAMES, "files"] if task != "ax"}
-    assert recipe_default("sequence_length") == f"the task's recipe ({' or '.join(map(str, sorted(lengths)))})"
+    assert (
+        recipe_default("sequence_length") == f"the task's recipe ({' or '.join(map(str, sorted(lengths)))}; SQuAD: 384)"
+    )
 
 
 def test_help_of_a_flag_says_what_fits():

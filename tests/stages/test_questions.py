@@ -1,5 +1,6 @@
 """Questions through the stages: a tiny teacher learns, a student imitates it, and both are measured and exported."""
 
+import dataclasses
 import io
 import json
 
@@ -12,7 +13,8 @@ from tests.conftest import WORDS
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.settings import stages as configs
-from tinybert_tf.stages import evaluate, export, finetune, predict, task
+from tinybert_tf.stages import all as all_stages
+from tinybert_tf.stages import augment, evaluate, export, finetune, predict, task
 from tinybert_tf.tflite import QuestionAnswerer
 from tinybert_tf.training import loop
 
@@ -174,6 +176,36 @@ def test_a_model_of_unanswerable_questions_gets_a_threshold(data, plain_teacher,
     assert found["metrics"]["f1"] == pytest.approx(results["dev"]["best_f1"])
     assert {"has_answer_f1", "no_answer_f1"} <= set(found["by_group"])
     assert {"predictions.json", "null_odds.json"} <= {file.name for file in (tmp_path / "dev").iterdir()}
+
+
+def test_augmented_questions_are_learned_from(data, teacher, runs, tmp_path, eagerly):
+    options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 2, "num_candidates": 3}
+    files = of(data) | {"train_file": str(data / "dev.json")}
+    run = augment.run(configs.AugmentConfig(output_dir=str(tmp_path / "augment"), **options, **files))
+    rows = [json.loads(line) for line in (run.path / "augmented.jsonl").read_text().splitlines()]
+    assert len(rows) > 32 and run.record["results"]["examples"] == 16
+    assert all(r["text_pair"][start:].startswith(text) for r in rows for text, start in r["answers"])
+    config = configs.FinetuneConfig(
+        output_dir=str(tmp_path / "run"),
+        model=str(teacher.path),
+        augmented=str(run.path),
+        max_steps=1,
+        original_share=0.5,
+        **TINY,
+        **files,
+    )
+    assert finetune.run(config).finished
+    with pytest.raises(InputError, match=r"augmented: got .*made from other training questions"):
+        finetune.run(dataclasses.replace(config, output_dir=str(tmp_path / "other"), **of(data)))
+
+
+def test_the_whole_recipe(data, teacher, student_shape, tmp_path, eagerly):
+    options = {"teacher": str(teacher.path), "student": student_shape, "max_steps": 1, "deterministic": False}
+    config = configs.AllConfig(output_dir=str(tmp_path / "all"), sequence_length=24, **options, **of(data))
+    run = all_stages.run(config)
+    summary = all_stages.summary(run)
+    assert "exact_match" in summary and "--question=" in summary and all_stages.run(config).was_finished
+    assert "fine film" in (run.path / "evaluation_texts.txt").read_text()
 
 
 def test_what_does_not_fit_is_refused(data, teacher, classifier_folder, tmp_path, eagerly):

@@ -54,24 +54,47 @@ def read_augmented(folder: str, task: Task, original_share: float) -> tuple[Exam
     Raises:
         InputError: There is no such augmentation, or it was made for another task.
     """
-    file = Path(folder).expanduser()
-    file = file / FILE if file.is_dir() else file
-    if not file.is_file():
-        raise InputError("augmented", f"{folder} without {FILE}", "a finished run of --stage=augment")
     train = task.split("train")
-    rows = _rows(file, {"source", "text"} | (set() if train.text_pairs is None else {"text_pair"}))
-    sources = np.array([row["source"] for row in rows])
-    firsts = np.flatnonzero(np.concatenate([[True], sources[1:] != sources[:-1]]))
+    columns = {"source", "text"} | (set() if train.text_pairs is None else {"text_pair"})
+    rows, firsts, repeats = rows_of(folder, columns, original_share)
     pairs = train.text_pairs or itertools.repeat(None)
     known = [(rows[place]["text"], rows[place].get("text_pair")) for place in firsts]
     if known != list(zip(train.texts, pairs)):
-        raise InputError("augmented", f"{file}, made from other training examples", f"an augmentation of {task.name}")
+        got = f"{file_of(folder)}, made from other training examples"
+        raise InputError("augmented", got, f"an augmentation of {task.name}")
     texts = [row["text"] for row in rows]
     text_pairs = None if train.text_pairs is None else [row["text_pair"] for row in rows]
+    sources = [row["source"] for row in rows]
     labels = None if train.labels is None else train.labels[sources]
+    return Examples(texts, text_pairs, labels), repeats
+
+
+def rows_of(folder: str, columns: set[str], original_share: float) -> tuple[list[dict], np.ndarray, np.ndarray]:
+    """Returns an augmentation's rows, the places of the originals, and how often a pass shows each row.
+
+    Args:
+        folder: Folder of a finished augmentation, or its file.
+        columns: Keys that every row must have.
+        original_share: Share of originals in a pass, if the file has fewer.
+
+    Raises:
+        InputError: There is no such augmentation, or a row lacks a key.
+    """
+    file = file_of(folder)
+    if not file.is_file():
+        raise InputError("augmented", f"{folder} without {FILE}", "a finished run of --stage=augment")
+    rows = _rows(file, columns)
+    sources = np.array([row["source"] for row in rows])
+    firsts = np.flatnonzero(np.concatenate([[True], sources[1:] != sources[:-1]]))
     repeats, variants = np.ones(len(rows), int), len(rows) - len(firsts)
     repeats[firsts] = max(1, round(original_share / (1 - original_share) * variants / len(firsts)))
-    return Examples(texts, text_pairs, labels), repeats
+    return rows, firsts, repeats
+
+
+def file_of(folder: str) -> Path:
+    """Returns the file of an augmentation, which is named by its folder or itself."""
+    file = Path(folder).expanduser()
+    return file / FILE if file.is_dir() else file
 
 
 def _rows(file: Path, columns: set[str]) -> list[dict]:

@@ -79,6 +79,29 @@ class Kind(abc.ABC):
             InputError: One of these does not fit.
         """
 
+    # === Augmentation ===
+
+    @property
+    @abc.abstractmethod
+    def has_flips(self) -> bool:
+        """Whether a variant may flip a teacher's label, and so a teacher is of use to the augmentation."""
+
+    @abc.abstractmethod
+    def columns(self, examples) -> tuple[list[str], list[str] | None]:
+        """Returns the first and the second texts of examples, or None for the latter."""
+
+    @abc.abstractmethod
+    def variant_lines(self, examples, place: int, places, config, num_variants: int) -> list[str]:
+        """Returns the lines of an example and of its variants for the file of an augmentation.
+
+        Args:
+            examples: The examples.
+            place: The example's place.
+            places: Where its first and its second text may change, from `Augmenter.places`.
+            config: Settings of `--stage=augment`.
+            num_variants: Most variants of a text.
+        """
+
     # === Data ===
 
     @abc.abstractmethod

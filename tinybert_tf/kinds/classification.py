@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from absl import logging
 
-from tinybert_tf.augmentation.file import read_augmented
+from tinybert_tf.augmentation.file import line_of, read_augmented
+from tinybert_tf.augmentation.variants import make_pair_variants
 from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
 from tinybert_tf.data.class_weights import class_weights as weights_of
 from tinybert_tf.data.label_scale import LabelScale
@@ -86,6 +87,19 @@ class Classification(Kind):
         if config.class_weights:
             got = f"{','.join(config.class_weights)}, for a teacher that is fine-tuned already"
             raise InputError("class_weights", got, "none: the student learns from its answers, not from labels")
+
+    @property
+    def has_flips(self) -> bool:
+        return True
+
+    def columns(self, examples):
+        return examples.texts, examples.text_pairs
+
+    def variant_lines(self, examples, place, places, config, num_variants) -> list[str]:
+        own = examples.texts[place], None if examples.text_pairs is None else examples.text_pairs[place]
+        rng = np.random.default_rng([config.seed, place])
+        variants = make_pair_variants(own, places, num_variants, config.replace_probability, rng)
+        return [line_of(place, *texts) for texts in (own, *variants)]
 
     def augmented(self, folder, original_share):
         return read_augmented(folder, self.task, original_share)

@@ -3,8 +3,10 @@
 import dataclasses
 
 import keras
+import numpy as np
 from absl import logging
 
+from tinybert_tf.augmentation.questions import make_question_variants, question_line, read_augmented_questions
 from tinybert_tf.data.batches import Buckets
 from tinybert_tf.data.question_task import QuestionTask, load_question_task
 from tinybert_tf.data.window_batches import WindowRows
@@ -62,8 +64,21 @@ class QuestionAnswering(Kind):
         self.adopt(None, "teacher", config.teacher_labels)
         self.losses(None, None, config.class_weights)
 
+    @property
+    def has_flips(self) -> bool:
+        return False
+
+    def columns(self, examples):
+        return examples.questions, examples.contexts
+
+    def variant_lines(self, examples, place, places, config, num_variants) -> list[str]:
+        own = examples.questions[place], examples.contexts[place], examples.answers[place]
+        rng = np.random.default_rng([config.seed, place])
+        variants = make_question_variants(own, places, num_variants, config.replace_probability, rng)
+        return [question_line(place, *row) for row in (own, *variants)]
+
     def augmented(self, folder, original_share):
-        raise InputError("augmented", folder, "none: questions are not augmented yet")
+        return read_augmented_questions(folder, self.task, original_share)
 
     def unlabelled(self, examples):
         return dataclasses.replace(examples, answers=None)

@@ -157,7 +157,7 @@ class _Recipe:
             guesser = str(self.training_step(masked_lm, configs.MaskedLMConfig, "masked_lm", **options).path)
         names = ("vectors", "stop_words", "num_variants", "teacher_labels")
         options = {name: getattr(config, name) for name in names}
-        options |= {"masked_lm": guesser, "teacher": teacher, **self.data}
+        options |= {"masked_lm": guesser, "teacher": teacher if self.kind.has_flips else "", **self.data}
         return str(self.step(augment, configs.AugmentConfig, "augment", **options).path)
 
     def distil(self, teacher: str, student: str, augmented: str) -> str:

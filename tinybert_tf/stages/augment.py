@@ -10,8 +10,7 @@ from absl import logging
 from tqdm import tqdm
 
 from tinybert_tf.augmentation.augmenter import Augmenter, read_stop_words
-from tinybert_tf.augmentation.file import FILE, cut_to_whole_chunks, line_of, read_lines
-from tinybert_tf.augmentation.variants import make_pair_variants
+from tinybert_tf.augmentation.file import FILE, cut_to_whole_chunks, read_lines
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
@@ -19,7 +18,8 @@ from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.metrics import predictions_of, same_answers
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.files import write_text
-from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
+from tinybert_tf.kinds import kind_of
+from tinybert_tf.kinds.classification import classifier_of, name_classes
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
@@ -65,12 +65,15 @@ class _Augment(Job):
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.task = task_of(config)
+        self.kind = kind_of(config)(config)
+        self.task = self.kind.task
         self.examples = self.task.split("train")
         with naming("masked_lm"):
             self.masked_lm = BertMaskedLM.from_preset(config.masked_lm, new_head=False)
         self.vectors = WordVectors.load(config.vectors) if config.vectors else None
         self.stop_words = read_stop_words(config.stop_words)
+        if config.teacher and not self.kind.has_flips:
+            raise InputError("teacher", config.teacher, f"none: {self.task.name} has no labels that could flip")
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
         if self.teacher is not None:
             name_classes(self.teacher, self.task, "teacher", config.teacher_labels)
@@ -105,22 +108,19 @@ class _Augment(Job):
         num_variants = config.num_variants or recipe_for(self.task.name).num_variants
         done = cut_to_whole_chunks(file, _CHUNK)
         logging.info("Up to %d variants of each of %d %s examples.", num_variants, len(examples), self.task.name)
-        pairs = examples.text_pairs or [None] * len(examples)
+        firsts, seconds = self.kind.columns(examples)
         with (
             file.open("a", encoding="utf-8") as stream,
             tqdm(total=len(examples), initial=done, desc="augment", unit="example", dynamic_ncols=True) as bar,
         ):
             for begin in range(done, len(examples), _CHUNK):
                 numbers = range(begin, min(begin + _CHUNK, len(examples)))
-                texts = [examples.texts[i] for i in numbers] + [pairs[i] for i in numbers if pairs[i] is not None]
+                texts = [firsts[i] for i in numbers] + ([seconds[i] for i in numbers] if seconds else [])
                 places = augmenter.places(texts)
                 lines = []
                 for k, i in enumerate(numbers):
-                    own = (examples.texts[i], pairs[i])
-                    where = (places[k], places[len(numbers) + k] if pairs[i] is not None else ())
-                    rng = np.random.default_rng([config.seed, i])
-                    variants = make_pair_variants(own, where, num_variants, config.replace_probability, rng)
-                    lines += [line_of(i, *texts) for texts in (own, *variants)]
+                    where = (places[k], places[len(numbers) + k] if seconds else ())
+                    lines += self.kind.variant_lines(examples, i, where, config, num_variants)
                 stream.write("".join(lines))
                 stream.flush()
                 bar.update(len(numbers))

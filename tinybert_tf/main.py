@@ -46,6 +46,7 @@ def _define_flags() -> None:
 
 
 _define_flags()
+flags.DEFINE_alias("unlabelled_file", "unlabeled_file")
 
 
 def parse(argv: list[str]):

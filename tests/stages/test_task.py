@@ -43,6 +43,29 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
     assert {"attention_loss", "hidden_loss", "embedding_loss", "prediction_loss"} <= set(line)
 
 
+def test_texts_without_labels_join_the_examples(runs, files, student_shape, tmp_path, monkeypatch, eagerly, caplog):
+    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
+    own = load_task(**files_only(files))
+    known, evaluated = own.split("train").texts[0], own.split("dev").texts[0]
+    texts = tmp_path / "texts.txt"
+    texts.write_text(f"a film and a play\n{known.upper()}!\n{evaluated}\nA film, and a play.\n\nstory of a film\n")
+    settings = {"teacher": str(runs["finetune"].path), "student": student_shape, "phase": "joint", "max_steps": 2}
+    settings |= files | QUICK | {"unlabeled_file": (str(texts),)}
+    seen = []
+    monkeypatch.setattr(task, "train", lambda distiller, variables, batches, *rest: seen.append(next(batches())[0]))
+    with caplog.at_level("INFO", "absl"), pytest.raises(AttributeError):  # nothing has trained
+        task.run(configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings))
+    (line,) = [line for line in caplog.messages if "without labels" in line]
+    assert line.startswith("2 texts without labels; left out: 1 that the student is evaluated on, 3 that were there")
+    assert len(seen) == 1
+    for file, expected in (("none.txt", "none.txt"), ("known.txt", "without a text that")):
+        (tmp_path / "known.txt").write_text(known)
+        options = settings | {"unlabeled_file": (str(tmp_path / file),), "output_dir": str(tmp_path / "other")}
+        with pytest.raises(InputError, match=f"^unlabeled_file: got .*{expected}"):
+            task.run(configs.TaskConfig(**options))
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize(
     "settings, phase",
     [

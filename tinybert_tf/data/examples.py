@@ -35,6 +35,11 @@ class Examples:
         ids = self.ids if self.ids is not None else range(len(self))
         return Examples(pick(self.texts), pick(self.text_pairs), labels, pick(ids))
 
+    def joined(self, more: "Examples") -> "Examples":
+        """Returns these examples and then others, of the same columns, without their labels and names."""
+        pairs = None if self.text_pairs is None else self.text_pairs + more.text_pairs
+        return Examples(self.texts + more.texts, pairs)
+
     def fingerprint(self) -> str:
         """Returns the SHA-256 of texts and labels."""
         digest = hashlib.sha256()

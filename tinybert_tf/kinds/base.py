@@ -1,7 +1,7 @@
 """What the stages ask a kind of task."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,14 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def augmented(self, folder: str, original_share: float) -> tuple[Any, np.ndarray]:
         """Returns the examples of an augmentation, and how often a pass shows each."""
+
+    @abc.abstractmethod
+    def more(self, files: Sequence[str]):
+        """Returns examples without labels from files of `--unlabeled_file`, without those that the task has.
+
+        Raises:
+            InputError: A file cannot be read, or is of no use to the task.
+        """
 
     @abc.abstractmethod
     def unlabelled(self, examples):

@@ -10,8 +10,10 @@ from tinybert_tf.augmentation.file import line_of, read_augmented
 from tinybert_tf.augmentation.variants import make_pair_variants
 from tinybert_tf.data.batches import LengthBuckets, TokenizedExamples
 from tinybert_tf.data.class_weights import class_weights as weights_of
+from tinybert_tf.data.files import Columns
 from tinybert_tf.data.label_scale import LabelScale
 from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.data.unlabelled import read_unlabelled
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.dev import DevEvaluator
 from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
@@ -35,6 +37,7 @@ class Classification(Kind):
 
     def __init__(self, config: TaskData, model: BertClassifier | None = None, labels: Sequence[str] = ()):
         self.task: Task = task_of(config, model, labels).chosen_by(getattr(config, "metric", ""))
+        self._columns = Columns(config.text_column, config.text_pair_column)
 
     @property
     def scale(self) -> LabelScale:
@@ -103,6 +106,12 @@ class Classification(Kind):
 
     def augmented(self, folder, original_share):
         return read_augmented(folder, self.task, original_share)
+
+    def more(self, files):
+        found = read_unlabelled(files, self._columns, self.task)
+        message = "%d texts without labels; left out: %d that the student is evaluated on, %d that were there already."
+        logging.info(message, len(found.examples), found.evaluated, found.known)
+        return found.examples
 
     def unlabelled(self, examples):
         return dataclasses.replace(examples, labels=None)

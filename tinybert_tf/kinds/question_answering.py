@@ -80,6 +80,10 @@ class QuestionAnswering(Kind):
     def augmented(self, folder, original_share):
         return read_augmented_questions(folder, self.task, original_share)
 
+    def more(self, files):
+        expected = "none: questions without answers are distilled from --train_file"
+        raise InputError("unlabeled_file", ",".join(files), expected)
+
     def unlabelled(self, examples):
         return dataclasses.replace(examples, answers=None)
 

@@ -271,6 +271,19 @@ class CheckpointChoice(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class OnUnlabelled(Settings):
+    """Settings of stages whose student may learn from texts without labels."""
+
+    unlabeled_file: tuple[str, ...] = setting(
+        (),
+        "Texts of the task without labels, which the teacher answers: a .txt with one per line, .csv, .tsv or .jsonl.",
+        DATA,
+        default_means="none",
+        place=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class OnAugmented(Settings):
     """Settings of stages that may learn from augmented examples."""
 

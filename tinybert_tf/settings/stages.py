@@ -25,6 +25,7 @@ from tinybert_tf.settings.shared import (
     Distillation,
     OnAugmented,
     OnText,
+    OnUnlabelled,
     TaskData,
     TeacherLabels,
     Training,
@@ -157,7 +158,7 @@ class AugmentConfig(TeacherLabels, TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskConfig(OnAugmented, TeacherLabels, CheckpointChoice, TaskData, Distillation, Training):
+class TaskConfig(OnUnlabelled, OnAugmented, TeacherLabels, CheckpointChoice, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
     teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL, place=True)
@@ -340,7 +341,7 @@ class ExportConfig(TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class AllConfig(TeacherLabels, CheckpointChoice, TaskData):
+class AllConfig(OnUnlabelled, TeacherLabels, CheckpointChoice, TaskData):
     """Settings of `--stage=all`: the whole recipe for a task, from teacher to evaluation; finished parts are kept."""
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")

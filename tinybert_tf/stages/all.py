@@ -90,6 +90,8 @@ class _Recipe:
                 student = open_preset(config.student, load_weights=False)
         task_length(config, self.task, teacher, student)
         self.kind.check_recipe(config, teacher)
+        if config.unlabeled_file:
+            self.kind.more(config.unlabeled_file)
         self._check_order()
         widths = student.config.hidden_dim, teacher.config.hidden_dim
         if is_shape(config.student) and widths[0] > widths[1]:
@@ -165,6 +167,7 @@ class _Recipe:
         config = self.config
         options = {"teacher": teacher, "student": student, "augmented": augmented, **self.data}
         options |= {"metric": config.metric, "teacher_labels": config.teacher_labels}
+        options["unlabeled_file"] = config.unlabeled_file
         if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}

@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.data.files import Columns, read_table
+from tinybert_tf.data.files import Columns
+from tinybert_tf.data.unlabelled import read_texts
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.prediction import Predictor
@@ -59,17 +59,10 @@ def _rows(config: PredictConfig) -> Iterator[tuple[str, str | None]]:
     """Yields (text, second text or None) from the flags, a file, or standard input."""
     if config.text is not None:
         yield config.text, config.text_pair or None
-    elif Path(config.input_file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".json"):
-        columns = Columns(config.text_column, config.text_pair_column, label="", labels_may_lack=True)
-        table = read_table(config.input_file, columns, argument="input_file")
-        yield from zip(table.texts, table.text_pairs or [None] * len(table.texts))
     elif config.input_file:
-        try:
-            content = Path(config.input_file).expanduser().read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError("input_file", f"{config.input_file} ({error})", "a text file in UTF-8") from None
-        lines = content.removesuffix("\n").split("\n") if content else []
-        yield from ((line, None) for line in lines)
+        columns = Columns(config.text_column, config.text_pair_column)
+        texts, pairs = read_texts(config.input_file, columns, "input_file")
+        yield from zip(texts, pairs or [None] * len(texts))
     else:
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         yield from ((line.rstrip("\n"), None) for line in sys.stdin)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from shlex import quote
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -84,6 +85,10 @@ class _TaskDistillation(Job):
         if config.augmented:
             examples, self.repeats = self.kind.augmented(config.augmented, self.recipe.original_share)
             self.examples = self.kind.unlabelled(examples)
+        if config.unlabeled_file:
+            more = self.kind.more(config.unlabeled_file)
+            self.repeats = None if self.repeats is None else np.append(self.repeats, np.ones(len(more), int))
+            self.examples = self.examples.joined(more)
         # Refuses models that cannot be compared, before anything is written.
         self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
         student = self.student if config.head_init == "own" else self.student.encoder

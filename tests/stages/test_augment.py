@@ -9,6 +9,7 @@ from tests.stages.conftest import ODD_LINES, files_only
 from tinybert_tf.augmentation.file import FILE, read_augmented
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
+from tinybert_tf.kinds import classification
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import augment
 
@@ -61,14 +62,14 @@ def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_p
             raise KeyboardInterrupt
         return make(*args)
 
-    make = augment.make_pair_variants
-    monkeypatch.setattr(augment, "make_pair_variants", dies)
+    make = classification.make_pair_variants
+    monkeypatch.setattr(classification, "make_pair_variants", dies)
     config = configs.AugmentConfig(output_dir=str(tmp_path / "cut"), **options)
     with pytest.raises(KeyboardInterrupt):
         augment.run(config)
     partial = tmp_path / "cut" / augment.VARIANTS
     partial.write_bytes(partial.read_bytes()[:-7])  # the kill came within a line
-    monkeypatch.setattr(augment, "make_pair_variants", make)
+    monkeypatch.setattr(classification, "make_pair_variants", make)
     cut = augment.run(config)
     assert (cut.path / FILE).read_bytes() == (whole.path / FILE).read_bytes()
 

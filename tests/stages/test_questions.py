@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder, BertMaskedLM, BertQuestionAnswerer, BertTokenizer
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as all_stages
-from tinybert_tf.stages import augment, evaluate, export, finetune, predict, task
+from tinybert_tf.stages import augment, evaluate, export, finetune, predict, task, vocabulary
 from tinybert_tf.tflite import QuestionAnswerer
 from tinybert_tf.training import loop
 
@@ -220,6 +220,20 @@ def test_the_whole_recipe(data, teacher, student_shape, tmp_path, eagerly):
     summary = all_stages.summary(run)
     assert "exact_match" in summary and "--question=" in summary and all_stages.run(config).was_finished
     assert "fine film" in (run.path / "evaluation_texts.txt").read_text()
+
+
+def test_a_smaller_vocabulary_keeps_the_head(teacher, tmp_path, eagerly):
+    (tmp_path / "text.txt").write_text("a fine film and the story of it is dull")
+    config = configs.VocabularyConfig(
+        model=str(teacher.path), corpus=(str(tmp_path / "text.txt"),), output_dir=str(tmp_path / "run")
+    )
+    small = BertQuestionAnswerer.from_preset(str(vocabulary.run(config).path), new_head=False)
+    whole = BertQuestionAnswerer.from_preset(str(teacher.path), new_head=False)
+    assert len(small.tokenizer.vocabulary) < len(whole.tokenizer.vocabulary)
+    found, expected = (
+        model(model.tokenizer(["the film"], ["a fine film"]))["start_logits"] for model in (small, whole)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_what_does_not_fit_is_refused(data, teacher, classifier_folder, tmp_path, eagerly):

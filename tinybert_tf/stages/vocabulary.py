@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from tinybert_tf.data.vocabulary import count_pieces, pieces_to_keep
 from tinybert_tf.errors import naming
-from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM, BertTokenizer
+from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM, BertQuestionAnswerer, BertTokenizer
 from tinybert_tf.models.vocabulary import with_pieces
 from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings.stages import VocabularyConfig
@@ -46,6 +46,8 @@ class _Vocabulary(Job):
             kind = BertEncoder
             if source.is_classifier:
                 kind = BertClassifier
+            elif source.answers_questions:
+                kind = BertQuestionAnswerer
             elif BertMaskedLM.architecture in source.heads and source.has("cls.predictions.transform.dense"):
                 kind = BertMaskedLM
             keras.utils.set_random_seed(0)  # of a pooler that the folder lacks: the same each time

@@ -51,13 +51,16 @@ def test_texts_without_labels_join_the_examples(runs, files, student_shape, tmp_
     texts.write_text(f"a film and a play\n{known.upper()}!\n{evaluated}\nA film, and a play.\n\nstory of a film\n")
     settings = {"teacher": str(runs["finetune"].path), "student": student_shape, "phase": "joint", "max_steps": 2}
     settings |= files | QUICK | {"unlabeled_file": (str(texts),)}
-    seen = []
-    monkeypatch.setattr(task, "train", lambda distiller, variables, batches, *rest: seen.append(next(batches())[0]))
-    with caplog.at_level("INFO", "absl"), pytest.raises(AttributeError):  # nothing has trained
+    counts = []  # of the texts that are cut into batches
+    batches = task.Buckets.batches
+    monkeypatch.setattr(
+        task.Buckets, "batches", lambda self, *args: counts.append(len(self.tokens)) or batches(self, *args)
+    )
+    with caplog.at_level("INFO", "absl"):
         task.run(configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings))
     (line,) = [line for line in caplog.messages if "without labels" in line]
     assert line.startswith("2 texts without labels; left out: 1 that the student is evaluated on, 3 that were there")
-    assert len(seen) == 1
+    assert set(counts) == {len(own.split("train")) + 2}
     for file, expected in (("none.txt", "none.txt"), ("known.txt", "without a text that")):
         (tmp_path / "known.txt").write_text(known)
         options = settings | {"unlabeled_file": (str(tmp_path / file),), "output_dir": str(tmp_path / "other")}

@@ -119,10 +119,10 @@ def test_some_examples_come_more_often(make_buckets):
 
 def test_extras_and_tokens_follow_their_examples(make_buckets, tokenizer):
     extra = np.arange(70 * 3).reshape(70, 3)
-    buckets = make_buckets(70, 4, extras={"teacher_logits": extra})
+    buckets, texts = make_buckets(70, 4, extras={"teacher_logits": extra}), make_examples(70).texts
     for (inputs, labels), _ in take(buckets, 20):
         assert (inputs["teacher_logits"] == extra[labels]).all()
-        expected = tokenizer([buckets.examples.texts[i] for i in labels], sequence_length=16)
+        expected = tokenizer([texts[i] for i in labels], sequence_length=16)
         assert all((inputs[name] == expected[name].numpy()).all() for name in expected)
 
 

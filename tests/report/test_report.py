@@ -13,8 +13,9 @@ from tinybert_tf.evaluation import metrics
 from tinybert_tf.evaluation.calibration import Confidence
 from tinybert_tf.report import charts
 from tinybert_tf.report.curves import training_curves
-from tinybert_tf.report.findings import Findings, worth_it
+from tinybert_tf.report.findings import Findings
 from tinybert_tf.report.page import Report, Row, write_report
+from tinybert_tf.report.verdict import worth_it
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 INT8 = {"size_bytes": 15e6, "milliseconds_a_text": 2.0, "metrics": {"accuracy": 0.7}, "agreement": 0.9}
@@ -105,6 +106,7 @@ def test_every_kind_of_task(tmp_path, kind, teacher):
     assert ("teacher" in page.text) == teacher
     assert ("Answering only when sure" in page.text) == (kind != "numbers")
     assert ("Which classes are confused" in page.text) == (kind == "classes")
+    assert ("Each class" in page.text) == (kind != "numbers")
     drawn = [attributes["aria-label"] for tag, attributes in page.elements if tag == "svg"]
     assert len(drawn) == (4 if kind == "numbers" else 6) and all(drawn)
 

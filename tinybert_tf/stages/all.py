@@ -23,8 +23,8 @@ from tinybert_tf.files import write_text
 from tinybert_tf.kinds import Kind, kind_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
-from tinybert_tf.report.findings import worth_it
 from tinybert_tf.report.page import REPORT
+from tinybert_tf.report.verdict import worth_it
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.shared import TaskData

@@ -19,8 +19,10 @@ from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of
 from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.report.curves import training_curves
-from tinybert_tf.report.findings import Findings, measured_files, worth_it
+from tinybert_tf.report.files import measured_files
+from tinybert_tf.report.findings import Findings
 from tinybert_tf.report.page import REPORT, write_report
+from tinybert_tf.report.verdict import worth_it
 from tinybert_tf.settings.stages import EvaluateConfig
 from tinybert_tf.stages.common import check_threshold, command, task_length
 from tinybert_tf.stages.evaluate_answers import EvaluateAnswers

@@ -112,22 +112,37 @@ class Reference:
         if tolerance and self.is_regression:  # numbers may have any unit
             tolerance *= float(np.abs(self.answers).max()) or 1.0
         distances = np.abs(answers - self.answers).max(-1)
-        if not np.isfinite(answers).all() or (tolerance and distances.max() > tolerance):
-            far = f"{name} is {distances.max():.2e} from the Keras model"
-            limit = f"at most {tolerance:g}" if tolerance else "finite numbers"
-            if variant == "float32":
-                raise RuntimeError(f"{far}; expected {limit}")
-            raise InputError(
-                "variants", f"{variant}, in which {far}", f"{limit}, or a format that can hold its numbers"
-            )
-        values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
-        values = {f"{key}_difference": float(value) for key, value in values.items()}
+        values = checked(distances, tolerance, variant, f"{name} is {{:.2e}} from the Keras model")
         if not self.is_regression:
             theirs, ours = (
                 metrics.predictions_of(self._logits(part), self.student.multi_label) for part in (answers, self.answers)
             )
             values["agreement"] = float(np.mean(metrics.same_answers(theirs, ours)))
         return values | {"metrics": self.metrics_of(answers)}
+
+
+def checked(distances: np.ndarray, tolerance: float | None, variant: str, far: str) -> dict[str, float]:
+    """Returns the largest distance of a file's answers from the model's, the mean one, and the 99th percentile.
+
+    Args:
+        distances: Distance of each answer; not finite where the answer is not.
+        tolerance: Largest distance that is rounding; None where it depends on the model.
+        variant: Number format of the file.
+        far: What is wrong where one is larger, with {} for it.
+
+    Raises:
+        RuntimeError: A distance in float32 is not finite, or larger.
+        InputError: Likewise in another format, which may not hold the model's numbers.
+    """
+    largest = distances.max()
+    if not np.isfinite(distances).all() or (tolerance and largest > tolerance):
+        limit = f"at most {tolerance:g}" if tolerance else "finite numbers"
+        if variant == "float32":
+            raise RuntimeError(f"{far.format(largest)}; expected {limit}")
+        got = f"{variant}, in which {far.format(largest)}"
+        raise InputError("variants", got, f"{limit}, or a format that can hold its numbers")
+    values = {"max": largest, "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
+    return {f"{key}_difference": float(value) for key, value in values.items()}
 
 
 def examples_for(task: Task | None, student: BertClassifier) -> Examples:

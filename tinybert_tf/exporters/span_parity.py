@@ -11,9 +11,9 @@ from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.questions import Questions
 from tinybert_tf.data.spans import MAX_ANSWER, Span, spans_of
 from tinybert_tf.data.window_batches import window_options
-from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import squad
 from tinybert_tf.evaluation.span_prediction import SpanPredictor, window_rows
+from tinybert_tf.exporters.parity import checked
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
 from tinybert_tf.tflite import QuestionAnswerer
@@ -98,16 +98,8 @@ class SpanReference:
         tolerance = NUMBER_FORMATS[variant].tolerance
         ours, theirs = (np.array([span.score for span in found]) for found in (self.spans, spans))
         distances = np.abs(ours - theirs) / max(1.0, float(np.abs(ours).max()))  # as a share: logits have any size
-        if not np.isfinite(theirs).all() or (tolerance and distances.max() > tolerance):
-            far = f"the scores of {name} are {distances.max():.2e} of the largest from the Keras model's"
-            limit = f"at most {tolerance:g}" if tolerance else "finite numbers"
-            if variant == "float32":
-                raise RuntimeError(f"{far}; expected {limit}")
-            raise InputError(
-                "variants", f"{variant}, in which {far}", f"{limit}, or a format that can hold its numbers"
-            )
-        values = {"max": distances.max(), "mean": distances.mean(), "p99": np.quantile(distances, 0.99)}
-        values = {f"{key}_difference": float(value) for key, value in values.items()}
+        far = f"the scores of {name} are {{:.2e}} of the largest from the Keras model's"
+        values = checked(distances, tolerance, variant, far)
         same = [(a.start, a.end, a.no_answer) == (b.start, b.end, b.no_answer) for a, b in zip(self.spans, spans)]
         return values | {"agreement": float(np.mean(same)), "metrics": self.metrics_of(spans)}
 

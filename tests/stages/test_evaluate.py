@@ -32,6 +32,7 @@ def test_the_evaluation_agrees_with_its_files(whole_report, runs):
     report = (folder / "report.html").read_text()
     for expected in ("student, int8", "TF-IDF", "accuracy on dev", "against ms per text", "As an int8 file it has"):
         assert expected in report
+    assert "--stage=evaluate --t" in report and "[&#39;" not in report  # the command, without Python's lists
 
 
 def test_of_many_classes_the_worst_confusions_are_shown_and_the_matrix_is_in_its_file():

@@ -222,13 +222,12 @@ class _Evaluate(Job):
             files = measured_files(self.model, self.teacher, self.task, found.examples, self.length)
         found = dataclasses.replace(found, curves=training_curves(Path(config.model), found.metric))
         settings = {"model": config.model, "teacher": config.teacher, "tokens": self.length, "seed": config.seed}
-        given = {name: value for name, value in self.folder.record["settings"].items() if self._is_set(name, value)}
+        defaults = {field.name: field.default for field in dataclasses.fields(config)}
+        given = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+        given = {name: value for name, value in given.items() if value != defaults[name]}
+        given = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in given.items()}
         report = found.report(files, command("evaluate", **given), settings, self.folder.record["versions"])
         write_report(self.folder.path / REPORT, report)
-
-    def _is_set(self, name: str, value) -> bool:
-        (field,) = [field for field in dataclasses.fields(self.config) if field.name == name]
-        return value not in (field.default, [])
 
     def _write_submissions(self) -> None:
         """Writes GLUE's files for the splits whose labels it keeps secret."""

@@ -153,12 +153,13 @@ def test_exported_files_give_the_same_answers(data, student, tmp_path):
         model=str(student.path),
         output_dir=str(tmp_path / "run"),
         variants=("float32", "int8"),
-        export_formats=("litert", "onnx"),
+        export_formats=("litert", "saved_model", "onnx"),
     )
     run = export.run(config)
     files = json.loads((run.path / "parity.json").read_text())["files"]
-    assert set(files) == {"student.tflite", "student_int8.tflite", "onnx/model.onnx", "onnx/model_quantized.onnx"}
-    for name in ("student.tflite", "onnx/model.onnx"):
+    names = ["student.tflite", "student_int8.tflite", "saved_model", "onnx/model.onnx", "onnx/model_quantized.onnx"]
+    assert list(files) == names
+    for name in ("student.tflite", "saved_model", "onnx/model.onnx"):
         assert files[name]["agreement"] == 1.0 and files[name]["metrics"] == student_metrics(student)
     info = json.loads((run.path / "model_info.json").read_text())
     expected = {"kind": "question_answering", "sequence_length": 24, "stride": 8, "max_question": 12, "max_answer": 30}

@@ -12,6 +12,7 @@ from tinybert_tf.data.windows import Window, Windows
 from tinybert_tf.errors import InputError
 
 MAX_ANSWER, N_BEST = 30, 20  # of BERT's script
+KEPT = 4 * N_BEST  # spans of a window: some have the same text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,13 +121,10 @@ def _best_in(window: Window, starts: np.ndarray, ends: np.ndarray, max_answer: i
     tails[:count] = ends[part]
     lasts = np.lib.stride_tricks.sliding_window_view(tails, max_answer)[firsts]
     scores = (np.asarray(starts[part], np.float64)[firsts, None] + lasts).ravel()
-    if scores.size > _KEPT:
-        least = np.partition(scores, -_KEPT)[-_KEPT]
+    if scores.size > KEPT:
+        least = np.partition(scores, -KEPT)[-KEPT]
         places = np.flatnonzero((scores >= least) & np.isfinite(scores))
     else:
         places = np.flatnonzero(np.isfinite(scores))
-    places = places[np.argsort(-scores[places], kind="stable")][:_KEPT]
+    places = places[np.argsort(-scores[places], kind="stable")][:KEPT]
     return scores[places], firsts[places // max_answer], firsts[places // max_answer] + places % max_answer
-
-
-_KEPT = 4 * N_BEST  # spans of a window: some have the same text

@@ -1,58 +1,64 @@
-"""A classifier as a SavedModel for TF Serving: strings in, label and probabilities out."""
+"""A model as a SavedModel for TF Serving: strings in; label and probabilities, or an answer, out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tinybert_tf.configs import INPUTS
+from tinybert_tf.data.spans import Span
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import Extra
 from tinybert_tf.exporters.parity import Reference
-from tinybert_tf.models.classifier import BertClassifier
+from tinybert_tf.exporters.serving_labels import LabelGraph
+from tinybert_tf.exporters.serving_spans import SpanGraph
+from tinybert_tf.exporters.span_parity import SpanReference
 from tinybert_tf.settings.stages import ExportConfig
-from tinybert_tf.tflite.graph import PROBABILITIES, SCORE
 from tinybert_tf.tflite.quiet import quiet
 
 NAME = "saved_model"
 EXTRAS = (Extra("export_formats", NAME, "tensorflow_serving", "serving"),)
 
-WARMUP_TEXTS = ("A fine film.", "It is neither as good nor as bad as people say, but it is rather long. " * 4)
+_BATCH = 16  # questions that are asked at a time
 
 
-def export(reference: Reference, folder: Path, config: ExportConfig) -> dict[str, dict]:
+def export(reference: Reference | SpanReference, folder: Path, config: ExportConfig) -> dict[str, dict]:
     """Writes `saved_model/1` as `save_for_serving` does.
 
     Args:
-        reference: The Keras model, and the texts, which are pairs or not.
+        reference: The Keras model, and the texts or questions.
         folder: The folder for `saved_model`.
         config: The settings, none of which affects this format.
 
     Returns:
-        Nothing: the file holds the Keras model itself, and is not measured.
+        What was measured of answers to questions; nothing of a classifier, whose file holds the Keras model itself.
+
+    Raises:
+        RuntimeError: The file does not answer as the model does.
     """
     logging.info("Writing %s/1.", NAME)
+    examples, asks = reference.examples, isinstance(reference, SpanReference)
+    if asks:
+        graph = SpanGraph(reference.student, reference.length)
+    else:
+        graph = LabelGraph(reference.student, reference.length, examples.text_pairs is not None)
     with quiet():
-        text_pairs = reference.examples.text_pairs is not None
-        save_for_serving(reference.student, folder / NAME, reference.length, text_pairs)
-    return {}
+        save_for_serving(graph, folder / NAME)
+    if not asks:
+        return {}
+    size = sum(file.stat().st_size for file in (folder / NAME).rglob("*") if file.is_file())
+    spans = answers_of(folder / NAME / "1", examples.questions, examples.contexts)
+    return {NAME: {"variant": "float32", "size_bytes": size} | reference.compare(spans, NAME, "float32")}
 
 
-def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: int, text_pairs: bool) -> None:
+def save_for_serving(graph: LabelGraph | SpanGraph, folder: Path) -> None:
     """Writes `folder/1`, a version in TF Serving's layout, with warm-up requests.
 
-    The signature `serving_default` takes `text`, strings `[batch]`, and with `text_pairs` also `text_pair`; `tokens`
-    takes `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`. Both return `label`, strings
-    `[batch]`, and `probabilities`, float32 `[batch, classes]`; for regression `score`, float32 `[batch]`. Where a text
-    may have any number of labels there is, in place of `label`, `labels`, strings `[batch, classes]`: each class's name
-    if its probability is 0.5 or more, else "".
-
     Args:
-        classifier: A classifier with a tokenizer.
+        graph: A model and its signatures.
         folder: A folder without a version; made if it is missing.
-        sequence_length: Most tokens in a row; longer rows are cut.
-        text_pairs: Whether the task has second texts.
 
     Raises:
         InputError: The package with TF Serving's messages is missing.
@@ -63,36 +69,43 @@ def save_for_serving(classifier: BertClassifier, folder: Path, sequence_length: 
         raise InputError(
             "export_formats", "'saved_model' without tensorflow-serving-api", "pip install 'tinybert-tf[serving]'"
         ) from None
-    labels = tf.constant(classifier.labels)
-
-    def answer(tokens):
-        logits = classifier({name: ids[:, :sequence_length] for name, ids in tokens.items()}, training=False)
-        if len(classifier.labels) == 1:
-            return {SCORE: logits[:, 0]}
-        if classifier.multi_label:
-            probabilities = tf.sigmoid(logits)
-            return {PROBABILITIES: probabilities, "labels": tf.where(probabilities >= 0.5, labels[None], "")}
-        return {PROBABILITIES: tf.nn.softmax(logits), "label": tf.gather(labels, tf.argmax(logits, -1))}
-
-    def from_text(text, text_pair=None):
-        return answer(classifier.tokenizer(text, text_pair, sequence_length=sequence_length))
-
-    def from_tokens(token_ids, segment_ids, padding_mask):
-        return answer({"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask})
-
     archive = keras.export.ExportArchive()
-    archive.track(classifier)
-    texts = ["text", "text_pair"] if text_pairs else ["text"]
-    archive.add_endpoint("serving_default", from_text, [tf.TensorSpec([None], tf.string, name=name) for name in texts])
-    archive.add_endpoint("tokens", from_tokens, [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS])
+    archive.track(graph.model)
+    for name, (function, inputs) in graph.signatures().items():
+        archive.add_endpoint(name, function, inputs)
     archive.write_out(folder / "1", verbose=False)
     extra = folder / "1" / "assets.extra"
     extra.mkdir()
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
-        for text in WARMUP_TEXTS:
+        for inputs in graph.warmup:
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
             request.model_spec.signature_name = "serving_default"
-            for name in texts:
+            for name, text in inputs.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto([text]))
             writer.write(log.SerializeToString())
+
+
+def answers_of(folder: Path, questions: Sequence[str], contexts: Sequence[str]) -> list[Span]:
+    """Returns the answers of a question answerer's SavedModel.
+
+    Args:
+        folder: The version, such as `saved_model/1`.
+        questions: The questions.
+        contexts: The text of each.
+    """
+    model = tf.saved_model.load(str(folder))
+    ask, spans = model.signatures["serving_default"], []
+    for begin in range(0, len(questions), _BATCH):
+        part = slice(begin, begin + _BATCH)
+        found = ask(question=tf.constant(questions[part]), context=tf.constant(contexts[part]))
+        values = {name: np.asarray(value).tolist() for name, value in found.items()}
+        for row in zip(*(values[name] for name in _SPAN)):
+            span = dict(zip(_SPAN.values(), row))
+            spans.append(Span(**span | {"text": span["text"].decode()}))
+    return spans
+
+
+_SPAN = {"answer": "text"} | {  # fields of a span, by the outputs' names
+    name: name for name in ("start", "end", "score", "probability", "null_odds", "no_answer")
+}

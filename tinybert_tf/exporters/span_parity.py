@@ -100,8 +100,13 @@ class SpanReference:
         distances = np.abs(ours - theirs) / max(1.0, float(np.abs(ours).max()))  # as a share: logits have any size
         far = f"the scores of {name} are {{:.2e}} of the largest from the Keras model's"
         values = checked(distances, tolerance, variant, far)
-        same = [(a.start, a.end, a.no_answer) == (b.start, b.end, b.no_answer) for a, b in zip(self.spans, spans)]
+        same = [_given(ours) == _given(theirs) for ours, theirs in zip(self.spans, spans)]
         return values | {"agreement": float(np.mean(same)), "metrics": self.metrics_of(spans)}
+
+
+def _given(span: Span) -> tuple[int, int] | None:
+    """Returns the places of the answer that is given; None for no answer."""
+    return None if span.no_answer else (span.start, span.end)
 
 
 def questions_for(task: QuestionTask | None, student: BertQuestionAnswerer, length: int) -> Questions:

@@ -94,9 +94,9 @@ class _ExportAnswers(_Export):
     """The same of a question answerer."""
 
     def load(self) -> None:
-        for name in ("saved_model", "web"):
-            if name in self.config.export_formats:
-                raise InputError("export_formats", f"{name}, for a model that answers questions", "litert or onnx")
+        if "web" in self.config.export_formats:
+            got = "web, for a model that answers questions"
+            raise InputError("export_formats", got, "litert, saved_model or onnx")
         self.model = QuestionAnswering.load(self.config.model, "model")
         if self.config.null_threshold is not None:
             self.model.null_threshold = self.config.null_threshold

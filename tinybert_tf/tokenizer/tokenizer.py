@@ -15,7 +15,8 @@ from tinybert_tf.tokenizer.vocabulary import read_vocabulary, write_vocabulary
 CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 
 # BERT gives up on words of more than 100 characters; tf-text counts bytes, of which a character has at most 4.
-_MAX_BYTES_PER_WORD = 400
+_MAX_CHARACTERS_PER_WORD = 100
+_MAX_BYTES_PER_WORD = 4 * _MAX_CHARACTERS_PER_WORD
 # Matches every text with a long word, and few others; a fuller set of characters would be tens of times slower.
 _MAYBE_LONG_WORD = r"(?s).*[^ !-/:-@\x{3001}\x{3002}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{101}.*"
 # Punctuation and ideographs, words by themselves.
@@ -125,6 +126,32 @@ class BertTokenizer:
         texts = self._normalizer.normalize(texts)
         maybe_long = tf.reduce_any(tf.strings.regex_full_match(texts, _MAYBE_LONG_WORD))
         return self._wordpiece.tokenize(tf.cond(maybe_long, lambda: _blot_long_words(texts), lambda: texts))
+
+    def tokenize_with_offsets(self, text) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns the WordPiece ids of one text, and where they are in it: int32 `[pieces]` each.
+
+        Args:
+            text: A string `[]`.
+
+        Returns:
+            The ids, and the places in bytes at which the first and the last character of each piece begin.
+        """
+        normalized, places = self._normalizer.normalize_with_offsets(tf.convert_to_tensor(text, tf.string)[None])
+        ids, begins, ends = (part[0] for part in self._wordpiece.tokenize_with_offsets(normalized))
+        ids, begins, ends = self._unknown_if_long(normalized[0], ids, begins, ends)
+        return ids, tf.gather(places[0], begins), tf.gather(places[0], ends - 1)
+
+    def _unknown_if_long(self, text, ids, begins, ends):
+        """Replaces the pieces of each word of more than 100 characters by [UNK]."""
+        follows = tf.constant([piece.startswith("##") and len(piece) > 2 for piece in self.vocabulary])
+        inner = tf.gather(follows, ids)  # pieces that do not begin a word
+        word = tf.cumsum(tf.cast(~inner, tf.int32)) - 1
+        first, last = tf.math.segment_min(begins, word), tf.math.segment_max(ends, word)
+        places = tf.cast(tf.strings.unicode_split_with_offsets(text, "UTF-8")[1], begins.dtype)
+        long = tf.searchsorted(places, last) - tf.searchsorted(places, first) > _MAX_CHARACTERS_PER_WORD
+        is_long = tf.gather(long, word)
+        found = tf.where(is_long, self.unk_id, ids), begins, tf.where(is_long, tf.gather(last, word), ends)
+        return tuple(tf.boolean_mask(values, ~(is_long & inner)) for values in found)
 
     def __call__(self, texts, text_pairs=None, sequence_length: int | None = None) -> dict[str, tf.Tensor]:
         """Tokenizes, truncates the longer text first, adds special tokens and pads to the longest row.

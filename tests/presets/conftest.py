@@ -8,6 +8,13 @@ from tests.conftest import PIECES, randomize
 
 
 @pytest.fixture
+def folder(folder):
+    """A folder without `tokenizer.json`, as older ones are: its vocabulary and its settings can be changed by hand."""
+    (folder / "tokenizer.json").unlink()
+    return folder
+
+
+@pytest.fixture
 def backbone():
     import keras_hub
 

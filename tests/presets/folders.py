@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.tolerance import FLOAT32, relative_error
 
-FILES = {"README.md", "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"}
+FILES = {"README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"}
 
 
 def change_json(path, **changes):

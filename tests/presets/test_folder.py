@@ -12,7 +12,9 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 
 
-def test_round_trip(encoder, folder, batch):
+def test_round_trip(encoder, tmp_path, batch):
+    folder = tmp_path / "model"
+    encoder.save_to_preset(folder)
     assert {file.name for file in folder.iterdir()} == FILES
     loaded = BertEncoder.from_preset(str(folder))
     assert same(loaded, encoder, batch)

@@ -36,8 +36,8 @@ def to_huawei(folder, many=True, norms=("weight", "bias")):
     ours = ("model_type", "architectures", "layer_norm_eps", "torch_dtype", "position_embedding_type", "pad_token_id")
     content = {key: value for key, value in config.items() if key not in ours} | CONFIG
     (folder / "config.json").write_text(json.dumps(content))
-    for name in ("model.safetensors", "tokenizer_config.json", "README.md"):
-        (folder / name).unlink()
+    for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"):
+        (folder / name).unlink(missing_ok=True)
     assert {file.name for file in folder.iterdir()} == {"config.json", "pytorch_model.bin", "vocab.txt"}
 
 

@@ -6,12 +6,14 @@ import signal
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
 from tests.presets.folders import FILES, same
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertEncoder, BertMaskedLM
 from tinybert_tf.presets import folder as checkpoints
 from tinybert_tf.presets import tensors as weights
+from tinybert_tf.tokenizer import BertTokenizer
 
 
 def broken_save(tensors, path, metadata=None):
@@ -82,7 +84,7 @@ def test_interrupted_exchange_is_no_model(make_encoder, folder, monkeypatch):
 def test_saving_over_a_model(make_encoder, folder, batch):
     (folder / "notes.txt").write_text("mine")
     (folder / "README.md").write_text("my card")
-    (folder / "tokenizer.json").write_text("of another model")
+    (folder / "special_tokens_map.json").write_text("of another model")
     (folder / "model.safetensors.index.json").write_text("of another model")
     other = make_encoder(seed=1, num_layers=1)
     other.save_to_preset(folder)
@@ -146,3 +148,21 @@ def test_a_model_that_its_family_has_not_is_refused(make_encoder, tmp_path):
     with pytest.raises(InputError, match=r"model: got a BertForMaskedLM of the family mpnet; expected one of Bert"):
         BertMaskedLM(mpnet).save_to_preset(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rules", [{}, {"lowercase": False}, {"strip_accents": False, "clean_text": False}])
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_the_saved_tokenizer_json_gives_the_same_ids(make_encoder, tmp_path, family, rules):
+    own = {"family": "mpnet", "num_segments": 0, "relative_position_buckets": 8} if family == "mpnet" else {}
+    encoder = make_encoder(num_layers=1, **own)
+    encoder.tokenizer = BertTokenizer(encoder.tokenizer.vocabulary, **rules)
+    encoder.save_to_preset(tmp_path / "model")
+    theirs = Tokenizer.from_file(str(tmp_path / "model" / "tokenizer.json"))
+    pieces = (tmp_path / "model" / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    names = {"[CLS]": "<s>", "[SEP]": "</s>"} if family == "mpnet" else {}
+    for text in ["a fine film", "The [SEP] FINE\u0301 stor\u00fdy!", "", "x" * 101]:
+        tokens = encoder.tokenizer([text])["token_ids"].numpy()[0]
+        ours = [encoder.tokenizer.vocabulary[place] for place in tokens]
+        assert [pieces[place] for place in theirs.encode(text).ids] == [names.get(piece, piece) for piece in ours]
+    again = BertEncoder.from_preset(tmp_path / "model").tokenizer
+    assert again.normalization == encoder.tokenizer.normalization

@@ -18,7 +18,7 @@ def table(results: dict) -> list[list[str]]:
     """
     keras = results["keras"]
     distances = ["same answer", "mean diff.", "max diff.", "ms per text"]
-    rows = [[f"{results['texts']:,} texts", "format", "size", "smaller", *keras["metrics"], *distances]]
+    found = [[f"{results['texts']:,} texts", "format", "size", "smaller", *keras["metrics"], *distances]]
     for name, values in {"Keras": {"variant": "float32", **keras}, **results["files"]}.items():
         ratio = keras["size_bytes"] / values["size_bytes"]
         row = [name, values["variant"], f"{values['size_bytes'] / 1e6:.2f} MB", f"{ratio:.1f} x"]
@@ -26,8 +26,8 @@ def table(results: dict) -> list[list[str]]:
         row.append(f"{100 * values['agreement']:.2f} %" if "agreement" in values else "")
         row += [f"{values[key]:.1e}" if key in values else "" for key in ("mean_difference", "max_difference")]
         row.append(f"{values['milliseconds_a_text']:.2f}" if "milliseconds_a_text" in values else "")
-        rows.append(row)
-    return rows
+        found.append(row)
+    return found
 
 
 def plain(results: dict) -> list[str]:
@@ -35,14 +35,21 @@ def plain(results: dict) -> list[str]:
     return [row[0].ljust(26) + "".join(f"{cell:>12}" for cell in row[1:]) for row in table(results)]
 
 
-def markdown(results: dict, task: str) -> str:
+def markdown(results: dict) -> str:
     """Returns the table as a page that goes with the files.
 
     Args:
-        results: As for `table`.
-        task: Name of the task that the texts are of; "" for random words.
+        results: As for `table`, with `task`, whose texts they are; "" for random words.
     """
-    titles, *rows = table(results)
-    lines = [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
-    texts = f"The texts are those of the task {task}" if task else "The texts are random words, without labels"
-    return _MARKDOWN.format(table="\n".join(lines), texts=texts)
+    texts = (
+        f"The texts are those of the task {results['task']}"
+        if results["task"]
+        else "The texts are random words, without labels"
+    )
+    return _MARKDOWN.format(table=rows(results), texts=texts)
+
+
+def rows(results: dict) -> str:
+    """Returns the table in Markdown."""
+    titles, *found = table(results)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *found))

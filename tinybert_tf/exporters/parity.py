@@ -36,7 +36,11 @@ class Reference:
         self.student, self.task, self.examples, self.length = student, task, examples, length
         self.tokens = TokenizedExamples(examples, student.tokenizer, length)
         self.answers = metrics.probabilities_of(predict_logits(student, self.tokens), student.multi_label)
-        self.results = {"size_bytes": 4 * student.count_params(), "metrics": self.metrics_of(self.answers)}
+        self.results = {
+            "size_bytes": 4 * student.count_params(),
+            "metrics": self.metrics_of(self.answers),
+            "intervals": self._intervals(),
+        }
 
     @property
     def is_regression(self) -> bool:
@@ -91,6 +95,13 @@ class Reference:
             return {}
         columns = self.task.columns_of(self.student.labels)
         return metrics.compute(self.task.metrics, self.examples.labels, self._logits(answers)[:, columns])
+
+    def _intervals(self) -> dict[str, list[float]]:
+        """Returns the 95 % interval of each of the model's metrics."""
+        if self.task is None or self.examples.labels is None:
+            return {}
+        logits = self._logits(self.answers)[:, self.task.columns_of(self.student.labels)]
+        return {name: list(metrics.bootstrap(name, self.examples.labels, logits)) for name in self.task.metrics}
 
     def _logits(self, answers: np.ndarray) -> np.ndarray:
         """Returns numbers that choose the same labels as logits do: above 0 where a text may have any number."""

@@ -40,7 +40,11 @@ class SpanReference:
         self.student, self.task, self.examples, self.length = student, task, examples, length
         self.tokens = window_rows(examples, student, length)
         self.spans = SpanPredictor(student).spans(self.tokens, student.null_threshold)
-        self.results = {"size_bytes": 4 * student.count_params(), "metrics": self.metrics_of(self.spans)}
+        self.results = {
+            "size_bytes": 4 * student.count_params(),
+            "metrics": self.metrics_of(self.spans),
+            "intervals": self._intervals(),
+        }
 
     def settings(self) -> dict:
         """Returns what `model_info.json` says of this kind of model alone."""
@@ -63,6 +67,13 @@ class SpanReference:
             return {}
         found = squad.evaluate(self.examples, spans, self.student.null_threshold)
         return {name: found[name] for name in squad.METRICS}
+
+    def _intervals(self) -> dict[str, list[float]]:
+        """Returns the 95 % interval of each of the model's metrics."""
+        if self.examples.answers is None:
+            return {}
+        values = squad.scores(self.examples, ["" if span.no_answer else span.text for span in self.spans])
+        return {name: list(squad.interval(values[name])) for name in squad.METRICS}
 
     def measured(self, file: Path, variant: str) -> dict:
         """Returns how far a LiteRT file's answers are from the model's, and how long they take from text."""

@@ -1,6 +1,7 @@
 """Reads and writes a Hugging Face model folder, and reads Google's, without running anything that a file says.
 
-A written folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json` and a model card.
+A written folder holds `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and a
+model card.
 """
 
 import dataclasses
@@ -30,6 +31,7 @@ from tinybert_tf.presets.model_card import model_card
 from tinybert_tf.presets.pretrained import Pretrained, tensors_of
 from tinybert_tf.presets.tensors import Tensors, write_tensors
 from tinybert_tf.presets.tokenizer_files import ADDED_TOKENS_FILE, SPECIAL_TOKENS_FILE, tokenizer_settings
+from tinybert_tf.presets.tokenizer_json import tokenizer_json
 from tinybert_tf.tokenizer import BertTokenizer
 from tinybert_tf.tokenizer.vocabulary import write_vocabulary
 
@@ -37,7 +39,7 @@ CARD_FILE = "README.md"
 CLASSIFIER, QUESTION_ANSWERER = "BertForSequenceClassification", "BertForQuestionAnswering"
 
 # Files that a reader would prefer to ours, or read too; they are removed from a folder that we overwrite.
-_OTHER_FORMS = (SHARD_INDEX_FILE, TOKENIZER_FILE, SPECIAL_TOKENS_FILE, ADDED_TOKENS_FILE)
+_OTHER_FORMS = (SHARD_INDEX_FILE, SPECIAL_TOKENS_FILE, ADDED_TOKENS_FILE)
 
 
 class FolderPretrained(Pretrained):
@@ -205,6 +207,7 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
         write_tensors(content.tensors, partial)
         (partial / CONFIG_FILE).write_text(json_text(content.config), encoding="utf-8")
         write_vocabulary(content.vocabulary, partial / VOCABULARY_FILE)
+        (partial / TOKENIZER_FILE).write_text(json_text(tokenizer_json(tokenizer, content)), encoding="utf-8")
         (partial / TOKENIZER_CONFIG_FILE).write_text(json_text(content.tokenizer_config), encoding="utf-8")
         if card is not None or not (folder / CARD_FILE).exists():
             text = model_card(model, folder.name) if card is None else card

@@ -110,11 +110,18 @@ def _learned(record: dict, task: str, started_from: str, teacher: str) -> dict:
         "what": what,
         "version": record["versions"]["tinybert-tf"],
         "parameters": results["parameters"],
-        "rows": rows,
+        "rows": rows + _recipe(record["settings"]),
         "steps": results["steps"],
         "seed": record["settings"]["seed"],
         "dev": ", ".join(f"{name} {value:.4f}" for name, value in dev.items()) or "not measured",
     }
+
+
+def _recipe(settings: dict) -> str:
+    """Returns a row for each of the settings that say how a model learned, as far as the record has them."""
+    names = ("layer_map", "batch_size", "learning_rate", "sequence_length")
+    rows = [f"| {name.replace('_', ' ')} | {settings[name]} |" for name in names if settings.get(name)]
+    return "".join(f"\n{row}" for row in rows)
 
 
 def _licence(name: str) -> str:

@@ -333,6 +333,11 @@ class ExportConfig(TaskData):
         False, "Whether files take exactly --sequence_length tokens, as CompiledModel and NPUs need.", EXPORT
     )
     android_assets: str = setting("", "Assets folder of the Android demo, to which the model is copied.", EXPORT)
+    push_to_hub: str = setting(
+        "", "Repository on the Hugging Face hub, USER/NAME, to upload the model, its card and the files to.", EXPORT
+    )
+    hub_private: bool = setting(False, "Whether a repository that is made there is private.", EXPORT)
+    hub_licence: str = setting("", "Licence of the model there, such as mit or apache-2.0.", EXPORT)
     output_dir: str = setting("runs/export", "Folder of the files.", RUN)
 
     def __post_init__(self):

@@ -5,6 +5,8 @@ All files are first written to a folder inside the run directory, and moved when
 
 import dataclasses
 import importlib
+import tempfile
+from pathlib import Path
 from shlex import quote
 from types import ModuleType
 
@@ -14,12 +16,15 @@ from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import claims, require_extras
+from tinybert_tf.exporters.hub_card import hub_card
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.exporters.span_parity import SpanReference, questions_for
 from tinybert_tf.files import json_text, read_json, write_folder
 from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of_model
 from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.models import BertClassifier
+from tinybert_tf.presets import hub
+from tinybert_tf.presets.folder import CARD_FILE
 from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
 from tinybert_tf.stages.common import saved_length
 from tinybert_tf.stages.job import Job, digests_of
@@ -38,9 +43,14 @@ def run(config: ExportConfig) -> RunDirectory:
     Raises:
         RuntimeError: A file does not compute what the model computes; no file is left.
     """
-    folder = _JOBS[kind_of_model(config.model, "model")](config).run()
+    if config.push_to_hub:
+        hub.check_access(config.push_to_hub)
+    job = _JOBS[kind_of_model(config.model, "model")](config)
+    folder = job.run()
     if config.android_assets:
         copy_to_assets(folder.path, config.android_assets)
+    if config.push_to_hub:
+        logging.info("Uploaded to %s", job.push())
     return folder
 
 
@@ -80,14 +90,33 @@ class _Export(Job):
 
     def work(self) -> dict:
         reference = self.reference()
-        results = {"texts": len(self.examples), "keras": reference.results, "files": {}}
+        results = {"texts": len(self.examples), "keras": reference.results, "files": {}, "task": "", "split": ""}
+        if self.task is not None:
+            results |= {"task": self.task.name, "split": self.task.report_split}
         with write_folder(self.folder.path) as partial:
             for exporter in self.exporters:
                 results["files"] |= exporter.export(reference, partial, self.config)
             (partial / PARITY).write_text(json_text(results), encoding="utf-8")
-            table = claims.markdown(results, "" if self.task is None else self.task.name)
+            table = claims.markdown(results)
             (partial / claims.FILE).write_text(table, encoding="utf-8", newline="\n")
         return results
+
+    def push(self) -> str:
+        """Uploads model folder, card and files; returns the address.
+
+        Raises:
+            InputError: The hub refuses them.
+        """
+        config, results = self.config, self.folder.record["results"]
+        with tempfile.TemporaryDirectory() as partial:
+            folder = Path(partial) / config.push_to_hub.split("/")[1]
+            self.model.save_to_preset(folder, card=_card_of(config.model))
+            files = {file.name: file for file in sorted(folder.iterdir())}
+            card = files[CARD_FILE].read_text(encoding="utf-8")
+            files[CARD_FILE] = hub_card(card, config.push_to_hub, results, config.hub_licence)
+            made = [self.folder.path / name for name in (*results["files"], SETTINGS)]
+            files |= {file.relative_to(self.folder.path).as_posix(): file for file in made if file.is_file()}
+            return hub.push(files, config.push_to_hub, config.hub_private)
 
 
 class _ExportAnswers(_Export):
@@ -122,6 +151,13 @@ class _ExportAnswers(_Export):
 
     def reference(self) -> SpanReference:
         return SpanReference(self.model, self.task, self.examples, self.length)
+
+
+def _card_of(model: str) -> str | None:
+    """Returns the model card in a model's folder; None if there is none."""
+    folder = Path(model).expanduser()
+    cards = [place / CARD_FILE for place in (folder / "model", folder)]
+    return next((card.read_text(encoding="utf-8") for card in cards if card.is_file()), None)
 
 
 _JOBS = {Classification: _Export, QuestionAnswering: _ExportAnswers}

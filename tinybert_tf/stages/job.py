@@ -120,7 +120,8 @@ def run_directory_of(config, stage: str, free: Collection[str] = ()) -> RunDirec
         InputError: The folder holds another run, or something else.
     """
     settings = dataclasses.asdict(config)
-    settings.pop("android_assets", None)  # where copies go; not part of the run
+    for name in ("android_assets", "push_to_hub", "hub_private", "hub_licence"):  # where copies go
+        settings.pop(name, None)
     folder = settings.pop("output_dir")
     fields = [field for field in dataclasses.fields(config) if field.name in settings]
     defaults = {field.name: field.default for field in fields}

@@ -52,7 +52,7 @@ def test_a_model_changed_since_its_evaluation_is_refused(runs, files, tmp_path, 
     config = configs.EvaluateConfig(output_dir=str(tmp_path / "evaluate"), model=str(model), **files)
     assert not evaluate.run(config).was_finished and evaluate.run(config).was_finished
     said = json.loads((model / "tokenizer_config.json").read_text())
-    (model / "tokenizer_config.json").write_text(json.dumps(said | {"do_lower_case": False}))
+    (model / "tokenizer_config.json").write_text(json.dumps(said | {"model_max_length": 5}))
     with pytest.raises(InputError, match=r"^model's settings: got content that has changed since"):
         evaluate.run(config)
     shutil.rmtree(model)

@@ -16,7 +16,8 @@ import pytest
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["a", "the", "fine", "dull", "film", "story", "and", "of", "is", "it", "play", "un", "good", "bad"]
 FILES_WITH_RUNS = {
-    f"tests/stages/test_{stage}.py" for stage in ("finetune", "masked_lm", "augment", "task", "evaluate", "predict")
+    f"tests/stages/test_{name}.py"
+    for name in ("finetune", "masked_lm", "augment", "task", "evaluate", "predict", "teacher_predictions")
 }
 PIECES = [*SPECIAL_TOKENS, *WORDS, "##s", "##ed", "##ing", "##er", "##ly", "##a", "##n", ".", ",", "!", "'"]
 

@@ -72,7 +72,7 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
     if read is None:
         raise InputError(argument, str(path), "a file named .csv, .tsv or .jsonl")
     has_labels, texts, pairs, labels, rows = None, [], [], [], []
-    for number, row in read(_content(file, path, argument), path, argument):
+    for number, row in read(content_of(path, argument), path, argument):
         if has_labels is None:
             has_labels = bool(columns.label) and (columns.label in row or not columns.labels_may_lack)
         texts.append(_text(row, columns.text, "text_column", path, number))
@@ -92,9 +92,10 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
     return Table(file, argument, texts, pairs if columns.text_pair else None, labels if has_labels else None, rows)
 
 
-def _content(file: Path, path, argument: str) -> str:
+def content_of(path: str, argument: str) -> str:
+    """Returns the text of a file in UTF-8, of which a byte order mark is no part; errors blame `argument`."""
     try:
-        content = file.read_bytes()
+        content = Path(path).expanduser().read_bytes()
     except OSError as error:
         raise InputError(argument, f"{path} ({error.strerror})", "a file") from None
     try:

@@ -23,9 +23,12 @@ class LabelScale:
     def of(cls, task: Task) -> "LabelScale":
         """Returns the unit of the training part of a user's own numbers; for other tasks the labels' own unit."""
         labels = task.split("train").labels if task.is_own and task.is_regression else None
-        if labels is None:
-            return cls()
-        numbers = labels.astype(np.float64)
+        return cls() if labels is None else cls.of_numbers(labels)
+
+    @classmethod
+    def of_numbers(cls, numbers: np.ndarray) -> "LabelScale":
+        """Returns the unit in which these numbers have mean 0 and deviation 1."""
+        numbers = numbers.astype(np.float64)
         return cls(float(numbers.mean()), float(numbers.std()) or 1.0)
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray:

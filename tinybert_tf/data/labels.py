@@ -28,7 +28,7 @@ def label_names(table: Table) -> tuple[str, ...]:
         raise InputError(table.argument, f"{table.path} without labels", "labelled texts")
     names = names_in(table)
     if all(_number(name) is not None for name in names):
-        names = {_as_integer(name) for name in names}
+        names = {as_integer(name) for name in names}
         _refuse_fractions(table)
     if len(names) < 2:
         raise InputError(table.argument, f"{table.path} with the one label {', '.join(names)!r}", "two classes or more")
@@ -83,7 +83,7 @@ def _number(label: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _as_integer(label: str) -> str:
+def as_integer(label: str) -> str:
     """Returns 1 for 1.0, and any other label as it is."""
     match = _WHOLE.fullmatch(label)
     return str(int(match[1])) if match else label
@@ -92,7 +92,7 @@ def _as_integer(label: str) -> str:
 def _refuse_fractions(table: Table) -> None:
     for labels, row in zip(table.labels, table.rows):
         for name in _as_set(labels):
-            if "." in _as_integer(name):
+            if "." in as_integer(name):
                 got = f"{table.path}, row {row}, with the number {name} as label"
                 raise InputError(table.argument, got, "classes, or --regression for numbers")
 
@@ -118,7 +118,7 @@ def _score(table: Table, place: int) -> float:
 
 def _classes(table: Table, place: int, classes: dict[str, int]) -> list[int]:
     """Returns the numbers of a row's classes."""
-    found = [classes.get(name, classes.get(_as_integer(name))) for name in _as_set(table.labels[place])]
+    found = [classes.get(name, classes.get(as_integer(name))) for name in _as_set(table.labels[place])]
     if None in found:
         raise InputError(table.argument, _where(table, place), f"a label of the training file: {shown(classes)}")
     return found

@@ -32,12 +32,13 @@ class Files:
     def __bool__(self) -> bool:
         return bool(self.train_file or self.dev_file or self.test_file)
 
-    def tables(self) -> dict[str, files.Table]:
+    def tables(self, train_labels_may_lack: bool = False) -> dict[str, files.Table]:
         """Reads each file that is named, by split."""
+        may_lack = {"test": True, "train": train_labels_may_lack, "dev": False}
         found = {}
         for split, path in (("train", self.train_file), ("dev", self.dev_file), ("test", self.test_file)):
             if path:
                 names = (self.text_column, self.text_pair_column, self.label_column)
-                columns = files.Columns(*names, split == "test", self.label_separator)
+                columns = files.Columns(*names, may_lack[split], self.label_separator)
                 found[split] = files.read_table(path, columns, argument=f"{split}_file")
         return found

@@ -155,6 +155,7 @@ def load_task(
     *,
     labels: Sequence[str] | None = None,
     multi_label: bool = False,
+    train_labels_may_lack: bool = False,
     glue_dir: str = "",
     seed: int = 0,
     **options,
@@ -163,8 +164,10 @@ def load_task(
 
     Args:
         name: A GLUE task ("sst2", "mnli"), "movie_reviews" or "wiki_topics"; empty with a `train_file`.
-        labels: Labels of a model, needed to read files without a training file.
+        labels: Labels of a model, needed to read files without labelled training texts.
         multi_label: Whether a text may have any number of these labels.
+        train_labels_may_lack: Whether the training file may be without labels, because the answers to its texts come
+            from elsewhere.
         glue_dir: Folder of GLUE's official files; by default that in the environment variable TINYBERT_GLUE, or TFDS.
         seed: Seed that chooses the tenth that is held out if there is no `dev_file`.
         **options: Arguments of `Files`, for a user's own files.
@@ -184,7 +187,7 @@ def load_task(
         raise InputError("task", got, "one of the two: --task, or --train_file with --dev_file and --test_file")
     glue_files.check_task(glue_dir, name)
     if own:
-        return _from_files(own, labels, multi_label, seed)
+        return _from_files(own, labels, multi_label, train_labels_may_lack, seed)
     if name not in TASK_NAMES:
         raise InputError("task", repr(name), f"one of {', '.join(TASK_NAMES)}")
     if name in _PACKAGED:
@@ -223,21 +226,27 @@ _PACKAGED: dict[str, Callable[[], Task]] = {"movie_reviews": _movie_reviews, "wi
 TASK_NAMES = (*glue.GLUE_TASKS, *_PACKAGED)
 
 
-def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, seed: int) -> Task:
-    """Returns a task of the user's own files; without a dev file, a seeded tenth of the training file is dev."""
-    tables = own.tables()
-    first = tables.get("train") or next(iter(tables.values()))
+def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may_lack: bool, seed: int) -> Task:
+    """Returns a task of the user's own files; without a dev file, a seeded tenth of the training file is dev.
+
+    The classes are those of the training file; if it has no labels, those of the model, or else of the dev file.
+    """
+    tables = own.tables(may_lack)
+    labelled = {split: table for split, table in tables.items() if table.labels is not None}
+    first = next(iter((labelled or tables).values()))
     regression = own.regression or (labels is not None and len(labels) == 1)
     if regression:
         labels = ("score",)
-    elif "train" in tables or labels is None:
+    elif "train" in labelled or labels is None:
         labels, multi_label = label_names(first), first.has_label_sets
     elif are_unnamed(labels) and not names_in(first) <= set(labels):
         labels = tuple(str(i) for i in range(len(labels)))
-    multi_label = multi_label and not regression
+    multi_label = (multi_label or (may_lack and first.has_label_sets)) and not regression
     classes = None if regression else labels
     splits = {split: to_examples(table, classes, multi_label) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
+        if "train" not in labelled:
+            raise InputError("dev_file", "nothing", f"labelled texts, because {own.train_file} has no labels")
         splits["train"], splits["dev"] = _cut(splits["train"], seed, own.train_file)
     metrics = ("micro_f1", "macro_f1") if multi_label else ("accuracy", "macro_f1")
     task = Task(OWN_FILES, tuple(labels), metrics, splits, multi_label=multi_label, choose_by=metrics[:1])

@@ -42,7 +42,11 @@ def check_pair(teacher, student, layer_map: str, weights: LossWeights) -> None:
 
 
 def check_models(teacher, student, matches: list[Match]) -> None:
-    """Raises InputError unless the two models can be compared in the way asked for."""
+    """Raises InputError unless the two models can be compared in the way asked for; `teacher` may be None."""
+    if teacher is None:
+        if not all(match.loss.feature.is_answer for match in matches):
+            raise InputError("teacher", "none", "a model, to match its layers")
+        teacher = student  # which has to give answers of the kind that is matched, and nothing else
     ours, theirs = student.config, teacher.config
     for match in matches:
         match.loss.check_shapes(ours, theirs)

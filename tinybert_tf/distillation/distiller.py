@@ -38,7 +38,8 @@ class TinyBertDistiller(TrainedModel):
     arrays come without labels.)
 
     Args:
-        teacher: A `BertEncoder`, or a `BertClassifier` or `BertQuestionAnswerer` where the prediction is matched.
+        teacher: A `BertEncoder`, or a `BertClassifier` or `BertQuestionAnswerer` where the prediction is matched. None
+            where nothing else is matched and every batch has `teacher_logits`.
         student: A model likewise. It has the teacher's vocabulary, and the teacher's number of heads where attention
             scores are matched.
         layer_map: "uniform", "top", "bottom" or a list of teacher layers: see `layer_map`.
@@ -64,7 +65,7 @@ class TinyBertDistiller(TrainedModel):
 
     def __init__(
         self,
-        teacher: BertEncoder | BertClassifier | BertQuestionAnswerer,
+        teacher: BertEncoder | BertClassifier | BertQuestionAnswerer | None,
         student: BertEncoder | BertClassifier | BertQuestionAnswerer,
         layer_map: str | list[int] = "uniform",
         loss_weights: LossWeights | None = None,
@@ -77,16 +78,19 @@ class TinyBertDistiller(TrainedModel):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)
         weights = LossWeights() if loss_weights is None else loss_weights
         check_settings(weights, temperature, projection)
-        layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-        losses = all_losses(temperature, relation_heads, prediction_loss_of(teacher))
+        known = student if teacher is None else teacher
+        layers = resolve_layer_map(layer_map, student.config.num_layers, known.config.num_layers)
+        losses = all_losses(temperature, relation_heads, prediction_loss_of(known))
         matches = all_matches(losses, layers, weights)
         check_models(teacher, student, matches)
 
         # === Layers ===
         self.teacher, self.student = teacher, student
-        # Twice: Keras skips an assignment that changes nothing, and a model rebuilt as frozen has layers that are not.
-        self.teacher.trainable = True
-        self.teacher.trainable = False
+        if teacher is not None:
+            # Twice: Keras skips an assignment that changes nothing, and a model rebuilt as frozen has layers that are
+            # not.
+            self.teacher.trainable = True
+            self.teacher.trainable = False
         if not student.trainable_variables:
             raise InputError("student", "a frozen model, or the teacher itself", "a model of its own that can learn")
         self.matches = matches
@@ -160,7 +164,7 @@ class TinyBertDistiller(TrainedModel):
     @property
     def learned_variables(self) -> list:
         """All state that training changes, except the optimizer's: weights, projections and random seeds."""
-        teachers = {id(variable) for variable in self.teacher.variables}
+        teachers = set() if self.teacher is None else {id(variable) for variable in self.teacher.variables}
         return [variable for variable in self.variables if id(variable) not in teachers]
 
     def compute_losses(self, inputs, training=False) -> tuple[dict[Match, tf.Tensor], tf.Tensor | None]:
@@ -180,6 +184,8 @@ class TinyBertDistiller(TrainedModel):
         teacher = {} if teacher_logits is None or answer is None else {answer.output: teacher_logits}
         wanted = [(match.loss.feature, match.teacher_layer) for match in self.matches]
         wanted = [(feature, layer) for feature, layer in wanted if feature.output not in teacher]
+        if wanted and self.teacher is None:
+            raise InputError("inputs", ", ".join(inputs), "teacher_logits among them, because there is no teacher")
         if wanted:
             outputs = forward(self.teacher, inputs, wanted, False, self.match_position_bias)
             # Otherwise the tape watches the frozen teacher too, and goes back through it.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinybert_tf.data.batches import Buckets, Rows
+from tinybert_tf.kinds.answer_sources import FileAnswers, ModelAnswers
 from tinybert_tf.models.head import ModelWithHead
 from tinybert_tf.presets.pretrained import Pretrained
 
@@ -47,12 +48,17 @@ class Kind(abc.ABC):
         """
 
     @abc.abstractmethod
-    def new_model(self, encoder, like: ModelWithHead | None = None) -> ModelWithHead:
-        """Returns a model with a new head, for the task or for the answers of another model."""
+    def new_model(self, encoder, like=None) -> ModelWithHead:
+        """Returns a model with a new head, for the task or for the answers of another model.
+
+        Args:
+            encoder: Its encoder.
+            like: A model, or a task, whose answers a student is to give.
+        """
 
     @abc.abstractmethod
-    def with_head(self, source: Pretrained, teacher: ModelWithHead, **options) -> ModelWithHead | None:
-        """Returns a saved model with its head, if it gives the teacher's answers; else None."""
+    def with_head(self, source: Pretrained, like, **options) -> ModelWithHead | None:
+        """Returns a saved model with its head, if it gives the answers of the model or task `like`; else None."""
 
     def to_unit(self, model: ModelWithHead) -> None:  # noqa: B027, most kinds have one unit
         """Makes a model answer in the unit in which it learns."""
@@ -138,6 +144,21 @@ class Kind(abc.ABC):
     @abc.abstractmethod
     def rows(self, examples, model: ModelWithHead, length: int) -> Rows:
         """Returns the tokens of examples."""
+
+    @abc.abstractmethod
+    def answers(self, config, teacher: ModelWithHead | None, like, examples, labelled) -> ModelAnswers | FileAnswers:
+        """Returns where the teacher's answers come from: the teacher, or files.
+
+        Args:
+            config: Settings of `--stage=task`.
+            teacher: The teacher; None where files alone teach.
+            like: The model or the task whose order of classes the student has.
+            examples: All examples that a student may learn from.
+            labelled: Those of them that have a label, in files that have labels.
+
+        Raises:
+            InputError: A file cannot be used.
+        """
 
     @abc.abstractmethod
     def add_teacher_logits(self, data: Buckets, examples, teacher: ModelWithHead, length: int, worthwhile: bool):

@@ -13,10 +13,12 @@ from tinybert_tf.data.class_weights import class_weights as weights_of
 from tinybert_tf.data.files import Columns
 from tinybert_tf.data.label_scale import LabelScale
 from tinybert_tf.data.tasks import Task, load_task
+from tinybert_tf.data.teacher_predictions import read_teacher_predictions, with_labels
 from tinybert_tf.data.unlabelled import read_unlabelled
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.dev import DevEvaluator
 from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
+from tinybert_tf.kinds.answer_sources import FileAnswers, ModelAnswers
 from tinybert_tf.kinds.base import Kind
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.presets.model_card import classifier_card
@@ -60,8 +62,8 @@ class Classification(Kind):
         self.from_unit(model)  # numbers: a new head's answers are near their mean
         return model
 
-    def with_head(self, source, teacher, **options) -> BertClassifier | None:
-        if source.is_classifier and source.labels() == teacher.labels and source.multi_label == teacher.multi_label:
+    def with_head(self, source, like, **options) -> BertClassifier | None:
+        if source.is_classifier and (source.labels(), source.multi_label) == (list(like.labels), like.multi_label):
             return BertClassifier.from_pretrained(source, **options)
         return None
 
@@ -124,6 +126,19 @@ class Classification(Kind):
     def rows(self, examples, model, length) -> TokenizedExamples:
         return TokenizedExamples(examples, model.tokenizer, length)
 
+    def answers(self, config, teacher, like, examples, labelled) -> ModelAnswers | FileAnswers:
+        if not config.teacher_predictions:
+            return ModelAnswers(self, teacher)
+        options = {"names": config.teacher_labels, "refuse": config.bad_lines == "refuse"}
+        found = read_teacher_predictions(config.teacher_predictions, self.task, examples, self._columns, **options)
+        count, found = len(found), with_labels(found, labelled, self.task, config.label_weight)
+        logging.info("%d texts have a teacher's answer, %d more a label alone.", count, len(found) - count)
+        if self.task.is_regression:
+            if labelled.labels is None:
+                self._scale = LabelScale.of_numbers(np.concatenate(list(found.values())))
+            found = {key: self.scale.scaled(number) for key, number in found.items()}
+        return FileAnswers(found, self.task, like.labels)
+
     def add_teacher_logits(self, data, examples, teacher, length, worthwhile) -> None:
         if worthwhile or has_cached_logits(teacher, examples, length):
             data.extras = {"teacher_logits": cached_logits(teacher, examples, length)}
@@ -171,6 +186,8 @@ def task_of(config: TaskData, model: BertClassifier | None = None, given: Sequen
     """
     name = config.task or ("" if config.files else "movie_reviews")
     classes = {} if model is None else {"labels": given or model.labels, "multi_label": model.multi_label}
+    if getattr(config, "teacher_predictions", ()):
+        classes = {"labels": config.teacher_labels or None, "train_labels_may_lack": True}
     return load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))
 
 

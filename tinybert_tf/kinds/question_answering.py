@@ -12,6 +12,7 @@ from tinybert_tf.data.question_task import QuestionTask, load_question_task
 from tinybert_tf.data.window_batches import WindowRows
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.span_prediction import SpanDevEvaluator, SpanPredictor, window_rows
+from tinybert_tf.kinds.answer_sources import ModelAnswers
 from tinybert_tf.kinds.base import Kind
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
@@ -34,6 +35,9 @@ class QuestionAnswering(Kind):
     def __init__(self, config: TaskData, model: BertQuestionAnswerer | None = None, labels=()):
         if labels:
             raise InputError("teacher_labels", ",".join(labels), "none: answers to questions have no classes")
+        if predictions := getattr(config, "teacher_predictions", ()):
+            expected = "none: a student learns where answers begin and end from a --teacher"
+            raise InputError("teacher_predictions", ",".join(predictions), expected)
         files = {name: getattr(config, name) for name in ("train_file", "dev_file", "test_file")}
         task = load_question_task(config.task, **files, bad_lines=config.bad_lines)
         self.task: QuestionTask = task.chosen_by(getattr(config, "metric", ""))
@@ -53,7 +57,7 @@ class QuestionAnswering(Kind):
         model.clear_unused_pooler()
         return model
 
-    def with_head(self, source, teacher, **options) -> BertQuestionAnswerer | None:
+    def with_head(self, source, like, **options) -> BertQuestionAnswerer | None:
         return BertQuestionAnswerer.from_pretrained(source, **options) if source.answers_questions else None
 
     @staticmethod
@@ -97,6 +101,9 @@ class QuestionAnswering(Kind):
 
     def rows(self, examples, model, length) -> WindowRows:
         return window_rows(examples, model, length)
+
+    def answers(self, config, teacher, like, examples, labelled) -> ModelAnswers:
+        return ModelAnswers(self, teacher)
 
     def add_teacher_logits(self, data, examples, teacher, length, worthwhile) -> None:
         if worthwhile:

@@ -108,6 +108,31 @@ class TeacherLabels(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class TeacherPredictions(TeacherLabels):
+    """Settings of stages whose student may learn from answers in files."""
+
+    teacher_predictions: tuple[str, ...] = setting(
+        (),
+        "Answers of any teacher to the texts: JSON lines, as --stage=predict writes them; the mean of several files.",
+        DATA,
+        default_means="none: the --teacher answers",
+        place=True,
+    )
+    label_weight: float = setting(
+        0.0,
+        "Share of a text's own label in the answer that is learned, where --teacher_predictions has one too.",
+        DISTILLATION,
+        at_least=0,
+        at_most=1,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        expected = "0, or --teacher_predictions that it is weighed against"
+        require(self, "label_weight", bool(self.teacher_predictions) or not self.label_weight, expected)
+
+
+@dataclasses.dataclass(frozen=True)
 class Training(Settings):
     """Settings of every stage that trains."""
 

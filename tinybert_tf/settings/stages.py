@@ -28,6 +28,7 @@ from tinybert_tf.settings.shared import (
     OnUnlabelled,
     TaskData,
     TeacherLabels,
+    TeacherPredictions,
     Training,
 )
 
@@ -158,10 +159,22 @@ class AugmentConfig(TeacherLabels, TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskConfig(OnUnlabelled, OnAugmented, TeacherLabels, CheckpointChoice, TaskData, Distillation, Training):
+class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice, TaskData, Distillation, Training):
     """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
 
-    teacher: str = setting("runs/finetune", f"Fine-tuned classifier to imitate: {CLASSIFIER}.", MODEL, place=True)
+    teacher: str = setting(
+        "",
+        f"Fine-tuned classifier to imitate: {CLASSIFIER}.",
+        MODEL,
+        default_means="runs/finetune, or none with --teacher_predictions",
+        place=True,
+    )
+    bad_lines: str = setting_like(
+        TaskData,
+        "bad_lines",
+        help="What to do with rows of --teacher_predictions that cannot be used, and with questions whose answers are "
+        "not where they are said to be.",
+    )
     student: str = setting(
         "runs/general",
         f"General student, or another model, or a shape to start from scratch ({SHAPES}).",
@@ -243,6 +256,20 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherLabels, CheckpointChoice, Tas
         0.0, "Share of each matrix's weights that training prunes, smallest first.", TRAINING, at_least=0, below=1
     )
     output_dir: str = setting("runs/task", FOLDER, RUN)
+
+    @property
+    def keeps_head(self) -> bool:
+        """Whether the student's head starts as it is."""
+        return self.head_init == "own" or not self.teacher
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.teacher and not self.teacher_predictions:
+            object.__setattr__(self, "teacher", "runs/finetune")
+        learns = self.phase != "intermediate" or not self.teacher_predictions
+        require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")
+        without_layers = self.phase in ("", "prediction")
+        require(self, "phase", bool(self.teacher) or without_layers, "prediction, or a --teacher that has layers")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,12 +57,13 @@ def run(config: TaskConfig) -> RunDirectory:
 def summary(folder: RunDirectory) -> str:
     """Returns the metrics on dev, where the student is, and what to run next."""
     teacher = folder.record["settings"]["teacher"]
+    beside = {"teacher": teacher} if teacher else {}
     lines = [
         f"Dev      {in_one_line(folder.record['results']['dev'])}",
         *(f"         {line}" for line in folder.record["results"].get("by_class", [])),
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {quote(str(folder.path))}",
-        f"Next     {command('evaluate', model=folder.path, teacher=teacher)}, with the same task",
+        f"Next     {command('evaluate', model=folder.path, **beside)}, with the same task",
     ]
     return "\n".join(lines)
 
@@ -72,45 +73,63 @@ class _TaskDistillation(Job):
 
     def read(self) -> dict[str, str]:
         config, kind = self.config, kind_of(self.config)
-        self.teacher = kind.load(config.teacher, "teacher", dtype=config.dtype_policy)
+        self.teacher = kind.load(config.teacher, "teacher", dtype=config.dtype_policy) if config.teacher else None
         self.kind = kind(config)
         self.task = self.kind.task
-        self.kind.adopt(self.teacher, "teacher", config.teacher_labels)
-        self.original = self.kind.unlabelled(self.task.split("train"))
-        self.student = self._load_student(config.student)
-        self.length = task_length(config, self.task, self.teacher, self.student)
-        check_start(config, self.teacher.encoder, self.student.encoder)
+        if self.teacher:
+            self.kind.adopt(self.teacher, "teacher", config.teacher_labels)
+        self.answering = self.teacher or self.task  # whose classes the student has, in their order
         self.recipe = recipe_of(config, self.task)
-        self.examples, self.repeats = self.original, None
-        if config.augmented:
-            examples, self.repeats = self.kind.augmented(config.augmented, self.recipe.original_share)
-            self.examples = self.kind.unlabelled(examples)
-        if config.unlabeled_file:
-            more = self.kind.more(config.unlabeled_file)
-            self.repeats = None if self.repeats is None else np.append(self.repeats, np.ones(len(more), int))
-            self.examples = self.examples.joined(more)
+        self._read_examples()
+        self.student = self._load_student(config.student)
+        self.length = task_length(config, self.task, *filter(None, (self.teacher, self.student)))
+        if self.teacher:
+            check_start(config, self.teacher.encoder, self.student.encoder)
         # Refuses models that cannot be compared, before anything is written.
-        self._distiller("joint" if self.recipe.phase == "joint" else "intermediate")
-        student = self.student if config.head_init == "own" else self.student.encoder
+        self._distiller(PHASES.get(self.recipe.phase, (self.recipe.phase,))[0])
+        student = self.student if config.keeps_head else self.student.encoder
+        teacher = {"teacher": self.teacher} if self.teacher else {}
         return {
-            **digests_of(teacher=self.teacher, student=student),
+            **digests_of(**teacher, student=student),
             "task": self.task.fingerprint(),
             "examples": self.examples.fingerprint(),
+            **self.answers.digests,
         }
+
+    def _read_examples(self) -> None:
+        """Reads the texts that the student learns from, and where the answers to them come from."""
+        config = self.config
+        original = self.task.split("train")
+        examples, repeats = original, None
+        if config.augmented:
+            examples, repeats = self.kind.augmented(config.augmented, self.recipe.original_share)
+        labelled = examples
+        if config.unlabeled_file:
+            more = self.kind.more(config.unlabeled_file)
+            repeats = None if repeats is None else np.append(repeats, np.ones(len(more), int))
+            examples = examples.joined(more)
+        self.answers = self.kind.answers(config, self.teacher, self.answering, examples, labelled)
+        self.original, _ = self.answers.answered(original)
+        self.examples, self.repeats = self.answers.answered(examples, repeats)
+
+    @property
+    def reader(self) -> ModelWithHead:
+        """The model whose tokenizer cuts texts, which is the other one's too."""
+        return self.teacher or self.student
 
     def _load_student(self, name: str) -> ModelWithHead:
         """Returns a shape with random weights, an encoder with a new head, or a model with such a head."""
         options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
         if is_shape(name):
-            encoder = encoder_of(name, self.teacher.tokenizer, "student", **options)
+            encoder = encoder_of(name, self.teacher and self.teacher.tokenizer, "student", **options)
         else:
             with naming("student"):
                 source = open_preset(name)
-                model = self.kind.with_head(source, self.teacher, **options)
+                model = self.kind.with_head(source, self.answering, **options)
                 if model is not None:
                     return model
                 encoder = BertEncoder.from_pretrained(source, **options)
-        return self.kind.new_model(encoder, self.teacher)
+        return self.kind.new_model(encoder, self.answering)
 
     def prepare(self) -> None:
         augmented = f", {len(self.examples):,} with their variants" if self.config.augmented else ""
@@ -120,7 +139,8 @@ class _TaskDistillation(Job):
         logging.info("Recipe: %s.", recipe)
 
     def work(self) -> dict:
-        self.kind.to_unit(self.teacher)
+        if self.teacher:
+            self.kind.to_unit(self.teacher)
         for phase in PHASES.get(self.recipe.phase, (self.recipe.phase,)):
             part = self.folder.part(phase)
             if not part.finished:
@@ -130,7 +150,8 @@ class _TaskDistillation(Job):
             keras.utils.set_random_seed(self.config.seed)
             self.student = self._load_student(str(part.path))
         results = part.record["results"]
-        card = self.kind.card(self.record_with(results), self.config.student, self.config.teacher)
+        teachers = "`, `".join(filter(None, (self.config.teacher, *self.config.teacher_predictions)))
+        card = self.kind.card(self.record_with(results), self.config.student, teachers)
         self.student.save_to_preset(self.folder.model, card=card)
         return results
 
@@ -183,26 +204,24 @@ class _TaskDistillation(Job):
         examples, repeats = self.examples, self.repeats
         if phase == "prediction" and recipe.prediction_on_original:
             examples, repeats = self.original, None
-        data = self.kind.batches(examples, self.teacher, self.length, config.batch_size, config.seed, repeats=repeats)
-        if phase != "prediction":
-            steps = data.steps(recipe.epochs)
-            return data, min(steps, recipe.max_steps or steps)
-        steps = data.steps(recipe.prediction_epochs)
-        steps = min(steps, recipe.prediction_max_steps or steps)
+        data = self.kind.batches(examples, self.reader, self.length, config.batch_size, config.seed, repeats=repeats)
+        alone = phase == "prediction"
+        steps = data.steps(recipe.prediction_epochs if alone else recipe.epochs)
+        steps = min(steps, (recipe.prediction_max_steps if alone else recipe.max_steps) or steps)
         repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
-        self.kind.add_teacher_logits(data, examples, self.teacher, self.length, worthwhile=repeat)
+        self.answers.add_to(data, examples, self.length, phase, worthwhile=repeat)
         return data, steps
 
     def _initialize(self, phase: str, distiller: TinyBertDistiller, data: Buckets) -> None:
         if phase != "prediction":
             one_pass = (batch for batch, _ in itertools.islice(data.batches(), data.steps(1)))
             start_student(self.config, distiller, one_pass, _INIT_BATCHES)
-        if phase != "intermediate" and self.config.head_init == "teacher":
+        if phase != "intermediate" and not self.config.keeps_head:
             batches = [batch for batch, _ in itertools.islice(data.batches(), _INIT_BATCHES)]
             initialize_head_from_teacher(self.teacher, self.student, batches)
 
     def _dev_losses(self, distiller: TinyBertDistiller) -> Callable[[], dict[str, float]]:
-        tokens = self.kind.rows(self.task.split("dev"), self.teacher, self.length)
+        tokens = self.kind.rows(self.task.split("dev"), self.reader, self.length)
         order = tokens.lengths.argsort(kind="stable")
         stride = max(1, len(order) // _DEV_BATCHES)  # a batch from each eighth of the lengths, from short to long
         starts = range(0, len(order), stride)
@@ -217,7 +236,9 @@ def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
     """Returns the task's recipe, changed by the flags that are set. A flag for steps replaces the recipe's passes, and
     a flag for passes its steps."""
     recipe, changes = recipe_for(task.name), {}
-    if is_shape(config.student) and config.student_init != "teacher":
+    if not config.teacher:
+        changes["phase"] = "prediction"
+    elif is_shape(config.student) and config.student_init != "teacher":
         changes["phase"] = "two"  # jointly, the logits' gradient drowns that of layers that do not fit yet
     if config.epochs or config.max_steps:
         changes |= {"epochs": config.epochs or _NO_LIMIT, "max_steps": config.max_steps}

@@ -1,0 +1,80 @@
+"""A teacher that is a file of answers: alone, and beside a model whose layers are matched."""
+
+import contextlib
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from tests.stages.conftest import QUICK
+from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation import metrics
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings import stages as configs
+from tinybert_tf.stages import predict, task
+
+
+@pytest.fixture(scope="module")
+def answered(runs, reviews, tmp_path_factory):
+    """Texts without labels, some with labels as dev, and what `--stage=predict` writes for the former."""
+    folder = tmp_path_factory.mktemp("answered")
+    with (reviews / "train.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    (folder / "texts.csv").write_text("\n".join(["text", *(row["text"] for row in rows[:120])]))
+    (folder / "human.csv").write_text("\n".join(["text,label", *(f"{r['text']},{r['label']}" for r in rows[120:])]))
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        predict.run(configs.PredictConfig(model=str(runs["finetune"].path), input_file=str(folder / "texts.csv")))
+    (folder / "llm.jsonl").write_text(out.getvalue(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def settings(answered):
+    files = {"train_file": str(answered / "texts.csv"), "dev_file": str(answered / "human.csv")}
+    return QUICK | files | {"teacher_predictions": (str(answered / "llm.jsonl"),), "sequence_length": 16}
+
+
+@pytest.fixture
+def batches_seen(monkeypatch):
+    """The batches that training takes, as they come."""
+    seen, batches = [], task.Buckets.batches
+
+    def watched(self, *args):
+        for batch, position in batches(self, *args):
+            seen.append(batch)
+            yield batch, position
+
+    monkeypatch.setattr(task.Buckets, "batches", watched)
+    return seen
+
+
+def test_predictions_go_straight_in_without_a_teacher(
+    runs, plain_teacher, answered, settings, batches_seen, tmp_path, eagerly, caplog
+):
+    settings |= {"student": str(plain_teacher), "prediction_max_steps": 6, "prediction_learning_rate": 1e-2}
+    config = configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings)
+    with caplog.at_level("INFO", "absl"):
+        folder = task.run(config)
+    assert "answers to 120 texts. Left out: 0 rows of dev or test texts, 0 of texts" in caplog.text
+    assert [path.name for path in folder.path.iterdir() if path.is_dir()].count("intermediate") == 0
+    model = BertClassifier.from_preset(str(runs["finetune"].path))
+    for batch in batches_seen:
+        expected = metrics.probabilities_of(
+            np.asarray(model({k: v for k, v in batch.items() if k != "teacher_logits"}))
+        )
+        np.testing.assert_allclose(metrics.probabilities_of(batch["teacher_logits"]), expected, atol=2e-5)
+    lines = [json.loads(line) for line in (folder.path / "prediction" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["prediction_loss"] for line in lines if "prediction_loss" in line]
+    assert losses and all("attention_loss" not in line for line in lines)
+    assert BertClassifier.from_preset(str(folder.path)).labels == ["bad", "good"]
+    assert "distilled from" in (folder.model / "README.md").read_text() and "teacher" not in task.summary(folder)
+    # Another answer is another run.
+    moved = tmp_path / "moved.jsonl"
+    moved.write_text((answered / "llm.jsonl").read_text())
+    again = configs.TaskConfig(**settings | {"output_dir": str(folder.path), "teacher_predictions": (str(moved),)})
+    assert task.run(again).was_finished
+    moved.write_text("\n".join((answered / "llm.jsonl").read_text().splitlines()[:-1]))
+    with pytest.raises(InputError, match="got content that has changed since .*run began"):
+        task.run(again)

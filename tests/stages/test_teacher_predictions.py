@@ -53,7 +53,7 @@ def batches_seen(monkeypatch):
 def test_predictions_go_straight_in_without_a_teacher(
     runs, plain_teacher, answered, settings, batches_seen, tmp_path, eagerly, caplog
 ):
-    settings |= {"student": str(plain_teacher), "prediction_max_steps": 6, "prediction_learning_rate": 1e-2}
+    settings |= {"student": str(plain_teacher), "prediction_max_steps": 3, "prediction_learning_rate": 1e-2}
     config = configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings)
     with caplog.at_level("INFO", "absl"):
         folder = task.run(config)
@@ -61,10 +61,8 @@ def test_predictions_go_straight_in_without_a_teacher(
     assert [path.name for path in folder.path.iterdir() if path.is_dir()].count("intermediate") == 0
     model = BertClassifier.from_preset(str(runs["finetune"].path))
     for batch in batches_seen:
-        expected = metrics.probabilities_of(
-            np.asarray(model({k: v for k, v in batch.items() if k != "teacher_logits"}))
-        )
-        np.testing.assert_allclose(metrics.probabilities_of(batch["teacher_logits"]), expected, atol=2e-5)
+        answers = metrics.probabilities_of(batch.pop("teacher_logits"))
+        np.testing.assert_allclose(answers, metrics.probabilities_of(model(batch).numpy()), atol=2e-5)
     lines = [json.loads(line) for line in (folder.path / "prediction" / "metrics.jsonl").read_text().splitlines()]
     losses = [line["prediction_loss"] for line in lines if "prediction_loss" in line]
     assert losses and all("attention_loss" not in line for line in lines)
@@ -76,5 +74,50 @@ def test_predictions_go_straight_in_without_a_teacher(
     again = configs.TaskConfig(**settings | {"output_dir": str(folder.path), "teacher_predictions": (str(moved),)})
     assert task.run(again).was_finished
     moved.write_text("\n".join((answered / "llm.jsonl").read_text().splitlines()[:-1]))
-    with pytest.raises(InputError, match="got content that has changed since .*run began"):
+    with pytest.raises(InputError, match=r"got content that has changed since .*run began"):
         task.run(again)
+
+
+def test_layers_come_from_a_teacher_and_answers_from_the_file(
+    runs, student_shape, answered, settings, batches_seen, tmp_path, monkeypatch, eagerly, caplog
+):
+    """Of three texts one has an annotators' answer and no label, one a label alone, one both; another file has more."""
+    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
+    rows = [("a good film", "bad"), ("a fine play", "good"), ("the dull story", "bad")]
+    (tmp_path / "train.csv").write_text("\n".join(["text,label", *map(",".join, rows)]))
+    (tmp_path / "more.txt").write_text("it is fine\nit is dull\n")
+    answers = [("a good film", ["good", "good", "bad", "good"]), ("it is fine", ["good"]), ("the dull story", ["bad"])]
+    lines = [json.dumps({"text": text, "labels": labels}) for text, labels in answers]
+    (tmp_path / "people.jsonl").write_text("\n".join(lines))
+    settings |= {"teacher": str(runs["finetune"].path), "student": student_shape, "phase": "joint", "max_steps": 1}
+    settings |= {"teacher_predictions": (str(tmp_path / "people.jsonl"),), "label_weight": 0.5, "batch_size": 4}
+    settings |= {"train_file": str(tmp_path / "train.csv"), "unlabeled_file": (str(tmp_path / "more.txt"),)}
+    with caplog.at_level("INFO", "absl"):
+        folder = task.run(configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings))
+    assert "3 texts have a teacher's answer, 1 more a label alone; 1 are left out, which have neither." in caplog.text
+    found = metrics.probabilities_of(batches_seen[-1]["teacher_logits"])
+    np.testing.assert_allclose(sorted(found[:, 1]), [0, 0.375, 1, 1], atol=1e-6)
+    logged = (folder.path / "joint" / "metrics.jsonl").read_text()
+    assert all(f'"{name}_loss"' in logged for name in ("attention", "hidden", "embedding", "prediction"))
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ({"phase": "joint"}, "phase: got joint; expected prediction, or a --teacher that has layers"),
+        ({"phase": "intermediate", "teacher": "x"}, "phase: got intermediate; expected a phase that matches"),
+        ({"teacher_predictions": (), "label_weight": 0.5}, "label_weight: got 0.5; expected 0, or --teacher_pred"),
+        ({"dev_file": ""}, "dev_file: got nothing; expected labelled texts, because .*texts.csv has no labels"),
+        ({"task": "squad", "train_file": "", "dev_file": "", "sequence_length": 0}, "teacher_predictions: got .*none:"),
+        ({"student": "no/such/model"}, "student: got 'no/such/model'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(settings, tmp_path, flags, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        task.run(configs.TaskConfig(**settings | flags | {"output_dir": str(tmp_path / "run")}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_answers_the_default_teacher_is_that_of_finetune():
+    assert configs.TaskConfig().teacher == "runs/finetune"
+    assert configs.TaskConfig(teacher_predictions=("a.jsonl",)).teacher == ""

@@ -234,6 +234,8 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may
     tables = own.tables(may_lack)
     labelled = {split: table for split, table in tables.items() if table.labels is not None}
     first = next(iter((labelled or tables).values()))
+    if "train" in tables.keys() - labelled.keys() and "dev" not in tables:
+        raise InputError("dev_file", "nothing", f"labelled texts, because {own.train_file} has no labels")
     regression = own.regression or (labels is not None and len(labels) == 1)
     if regression:
         labels = ("score",)
@@ -245,8 +247,6 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may
     classes = None if regression else labels
     splits = {split: to_examples(table, classes, multi_label) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
-        if "train" not in labelled:
-            raise InputError("dev_file", "nothing", f"labelled texts, because {own.train_file} has no labels")
         splits["train"], splits["dev"] = _cut(splits["train"], seed, own.train_file)
     metrics = ("micro_f1", "macro_f1") if multi_label else ("accuracy", "macro_f1")
     task = Task(OWN_FILES, tuple(labels), metrics, splits, multi_label=multi_label, choose_by=metrics[:1])

@@ -3,14 +3,12 @@
 import hashlib
 
 import numpy as np
-from absl import logging
 from scipy.special import logit
 
 from tinybert_tf.data.batches import Buckets
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.teacher_predictions import text_keys
-from tinybert_tf.errors import InputError
 
 _LEAST = 1e-30  # of a probability of 0: its logarithm is finite, and the softmax of that is 0 again
 _LEAST_OF_TWO = 1e-12  # of "has it" and "has it not", for which float64 holds 1 less this
@@ -67,19 +65,8 @@ class FileAnswers:
         self.digests = {"teacher_predictions": digest.hexdigest()}
 
     def answered(self, examples: Examples, repeats: np.ndarray | None = None):
-        """Returns the examples that have an answer, without labels, and how often a pass shows each.
-
-        Raises:
-            InputError: None has one.
-        """
+        """Returns the examples that have an answer, without labels, and how often a pass shows each."""
         places = [place for place, key in enumerate(text_keys(examples)) if key in self._answers]
-        if not places:
-            expected = "answers to the texts of the training examples, word for word"
-            raise InputError("teacher_predictions", "no answer to any example", expected)
-        if missing := len(examples) - len(places):
-            logging.warning(
-                "%d of %d texts are left out: they have neither an answer nor a label.", missing, len(examples)
-            )
         found = Examples(*(values and [values[i] for i in places] for values in (examples.texts, examples.text_pairs)))
         return found, None if repeats is None else repeats[places]
 

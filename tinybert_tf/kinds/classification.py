@@ -13,7 +13,7 @@ from tinybert_tf.data.class_weights import class_weights as weights_of
 from tinybert_tf.data.files import Columns
 from tinybert_tf.data.label_scale import LabelScale
 from tinybert_tf.data.tasks import Task, load_task
-from tinybert_tf.data.teacher_predictions import read_teacher_predictions, with_labels
+from tinybert_tf.data.teacher_predictions import read_teacher_predictions, text_keys, with_labels
 from tinybert_tf.data.unlabelled import read_unlabelled
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.dev import DevEvaluator
@@ -132,7 +132,11 @@ class Classification(Kind):
         options = {"names": config.teacher_labels, "refuse": config.bad_lines == "refuse"}
         found = read_teacher_predictions(config.teacher_predictions, self.task, examples, self._columns, **options)
         count, found = len(found), with_labels(found, labelled, self.task, config.label_weight)
-        logging.info("%d texts have a teacher's answer, %d more a label alone.", count, len(found) - count)
+        missing = sum(key not in found for key in text_keys(examples))
+        if missing == len(examples):
+            raise InputError("teacher_predictions", "no answer without contradiction", "one per text")
+        message = "%d texts have a teacher's answer, %d more a label alone; %d are left out, which have neither."
+        logging.info(message, count, len(found) - count, missing)
         if self.task.is_regression:
             if labelled.labels is None:
                 self._scale = LabelScale.of_numbers(np.concatenate(list(found.values())))

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import types
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings import stages as configs
+from tinybert_tf.stages import all as whole_recipe
 from tinybert_tf.stages import predict, task
 
 
@@ -121,3 +123,31 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, tmp_path, flags, mes
 def test_without_answers_the_default_teacher_is_that_of_finetune():
     assert configs.TaskConfig().teacher == "runs/finetune"
     assert configs.TaskConfig(teacher_predictions=("a.jsonl",)).teacher == ""
+
+
+def test_the_whole_recipe_makes_its_teacher_from_the_file(
+    plain_teacher, student_shape, settings, tmp_path, monkeypatch, answered
+):
+    steps, model = {}, {"teacher": str(plain_teacher), "student": student_shape}
+    settings = {name: value for name, value in settings.items() if name not in ("save_steps", "eval_steps")}
+
+    def run(self, stage, kind, name, **options):
+        steps[name] = kind(output_dir=str(tmp_path / name), **options)
+        return types.SimpleNamespace(path=tmp_path / name, record={"results": {}})
+
+    monkeypatch.setattr(whole_recipe._Recipe, "step", run)
+    whole_recipe.run(configs.AllConfig(output_dir=str(tmp_path / "all"), max_steps=7, **model, **settings))
+    assert list(steps) == ["teacher", "student", "evaluation"]
+    teacher, student, evaluation = steps.values()
+    assert (teacher.teacher, teacher.student, teacher.prediction_max_steps) == ("", str(plain_teacher), 7)
+    assert (student.teacher, student.student) == (str(tmp_path / "teacher"), student_shape)
+    assert teacher.teacher_predictions == student.teacher_predictions == (str(answered / "llm.jsonl"),)
+    assert (evaluation.train_file, evaluation.dev_file) == ("", str(answered / "human.csv"))
+    for flags, argument in (
+        ({"augment": True}, "augment"),
+        ({"class_weights": ("balanced",)}, "class_weights"),
+        ({"teacher_predictions": (str(answered / "none.jsonl"),)}, "teacher_predictions"),
+    ):
+        with pytest.raises(InputError) as error:
+            whole_recipe.run(configs.AllConfig(output_dir=str(tmp_path / "new"), **model, **settings | flags))
+        assert error.value.argument == argument and not (tmp_path / "new").exists()

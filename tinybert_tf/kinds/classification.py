@@ -79,9 +79,12 @@ class Classification(Kind):
 
     def check_recipe(self, config, teacher) -> None:
         task = self.task
+        if config.class_weights and config.teacher_predictions:
+            got = f"{','.join(config.class_weights)}, with --teacher_predictions"
+            raise InputError("class_weights", got, "none: models learn from answers, which labels only complete")
         weights_of(task, task.split("train").labels, config.class_weights)
         if not teacher.is_classifier:
-            if config.teacher_labels:
+            if config.teacher_labels and not config.teacher_predictions:
                 expected = "none: the teacher is fine-tuned on the task's own classes"
                 raise InputError("teacher_labels", ",".join(config.teacher_labels), expected)
             return

@@ -373,7 +373,7 @@ class ExportConfig(TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class AllConfig(OnUnlabelled, TeacherLabels, CheckpointChoice, TaskData):
+class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData):
     """Settings of `--stage=all`: the whole recipe for a task, from teacher to evaluation; finished parts are kept."""
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")

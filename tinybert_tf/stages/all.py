@@ -1,6 +1,7 @@
 """The whole recipe for a task in one command: teacher, general student, augmentation, student, comparison.
 
-Each step is a run of a stage in its own folder; finished steps are not repeated.
+Each step is a run of a stage in its own folder; finished steps are not repeated. Where files hold a teacher's answers,
+a plain BERT learns from these in place of labels, and then its layers teach the student together with them.
 """
 
 import dataclasses
@@ -61,13 +62,16 @@ class _Recipe:
 
     def __init__(self, config: configs.AllConfig, folder: RunDirectory, kind: Kind, teacher):
         self.config, self.base, self.kind, self.task, self.teacher = config, folder.path, kind, kind.task, teacher
-        self.augments = recipe_for(self.task.name).augment if config.augment is None else config.augment
+        usual = recipe_for(self.task.name).augment and not config.teacher_predictions
+        self.augments = usual if config.augment is None else config.augment
         self.fine_tuned = kind.is_answered_by(teacher)
         # A teacher that is fine-tuned already has no plain one to imitate.
         self.has_general = is_shape(config.student) and bool(config.general_steps) and not self.fine_tuned
         self.seconds = {}
         names = {field.name for field in dataclasses.fields(TaskData)}
         self.data = {name: getattr(config, name) for name in names}
+        names = ("teacher_predictions", "label_weight", "teacher_labels", "unlabeled_file", "metric")
+        self.answers = {name: getattr(config, name) for name in names}
         self.without = folder.path / "evaluation_texts.txt"
         self.text = {
             "corpus": config.corpus,
@@ -90,8 +94,7 @@ class _Recipe:
                 student = open_preset(config.student, load_weights=False)
         task_length(config, self.task, teacher, student)
         self.kind.check_recipe(config, teacher)
-        if config.unlabeled_file:
-            self.kind.more(config.unlabeled_file)
+        self._check_answers()
         self._check_order()
         widths = student.config.hidden_dim, teacher.config.hidden_dim
         if is_shape(config.student) and widths[0] > widths[1]:
@@ -109,6 +112,17 @@ class _Recipe:
         reads = self.has_general or (self.augments and not config.masked_lm)
         if reads or config.corpus != configs.AllConfig.corpus:
             Corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
+
+    def _check_answers(self) -> None:
+        """Refuses texts without labels, and files of answers, that cannot be used."""
+        config, examples = self.config, self.task.split("train")
+        labelled = examples
+        if config.unlabeled_file:
+            examples = examples.joined(self.kind.more(config.unlabeled_file))
+        if config.teacher_predictions:
+            self.kind.answers(config, None, self.task, examples, labelled)
+        if config.teacher_predictions and self.augments:
+            raise InputError("augment", "true, with --teacher_predictions", "false: no file has answers to variants")
 
     def _check_order(self) -> None:
         """Refuses steps, which may take hours, before a student that has begun without them."""
@@ -129,6 +143,8 @@ class _Recipe:
         student = self.distil(teacher, student, self.augment(teacher))
         options = {"model": student, "teacher": teacher, "teacher_labels": self.config.teacher_labels, **self.data}
         options["litert"] = self.config.litert
+        if self.config.teacher_predictions and self.task.split("train").labels is None:
+            options["train_file"] = ""  # its labels are what evaluation would read it for
         return self.step(evaluate, configs.EvaluateConfig, "evaluation", **options)
 
     def finetune(self) -> str:
@@ -136,6 +152,12 @@ class _Recipe:
         config = self.config
         if self.fine_tuned:
             return config.teacher
+        if config.teacher_predictions:
+            options = {name: getattr(configs.FinetuneConfig, name) for name in ("learning_rate", "epochs")}
+            options = {f"prediction_{name}": value for name, value in options.items()}
+            options |= {"dropout": configs.FinetuneConfig.dropout, "prediction_max_steps": config.max_steps}
+            options |= {"student": config.teacher, **self.answers, **self.data}
+            return str(self.training_step(task, configs.TaskConfig, "teacher", **options).path)
         options = {"metric": config.metric, "class_weights": config.class_weights}
         options |= {"model": config.teacher, **self.data}
         return str(self.training_step(finetune, configs.FinetuneConfig, "teacher", **options).path)
@@ -165,9 +187,7 @@ class _Recipe:
     def distil(self, teacher: str, student: str, augmented: str) -> str:
         """Returns the student of task distillation."""
         config = self.config
-        options = {"teacher": teacher, "student": student, "augmented": augmented, **self.data}
-        options |= {"metric": config.metric, "teacher_labels": config.teacher_labels}
-        options["unlabeled_file"] = config.unlabeled_file
+        options = {"teacher": teacher, "student": student, "augmented": augmented, **self.answers, **self.data}
         if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}

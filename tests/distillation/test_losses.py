@@ -68,6 +68,8 @@ def test_values_by_hand():
     np.testing.assert_array_equal(RelationLoss(1)(0 * vectors, vectors, [[1, 0]]), [0.0])
     np.testing.assert_allclose(PredictionLoss()([[0.0, 0.0]], [[9.0, -9.0]]), [np.log(2)], rtol=1e-6)
     np.testing.assert_allclose(PredictionLoss(temperature=7.0)([[1.0]], [[4.0]]), [9.0])
+    graph = tf.function(PredictionLoss(), input_signature=[tf.TensorSpec([None, 1]), tf.TensorSpec([None, None])])
+    np.testing.assert_allclose(graph(tf.constant([[1.0]]), tf.constant([[4.0]])), [9.0])
 
 
 @pytest.mark.parametrize("loss", MASKED)

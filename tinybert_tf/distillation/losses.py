@@ -191,7 +191,8 @@ class PredictionLoss(Loss):
         """Compares logits `[batch, classes]`; they have no positions, so a mask changes nothing. Returns `[batch]`."""
         student_logits, teacher_logits = _float(student_logits), _float(teacher_logits)
         if student_logits.shape[-1] == 1:
-            return ops.squeeze(ops.square(student_logits - teacher_logits), -1)
+            # A sum of one, because logits from a cache or a file come into the graph without their width.
+            return ops.sum(ops.square(student_logits - teacher_logits), axis=-1)
         targets = ops.softmax(teacher_logits / self.temperature)
         return -ops.sum(targets * ops.log_softmax(student_logits / self.temperature), axis=-1)
 

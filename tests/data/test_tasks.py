@@ -182,6 +182,20 @@ def test_a_dev_file_leaves_the_training_file_whole(write, train_file):
     assert task.splits["test"].labels is None
 
 
+def test_a_training_file_may_lack_labels_where_answers_come_from_elsewhere(write):
+    train, dev = write("train.csv", ["t", "u"]), write("dev.csv", [("x", "b"), ("y", "a")])
+    options = {"train_file": train, "dev_file": dev, "train_labels_may_lack": True}
+    task = load_task(**options)
+    assert task.labels == ("a", "b") and task.splits["train"].labels is None
+    assert task.splits["dev"].labels.tolist() == [1, 0]
+    assert load_task(**options, labels=["b", "c", "a"]).labels == ("b", "c", "a")  # dev lacks one
+    several = write("several.csv", [("x", "b|a"), ("y", "a")])
+    several = load_task(**options | {"dev_file": several}, labels=["c", "b", "a"], label_separator="|")
+    assert several.multi_label and several.splits["dev"].labels.tolist() == [[0, 1, 1], [0, 0, 1]]
+    refused("label_column: got 'label', which .* lacks", train_file=train, dev_file=dev)
+    refused("dev_file: got nothing; expected labelled texts, because .* has no labels", **options | {"dev_file": ""})
+
+
 def test_a_test_file_with_labels_is_reported_on(write, train_file):
     task = load_task(train_file=train_file, test_file=write("test.csv", [("t", "pos")]))
     assert task.report_split == "test"

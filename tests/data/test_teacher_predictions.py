@@ -1,6 +1,8 @@
 """A teacher's answers in files: their forms, the texts that they find, and what is left out."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,3 +195,17 @@ def test_labels_take_part_by_their_weight_and_stand_in_for_answers():
     assert with_labels(answers, Examples(TRAIN), task, 0.5) is answers
     twice = Examples(["one film", "one  film"], None, np.array([0, 1]))
     np.testing.assert_array_equal(with_labels({}, twice, task, 0.5)["one film"], [0.5, 0.5])
+
+
+def test_the_guides_example_writes_a_file_that_goes_in(tmp_path, monkeypatch, read):
+    monkeypatch.chdir(tmp_path)
+    guide = Path(__file__).parents[2] / "docs" / "teacher_predictions.md"
+    (code,) = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "texts.csv").write_text("\n".join(["text", *TRAIN]), encoding="utf-8")
+    replies = iter(["Positive.", "positive", "negative\n", "I cannot", "no", "?", *["negative"] * 6])
+    exec(compile(code, guide.name, "exec"), {"ask": lambda prompt: next(replies)})
+    replies = iter(["negative"] * 3)  # the second text has no answer yet
+    exec(compile(code, guide.name, "exec"), {"ask": lambda prompt: next(replies)})
+    rows = (tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    answers = read(rows, task=task_of(("negative", "positive")))
+    np.testing.assert_allclose(answers, [[1 / 3, 2 / 3], [1, 0], [1, 0], [1, 0]])

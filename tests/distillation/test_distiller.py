@@ -1,5 +1,6 @@
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ from tests.distillation.conftest import evaluate, tensors, train, weights_of
 from tests.reference import losses_numpy
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation import TinyBertDistiller, layer_map
+from tinybert_tf.errors import InputError
 
 COMBINATIONS = [LossWeights(*weights) for weights in itertools.product((0.0, 1.0), repeat=4) if any(weights)]
 BY_LAYER = LossWeights(embedding=0.5, hidden=(2.0, 0.25), attention=(0.125, 3.0), prediction=1.5)
@@ -133,6 +135,23 @@ def test_a_teacher_with_known_logits_runs_no_further_than_its_layers(make_distil
     calls.clear()
     only.compute_losses(tensors(known))
     assert calls[id(teacher.encoder)] == 0
+
+
+def test_a_teacher_that_is_no_model_teaches_by_its_logits(make_distiller, batch):
+    pair = make_distiller(LossWeights.prediction_only())
+    known = batch | {"teacher_logits": np.asarray(pair.teacher(batch))}
+    alone = TinyBertDistiller(None, pair.student, loss_weights=LossWeights.prediction_only())
+    alone = TinyBertDistiller.from_config(alone.get_config())  # a copy, of a student of its own
+    alone.student.set_weights(pair.student.get_weights())
+    alone.compile(keras.optimizers.SGD(0.1))
+    assert alone.teacher is None and len(alone.learned_variables) == len(pair.learned_variables)
+    assert train(alone, known) == train(pair, batch)
+    for ours, theirs in zip(weights_of(alone), weights_of(pair), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(InputError, match=r"inputs: got token_ids, .*; expected teacher_logits among them"):
+        alone.compute_losses(tensors(batch))
+    with pytest.raises(InputError, match="teacher: got none; expected a model, to match its layers"):
+        TinyBertDistiller(None, alone.student, loss_weights=LossWeights.joint())
 
 
 # A layer has 6 dense layers and 2 products for attention; its scores take only query, key and one product; relations

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import io
 import json
 import types
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.stages.conftest import QUICK
+from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
 from tinybert_tf.models import BertClassifier
@@ -118,6 +120,22 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, tmp_path, flags, mes
     with pytest.raises(InputError, match=f"^{message}"):
         task.run(configs.TaskConfig(**settings | flags | {"output_dir": str(tmp_path / "run")}))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, expected",
+    [
+        ({"student": "tinybert_4l_312"}, (10, 900, 3e-4)),  # random weights: as long as a phase that matches layers
+        ({"student": "tinybert_4l_312", "max_steps": 50}, (10, 50, 3e-4)),
+        ({"student": "tinybert_4l_312", "prediction_epochs": 2}, (2, 0, 3e-4)),
+        ({"student": "runs/general"}, (3, 300, 1e-4)),
+    ],
+)
+def test_a_student_without_weights_learns_longer(settings, flags, expected):
+    config = configs.TaskConfig(**settings | flags)
+    recipe = task.recipe_of(config, load_task(**dataclasses.asdict(config.files), train_labels_may_lack=True))
+    found = recipe.prediction_epochs, recipe.prediction_max_steps, recipe.prediction_learning_rate
+    assert (recipe.phase, *found) == ("prediction", *expected)
 
 
 def test_without_answers_the_default_teacher_is_that_of_finetune():

@@ -238,6 +238,9 @@ def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
     recipe, changes = recipe_for(task.name), {}
     if not config.teacher:
         changes["phase"] = "prediction"
+        if is_shape(config.student):  # there is no phase 1 that it continues, so it has that one's length
+            lengths = {name: getattr(recipe, name) for name in ("epochs", "max_steps", "learning_rate")}
+            recipe = dataclasses.replace(recipe, **{f"prediction_{name}": value for name, value in lengths.items()})
     elif is_shape(config.student) and config.student_init != "teacher":
         changes["phase"] = "two"  # jointly, the logits' gradient drowns that of layers that do not fit yet
     if config.epochs or config.max_steps:

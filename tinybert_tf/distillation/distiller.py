@@ -87,8 +87,7 @@ class TinyBertDistiller(TrainedModel):
         # === Layers ===
         self.teacher, self.student = teacher, student
         if teacher is not None:
-            # Twice: Keras skips an assignment that changes nothing, and a model rebuilt as frozen has layers that are
-            # not.
+            # Twice: Keras skips what changes nothing, and a model rebuilt as frozen has layers that are not.
             self.teacher.trainable = True
             self.teacher.trainable = False
         if not student.trainable_variables:

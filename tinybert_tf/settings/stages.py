@@ -378,7 +378,11 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData):
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")
     corpus_field: str = setting_like(OnText, "corpus_field")
-    bad_lines: str = setting_like(OnText, "bad_lines")
+    bad_lines: str = setting_like(
+        OnText,
+        "bad_lines",
+        help="What to do with rows of --teacher_predictions, and lines of the corpus, that cannot be used.",
+    )
     teacher: str = setting(
         "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL, place=True
     )

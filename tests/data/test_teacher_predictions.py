@@ -65,6 +65,9 @@ def test_the_forms_of_an_answer(read, answer, expected):
 def test_lists_are_in_the_order_of_teacher_labels(read):
     row = {"text": "one film", "probabilities": [0.9, 0.1]}
     assert read([row], names=("good", "bad"))[0] == pytest.approx([0.1, 0.9])
+    row = {"text": "one film", "probabilities": {"LABEL_0": 0.9, "LABEL_1": 0.1}}
+    assert read([row], names=("good", "bad"))[0] == pytest.approx([0.1, 0.9])
+    assert read([row])[0] == pytest.approx([0.9, 0.1])
     with pytest.raises(InputError, match=r"^teacher_labels: got 2 labels, up, down; expected the 2 of mine"):
         read([row], names=("up", "down"))
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from absl import logging
 from scipy.special import expit, softmax
 
 from tinybert_tf.data.files import shown
@@ -30,6 +31,7 @@ class AnswerReader:
         self._columns = task.columns_of(names or task.labels, "teacher_labels")
         self._classes = {label.lower(): number for number, label in enumerate(task.labels)}
         self._classes |= {label: number for number, label in enumerate(task.labels)}
+        self._unnamed = {f"LABEL_{place}": int(number) for place, number in enumerate(np.argsort(self._columns))}
         self._readers = {"probabilities": self._probabilities, "logits": self._logits}
         self._readers |= {"labels": self._annotators, "label": self._label}
         if task.is_regression:
@@ -97,6 +99,9 @@ class AnswerReader:
         known = isinstance(name, str | int | float) and not isinstance(name, bool)
         text = as_integer(str(name).strip()) if known else ""
         number = self._classes.get(text, self._classes.get(text.lower()))
+        if number is None and text in self._unnamed:  # of a transformers model whose classes have no names
+            logging.log_first_n(logging.INFO, "LABEL_0, LABEL_1 and so on are classes by place, as in lists.", 1)
+            return self._unnamed[text]
         if number is None:
             raise _error(f"the label {_short(name)}", f"one of {shown(self.task.labels)}")
         return number

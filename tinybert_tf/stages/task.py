@@ -137,6 +137,10 @@ class _TaskDistillation(Job):
         self.kind.log_rare()
         recipe = ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(self.recipe).items())
         logging.info("Recipe: %s.", recipe)
+        if not self.config.teacher and is_shape(self.config.student):
+            logging.warning(
+                "%s starts with random weights; from a --teacher it would start better.", self.config.student
+            )
 
     def work(self) -> dict:
         if self.teacher:

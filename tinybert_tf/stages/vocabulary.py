@@ -1,4 +1,4 @@
-"""Leaves out the WordPieces that a corpus does not use: most of a multilingual model's size is its table of pieces."""
+"""Leaves out WordPieces that a corpus does not use, or uses seldom: most of a small model is its table of pieces."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,8 @@ import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from tinybert_tf.data.vocabulary import count_pieces, pieces_to_keep
+from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.vocabulary import check_size, count_pieces, frequent_pieces, pieces_to_keep
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM, BertQuestionAnswerer, BertTokenizer
 from tinybert_tf.models.vocabulary import with_pieces
@@ -15,6 +16,7 @@ from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.settings.stages import VocabularyConfig
 from tinybert_tf.stages.common import command, corpus_of, not_read, watch
 from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.stages.learned import LEARNED, learned_data, learned_texts
 from tinybert_tf.training.run_directory import RunDirectory
 
 
@@ -27,12 +29,17 @@ def summary(folder: RunDirectory) -> str:
     """Returns how much smaller the model is, where it is, and what to run next."""
     results = folder.record["results"]
     before, after, unknown = results["before"], results["after"], f"{100 * results['unknown']:.2f} %"
+    respelt = 100 * results["respelt"] / max(1, results["tokens"])
     lines = [
         f"WordPieces  {before['pieces']:,} -> {after['pieces']:,}; {unknown} of the corpus's tokens are unknown words",
+        f"Left out    {respelt:.2f} % of these tokens, which are spelt in others now",
         f"Parameters  {before['parameters'] / 1e6:.1f} M -> {after['parameters'] / 1e6:.1f} M",
         f"Model       {folder.model}",
-        f"Next        {command('all', teacher=folder.path)} --train_file=…",
     ]
+    following = command("all", teacher=folder.path) + " --train_file=…"
+    if results.get(LEARNED):
+        following = command("export", model=folder.path)
+    lines.append(f"Next        {following}")
     return "\n".join(lines)
 
 
@@ -40,7 +47,8 @@ class _Vocabulary(Job):
     stage = "vocabulary"
 
     def read(self) -> dict[str, str]:
-        self.corpus = corpus_of(self.config)
+        self.learned = learned_data(self.config.model)
+        self.corpus = corpus_of(self.config) if self.config.corpus else None
         with naming("model"):
             source = open_preset(self.config.model)
             kind = BertEncoder
@@ -52,13 +60,21 @@ class _Vocabulary(Job):
                 kind = BertMaskedLM
             keras.utils.set_random_seed(0)  # of a pooler that the folder lacks: the same each time
             self.model = kind.from_pretrained(source)
-        return {**digests_of(model=self.model), "corpus": self.corpus.fingerprint()}
+        if self.config.vocabulary_size:
+            check_size(self.config.vocabulary_size, self.model.tokenizer.vocabulary)
+        self.texts = [] if self.corpus else learned_texts(self.config.model, "corpus")
+        fingerprint = self.corpus.fingerprint() if self.corpus else Examples(self.texts).fingerprint()
+        return {**digests_of(model=self.model), "corpus": fingerprint}
 
     def work(self) -> dict:
-        watch(self.corpus, self.folder)
+        if self.corpus:
+            watch(self.corpus, self.folder)
         tokenizer = self.model.tokenizer
         counts = self._count(tokenizer)
-        kept = pieces_to_keep(tokenizer.vocabulary, counts, self.config.min_count)
+        if self.config.vocabulary_size:
+            kept = frequent_pieces(tokenizer.vocabulary, counts, self.config.vocabulary_size)
+        else:
+            kept = pieces_to_keep(tokenizer.vocabulary, counts, self.config.min_count)
         logging.info("%d of %d WordPieces stay.", len(kept), len(counts))
         cut = with_pieces(self.model, kept)
         cut.save_to_preset(self.folder.model)
@@ -69,11 +85,13 @@ class _Vocabulary(Job):
         if dropped:  # a character that only they had has become an unknown word
             tokenizer, counts = cut.tokenizer, self._count(cut.tokenizer)
         results["unknown"] = float(counts[tokenizer.unk_id] / max(1, counts.sum()))
-        return results | not_read(self.corpus)
+        return results | {LEARNED: self.learned} | (not_read(self.corpus) if self.corpus else {})
 
     def _count(self, tokenizer: BertTokenizer) -> np.ndarray:
         return count_pieces(tokenizer, tqdm(self._documents(), desc="vocabulary", unit=" documents"))
 
     def _documents(self) -> Iterator[str]:
-        yield from self.corpus.documents()
-        yield from self.corpus.documents(held_out=True)
+        yield from self.texts
+        if self.corpus:
+            yield from self.corpus.documents()
+            yield from self.corpus.documents(held_out=True)

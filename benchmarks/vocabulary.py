@@ -1,0 +1,102 @@
+"""What does a smaller table of WordPieces cost a finished student, and how small does its file become?
+
+Each student is cut to its special tokens, all single characters and the pieces that are most frequent in its training
+texts, and exported. All accuracies are of the LiteRT files, on the test texts, and each cut file is compared with the
+whole one of the same number format. Finished runs are not repeated.
+
+    python benchmarks/vocabulary.py --students=runs/all/student,runs/all_43/student,runs/all_44/student \\
+        --runs=runs/vocabulary_sizes
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from product import run_stage
+
+from tinybert_tf.data.tasks import load_task
+from tinybert_tf.tflite import TextClassifier
+from tinybert_tf.tflite.archive import read_files
+from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
+
+FILES = {"int8": "student.tflite", "int4": "student_int4.tflite"}
+WHOLE = 0  # stands for the whole table among the numbers of pieces
+
+
+def exported(student: Path, size: int, options: argparse.Namespace) -> Path:
+    """Returns the folder of a student's files with this number of pieces; runs what has not been run."""
+    name = "-".join(student.parts[-2:]) + f"-{size or 'whole'}"
+    log = options.runs / "log.txt"
+    if size != WHOLE:
+        flags = (f"--model={student}", f"--vocabulary_size={size}")
+        student = options.runs / name
+        run_stage("vocabulary", student, *flags, log=log)
+    folder = options.runs / f"export-{name}"
+    run_stage("export", folder, f"--model={student}", f"--variants={','.join(FILES)}", log=log)
+    return folder
+
+
+def words_of(file: Path, texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yields the pieces of each word of the texts, as an exported student cuts it."""
+    vocabulary, info = read_files(file)
+    for row in bert_tokenizer(vocabulary, **tokenizer_rules(info)).encode_batch(list(texts), add_special_tokens=False):
+        pieces = {}
+        for word, piece in zip(row.word_ids, row.tokens):
+            pieces.setdefault(word, []).append(piece)
+        yield from map(tuple, pieces.values())
+
+
+def respelt(file: Path, whole: Path, texts: Sequence[str]) -> str:
+    """Returns the share of the words that a smaller table cuts otherwise, and of those that only it does not know."""
+    pairs = list(zip(words_of(file, texts), words_of(whole, texts), strict=True))
+    changed = sum(ours != theirs for ours, theirs in pairs)
+    unknown = sum("[UNK]" in ours and "[UNK]" not in theirs for ours, theirs in pairs)
+    return f"{100 * changed / len(pairs):.2f} % | {unknown}"
+
+
+def cells(right: np.ndarray, whole_right: np.ndarray, same: np.ndarray) -> str:
+    """Returns accuracy, difference to the whole table with its 95 % interval, and share of the same answers.
+
+    Args:
+        right: Whether each answer is right, bool `[students, texts]`.
+        whole_right: The same of the files with the whole table.
+        same: Whether each answer is that of the whole table.
+    """
+    lost = right.mean(axis=0) - whole_right.mean(axis=0)  # per text, the students' mean: texts are the sample
+    interval = 1.96 * lost.std(ddof=1) / np.sqrt(len(lost))
+    return f"{100 * right.mean():.2f} | {100 * lost.mean():+.2f} ± {100 * interval:.2f} | {100 * same.mean():.2f} %"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", default="runs/all/student", help="runs of --stage=task, comma-separated")
+    parser.add_argument("--sizes", default="16000,12000,8000", help="numbers of pieces, comma-separated")
+    parser.add_argument("--runs", type=Path, default=Path("runs/vocabulary_sizes"), help="folder for all runs")
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
+    students = [Path(name) for name in options.students.split(",")]
+    sizes = [WHOLE, *map(int, options.sizes.split(","))]
+    folders = {size: [exported(student, size, options) for student in students] for size in sizes}
+    task = load_task("movie_reviews")
+    test = task.split("test")
+    print("| file | pieces | MB | accuracy | difference | same answer | words cut otherwise | newly unknown |")
+    print("| --- " * 8 + "|")
+    for number_format, name in FILES.items():
+        whole = None
+        for size in sizes:
+            files = [folder / name for folder in folders[size]]
+            # The labels of the task are in the order of its class numbers, and so are the students'.
+            answers = np.array([TextClassifier(file).predict(test.texts).argmax(axis=1) for file in files])
+            whole = answers if whole is None else whole
+            found = cells(answers == test.labels, whole == test.labels, answers == whole)
+            pieces, bytes_ = len(read_files(files[0])[0]), files[0].stat().st_size
+            words = respelt(files[0], folders[WHOLE][0] / name, test.texts)
+            print(f"| {number_format} | {pieces:,} | {bytes_ / 1e6:.2f} | {found} | {words} |", flush=True)
+    for student, *rows in zip(students, *(folders[size] for size in sizes)):
+        scores = [TextClassifier(row / FILES["int8"]).predict(test.texts).argmax(axis=1) == test.labels for row in rows]
+        print(f"int8 of {student}: " + ", ".join(f"{100 * score.mean():.2f}" for score in scores))
+
+
+if __name__ == "__main__":
+    main()

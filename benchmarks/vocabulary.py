@@ -82,20 +82,22 @@ def main():
     test = task.split("test")
     print("| file | pieces | MB | accuracy | difference | same answer | words cut otherwise | newly unknown |")
     print("| --- " * 8 + "|")
+    by_student = []
     for number_format, name in FILES.items():
         whole = None
         for size in sizes:
             files = [folder / name for folder in folders[size]]
             # The labels of the task are in the order of its class numbers, and so are the students'.
             answers = np.array([TextClassifier(file).predict(test.texts).argmax(axis=1) for file in files])
+            right = answers == test.labels
             whole = answers if whole is None else whole
-            found = cells(answers == test.labels, whole == test.labels, answers == whole)
-            pieces, bytes_ = len(read_files(files[0])[0]), files[0].stat().st_size
+            found = cells(right, whole == test.labels, answers == whole)
+            pieces, megabytes = len(read_files(files[0])[0]), files[0].stat().st_size / 1e6
             words = respelt(files[0], folders[WHOLE][0] / name, test.texts)
-            print(f"| {number_format} | {pieces:,} | {bytes_ / 1e6:.2f} | {found} | {words} |", flush=True)
-    for student, *rows in zip(students, *(folders[size] for size in sizes)):
-        scores = [TextClassifier(row / FILES["int8"]).predict(test.texts).argmax(axis=1) == test.labels for row in rows]
-        print(f"int8 of {student}: " + ", ".join(f"{100 * score.mean():.2f}" for score in scores))
+            print(f"| {number_format} | {pieces:,} | {megabytes:.2f} | {found} | {words} |", flush=True)
+            each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in right.mean(axis=1))
+            by_student.append(f"{number_format}, {pieces:,} pieces, each student: {each}")
+    print("\n".join(by_student))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow when it is loaded: the process that hands tests out to workers needs none.
 """
 
+import gc
 import os
 import sys
 import warnings
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(items):
         return next((i for i, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST))
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish(session):
+    """What is imported by now stays: collections of garbage need not look at TensorFlow's million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -19,11 +19,11 @@ def batches(vocabulary):
     """A thousand tokens and more, some of them padding."""
     rng = np.random.default_rng(0)
     found = []
-    for length in (9, 16, 20):
-        mask = (np.arange(length) < rng.integers(3, length + 1, (40, 1))).astype("int32")
+    for length in (9, 20):
+        mask = (np.arange(length) < rng.integers(3, length + 1, (60, 1))).astype("int32")
         tokens = rng.integers(5, len(vocabulary), mask.shape).astype("int32") * mask
         tokens[:, 0] = 2
-        segments = (np.arange(length) >= rng.integers(2, length, (40, 1))).astype("int32") * mask
+        segments = (np.arange(length) >= rng.integers(2, length, (60, 1))).astype("int32") * mask
         found.append({"token_ids": tokens, "segment_ids": segments, "padding_mask": mask})
     return found
 
@@ -87,7 +87,7 @@ def test_a_narrow_student_recovers_a_teacher_that_it_can_equal(make_encoder, bat
     assert all(fit.explained > 0.9999 for fit in fits), fits
     scale = np.mean([np.square(state).mean() for state in hidden_states(teacher, batches[0])])
     for match, loss in losses_of(distiller, batches).items():
-        assert loss / (40 * len(batches)) < 2e-3 * scale, (match.name, match.student_layer)
+        assert loss / (60 * len(batches)) < 2e-3 * scale, (match.name, match.student_layer)
 
 
 def test_losses_fall_with_every_part_that_is_solved(make_encoder, batches):
@@ -137,17 +137,13 @@ def test_the_order_of_the_texts_does_not_matter(make_encoder, batches):
 )
 def test_any_other_shape_beats_a_random_one(make_encoder, batches, shape, layer_map):
     teacher = make_encoder(seed=1, hidden_dim=24)
-    losses = []
-    for start in ("random", "closed form"):
-        student = make_encoder(seed=2, **shape)
-        distiller = TinyBertDistiller(teacher, student, layer_map=layer_map, loss_weights=NO_ATTENTION)
-        if start == "random":
-            fit_projections(distiller, batches)
-        else:
-            before = weights_of(student.pooler)
-            initialize_from_teacher(distiller, batches)
-            assert all(np.array_equal(*pair) for pair in zip(before, weights_of(student.pooler)))
-        losses.append(sum(losses_of(distiller, batches).values()))
+    student = make_encoder(seed=2, **shape)
+    distiller = TinyBertDistiller(teacher, student, layer_map=layer_map, loss_weights=NO_ATTENTION)
+    fit_projections(distiller, batches)
+    losses, pooler = [sum(losses_of(distiller, batches).values())], weights_of(student.pooler)
+    initialize_from_teacher(distiller, batches)
+    assert all(np.array_equal(*pair) for pair in zip(pooler, weights_of(student.pooler)))
+    losses.append(sum(losses_of(distiller, batches).values()))
     assert losses[1] < 0.5 * losses[0], losses
 
 

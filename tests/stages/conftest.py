@@ -21,6 +21,12 @@ def quick_reports(request, monkeypatch):
         monkeypatch.setattr("tinybert_tf.stages.evaluate.measured_files", lambda *args: {})
 
 
+@pytest.fixture(autouse=True)
+def few_batches(monkeypatch):
+    """A student's head starts from 3 batches of the task in place of 30, which are read again where a task has fewer."""
+    monkeypatch.setattr("tinybert_tf.stages.task._INIT_BATCHES", 3)
+
+
 @pytest.fixture
 def whole_report():
     """The report measures LiteRT files too, as it does by default."""
@@ -38,6 +44,16 @@ def plain_teacher(tmp_path_factory):
     encoder = BertEncoder(len(PIECES), 2, 12, 24, 48, max_sequence_length=64)
     encoder.tokenizer = BertTokenizer(PIECES, sequence_length=64)
     encoder.save_to_preset(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plain_classifier(plain_teacher, tmp_path_factory):
+    """The folder of a classifier of good and bad that has learned nothing: enough where answers do not matter."""
+    from tinybert_tf.models import BertClassifier, BertEncoder
+
+    folder = tmp_path_factory.mktemp("classifier") / "plain"
+    BertClassifier(BertEncoder.from_preset(plain_teacher), ["bad", "good"]).save_to_preset(folder)
     return folder
 
 

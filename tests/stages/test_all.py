@@ -11,12 +11,10 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as whole_recipe
-from tinybert_tf.stages import task
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path, monkeypatch):
-    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
+def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path):
     corpus, train = shutil.copy(reviews / "text.txt", tmp_path), tmp_path / "train.csv"
     train.write_text("\n".join((reviews / "train.csv").read_text().splitlines()[:49]))
     config = configs.AllConfig(
@@ -29,7 +27,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         augment=True,
         num_variants=2,
         max_steps=2,
-        batch_size=8,
+        batch_size=32,
         deterministic=False,
         **files | {"train_file": str(train), "sequence_length": 0},
     )
@@ -131,7 +129,6 @@ def test_a_student_of_other_heads_is_refused_first(plain_teacher, files, models_
 
 @pytest.mark.usefixtures("eagerly")
 def test_settings_of_steps_that_have_not_begun_are_free(plain_teacher, files, student_shape, tmp_path, monkeypatch):
-    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
     options = {"teacher": str(plain_teacher), "batch_size": 64, "deterministic": False, "max_steps": 2}
     config = configs.AllConfig(output_dir=str(tmp_path / "all"), student=student_shape, **options, **files)
     with monkeypatch.context() as patch:

@@ -93,15 +93,15 @@ def test_predictions_list_all_labels_above_the_threshold(teacher, tmp_path, eage
     assert set(rows[1]["probabilities"]) == set(TAGS)
 
 
-def test_a_model_of_one_label_per_text_is_refused(runs, tagged, tmp_path):
+def test_a_model_of_one_label_per_text_is_refused(plain_classifier, tagged, tmp_path):
     (tmp_path / "test.jsonl").write_text('{"text": "x", "label": ["good", "bad"]}\n{"text": "x", "label": []}\n')
-    given = {"output_dir": str(tmp_path / "run"), "model": str(runs["finetune"].path)}
+    given = {"output_dir": str(tmp_path / "run"), "model": str(plain_classifier)}
     with pytest.raises(
         InputError, match=r"test_file: got .*row 1, with the label \['good', 'bad'\]; expected one class"
     ):
         evaluate.run(configs.EvaluateConfig(**given, test_file=str(tmp_path / "test.jsonl")))
     with pytest.raises(InputError, match=r"threshold: got 0\.3; expected none: the model gives each text one answer"):
-        predict.run(configs.PredictConfig(model=str(runs["finetune"].path), text="x", threshold=0.3))
+        predict.run(configs.PredictConfig(model=str(plain_classifier), text="x", threshold=0.3))
     (tmp_path / "train.jsonl").write_text('{"text": "x", "label": ["good", "bad"]}\n' * 20)
     with pytest.raises(InputError, match=r"^model: got a single_label_classification; expected a model for texts"):
         evaluate.run(configs.EvaluateConfig(**given, train_file=str(tmp_path / "train.jsonl"), split="dev"))

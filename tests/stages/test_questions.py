@@ -272,7 +272,6 @@ def test_two_phases_that_are_interrupted_go_on_to_the_same_weights(
     options |= {"dropout": 0.1}
     options |= {"train_file": str(data / "dev.json"), "deterministic": True}
     monkeypatch.setattr(task, "_DEV_BATCHES", 1)
-    monkeypatch.setattr(task, "_INIT_BATCHES", 1)
     after_step = loop._Loop.after_step
 
     def interrupted(self, bar):

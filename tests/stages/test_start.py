@@ -13,7 +13,7 @@ from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as whole_recipe
 from tinybert_tf.stages import common, general, masked_lm, task
 
-SHORT = QUICK | {"max_steps": 1, "eval_sequences": 16, "sequence_length": 16, "batch_size": 8}
+SHORT = QUICK | {"max_steps": 1, "eval_sequences": 16, "sequence_length": 16, "batch_size": 32}
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def distil(plain_teacher, reviews, student_shape, tmp_path):
 
     def run(name, **settings):
         given = {"teacher": str(plain_teacher), "student": student_shape, "corpus": (str(reviews / "text.txt"),)}
+        given |= {"init_tokens": 400}
         return general.run(configs.GeneralConfig(output_dir=str(tmp_path / name), **(given | SHORT | settings)))
 
     return run
@@ -47,13 +48,13 @@ def test_a_resumed_run_does_not_start_again(distil, monkeypatch, eagerly):
     assert distil("run", save_steps=1, student_init="teacher").finished
 
 
-def test_a_student_wider_than_its_teacher_needs_another_start(distil, runs, files, monkeypatch, tmp_path):
+def test_a_student_wider_than_its_teacher_needs_another_start(distil, plain_classifier, files, monkeypatch, tmp_path):
     wide = EncoderConfig(num_layers=1, hidden_dim=36, intermediate_dim=24, max_sequence_length=64)
     monkeypatch.setitem(STUDENT_PRESETS, "wide", wide)
     expected = "student_init: got teacher, for a student of width 36; expected svd or random.*only 24 wide"
     with pytest.raises(InputError, match=expected):
         distil("general", student="wide")
-    teacher, out = str(runs["finetune"].path), tmp_path / "task"
+    teacher, out = str(plain_classifier), tmp_path / "task"
     with pytest.raises(InputError, match=expected):
         task.run(configs.TaskConfig(output_dir=str(out), teacher=teacher, student="wide", **files, **QUICK))
     assert not out.exists() and not (tmp_path / "general").exists()
@@ -70,14 +71,14 @@ def test_texts_that_are_evaluated_on_stay_out(distil, plain_teacher, reviews, tm
     assert run.record["results"]["left_out"] == len(out)
 
 
-def test_the_whole_recipe_of_a_small_task_has_three_steps(runs, files, student_shape, tmp_path, eagerly):
+def test_the_whole_recipe_of_a_small_task_has_three_steps(plain_classifier, files, student_shape, tmp_path, eagerly):
     """Given a fine-tuned teacher it has two; the evaluation's texts are on record."""
     config = configs.AllConfig(
         output_dir=str(tmp_path / "all"),
-        teacher=str(runs["finetune"].path),
+        teacher=str(plain_classifier),
         student=student_shape,
         max_steps=1,
-        batch_size=8,
+        batch_size=64,
         deterministic=False,
         **files,
     )

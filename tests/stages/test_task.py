@@ -26,8 +26,7 @@ def test_the_student_learns_the_task_in_two_phases(runs):
     assert "distilled from" in (base / "model" / "README.md").read_text()
 
 
-def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path, monkeypatch, eagerly):
-    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
+def test_joint_distillation_matches_everything_at_once(runs, files, student_shape, tmp_path, eagerly):
     config = configs.TaskConfig(
         output_dir=str(tmp_path / "joint"),
         teacher=str(runs["finetune"].path),
@@ -35,7 +34,7 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
         phase="joint",
         max_steps=2,
         **files,
-        **QUICK,
+        **QUICK | {"batch_size": 64},
     )
     folder = task.run(config)
     lines = (folder.path / "joint" / "metrics.jsonl").read_text().splitlines()
@@ -44,13 +43,12 @@ def test_joint_distillation_matches_everything_at_once(runs, files, student_shap
 
 
 def test_texts_without_labels_join_the_examples(runs, files, student_shape, tmp_path, monkeypatch, eagerly, caplog):
-    monkeypatch.setattr(task, "_INIT_BATCHES", 2)
     own = load_task(**files_only(files))
     known, evaluated = own.split("train").texts[0], own.split("dev").texts[0]
     texts = tmp_path / "texts.txt"
     texts.write_text(f"a film and a play\n{known.upper()}!\n{evaluated}\nA film, and a play.\n\nstory of a film\n")
     settings = {"teacher": str(runs["finetune"].path), "student": student_shape, "phase": "joint", "max_steps": 2}
-    settings |= files | QUICK | {"unlabeled_file": (str(texts),)}
+    settings |= files | QUICK | {"batch_size": 64, "unlabeled_file": (str(texts),)}
     counts = []  # of the texts that are cut into batches
     batches = task.Buckets.batches
     monkeypatch.setattr(

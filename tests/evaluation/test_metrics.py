@@ -1,9 +1,12 @@
 """Metrics against numbers worked out by hand."""
 
+import functools
 import math
+import warnings
 
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.metrics
 
 from tinybert_tf.evaluation import metrics
@@ -59,6 +62,35 @@ def test_f1_is_scikit_learns(name):
         sets = (rng.random((60, classes)) < 0.3).astype(np.float32)
         theirs = sklearn.metrics.f1_score(sets, logits > 0, average=name[:5], zero_division=0.0)
         assert metrics.compute([name], sets, logits)[name] == pytest.approx(theirs, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name, theirs, classes",
+    [
+        ("f1", functools.partial(sklearn.metrics.f1_score, zero_division=0.0), 2),
+        ("matthews", sklearn.metrics.matthews_corrcoef, 2),
+        ("matthews", sklearn.metrics.matthews_corrcoef, 5),
+    ],
+)
+def test_two_classes_and_more_are_as_in_scikit_learn(name, theirs, classes):
+    rng = np.random.default_rng(0)
+    for size in (2, 7, 60):
+        for _ in range(20):
+            labels, logits = rng.integers(0, classes, size), rng.normal(size=(size, classes))
+            with warnings.catch_warnings(action="ignore"):  # of draws that have one class
+                expected = theirs(labels, logits.argmax(1))
+            assert metrics.compute([name], labels, logits)[name] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+def test_correlations_are_scipys(name):
+    rng, theirs = np.random.default_rng(0), getattr(scipy.stats, f"{name}r")
+    for size in (3, 7, 60):
+        for scale in (1e-20, 1.0, 1e20):
+            labels = (rng.permutation(size) // 2 * scale).astype(np.float32)  # pairs of them are equal
+            logits = (labels + rng.normal(size=size) * scale).astype(np.float32)[:, None]
+            expected = theirs(labels.astype(np.float64), logits[:, 0].astype(np.float64)).statistic
+            assert metrics.compute([name], labels, logits)[name] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 def test_answers_agree_in_all_classes_or_not_at_all():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.evaluation import by_class, metrics
+from tinybert_tf.evaluation import by_class
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import common, evaluate
@@ -69,7 +69,6 @@ def test_evaluation_matches_labels_by_name_not_by_number(runs, files, tmp_path, 
         ours.assign(theirs.numpy()[..., ::-1])
     turned.classifier.bias.assign_add([0.0, 1.0])  # more mistakes of one kind than of the other
     model.classifier.bias.assign_add([1.0, 0.0])
-    monkeypatch.setattr(metrics, "_BOOTSTRAP_SAMPLES", 20)  # F1 takes a second for 1,000, and has no interval here
     load = evaluate.task_of
     monkeypatch.setattr(evaluate, "task_of", lambda *args: dataclasses.replace(load(*args), metrics=("accuracy", "f1")))
     found = []

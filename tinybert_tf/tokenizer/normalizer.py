@@ -1,6 +1,5 @@
 """BERT's text normalisation, compiled for tf-text's `FastBertNormalizer` op."""
 
-import collections
 import functools
 import unicodedata
 
@@ -32,6 +31,18 @@ def _normalize(character: str, lowercase: bool, strip_accents: bool, clean_text:
         decomposed = unicodedata.normalize("NFD", character)
         character = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
     return "".join(c.lower() for c in character) if lowercase else character
+
+
+@functools.cache
+def _may_change() -> list[int]:
+    """Returns the characters that `_normalize` may change, in blocks of 64: all others are unchanged by any rule."""
+    kinds, codes = {"Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Mn"}, []
+    for first in (*range(0, 0x40000, 64), *range(0xE0000, 0x110000, 64)):  # planes 4-13 are empty
+        block = "".join(map(chr, range(first, first + 64)))
+        same = block.lower() == block and unicodedata.is_normalized("NFD", block) and "\ufffd" not in block
+        if not same or not kinds.isdisjoint(map(unicodedata.category, block)):
+            codes += range(first, first + 64)
+    return codes
 
 
 @functools.cache
@@ -68,7 +79,7 @@ def normalizer_model(
         return normalized.translate(disguise) if disguise else normalized
 
     values = {bytes([byte]): "" for byte in range(0x80, 0x100)}  # stray bytes are dropped
-    for code in (*range(1, 0x40000), *range(0x40000, 0xE0000, 64), *range(0xE0000, 0x110000)):  # planes 4-13 are empty
+    for code in sorted({*range(64, 0x110000, 64), *_may_change(), *disguise} - {0}):
         character = chr(code)
         key = character.encode(errors="ignore")  # nothing for surrogates, which UTF-8 does not have
         if code % 64 == 0:
@@ -101,19 +112,21 @@ def _double_array(values: dict[bytes, int]) -> np.ndarray:
     Args:
         values: Value of each key; every prefix of a key is a key itself.
     """
-    units, bases, branches, base = {0: 0}, {}, collections.defaultdict(list), 0
+    units, bases, branches, base = {0: 0}, {}, {}, 0
     for key in sorted(values, key=len, reverse=True):  # children first, and siblings still in order
-        node = values[key], tuple(branches.pop(key, ()))
-        if node not in bases:
+        node = values[key], tuple(branches.pop(key)) if key in branches else ()
+        place = bases.get(node)
+        if place is None:
             value, children = node
             base += 1
             while not units.keys().isdisjoint([base, *(base ^ byte for byte, _ in children)]):
                 base += 1
-            bases[node] = base
+            bases[node] = place = base
             units[base] = 1 << 31 | value
             for byte, child in children:
                 units[base ^ byte] = (base ^ byte ^ child) << 10 | 1 << 8 | byte
-        branches[key[:-1]].append((key[-1] if key else 0, bases[node]))
+        if key:
+            branches.setdefault(key[:-1], []).append((key[-1], place))
     units[0] = base << 10  # the root, b"", came last
     array = np.zeros((max(units) | 0xFF) + 1, np.uint32)
     array[list(units)] = list(units.values())

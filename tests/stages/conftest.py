@@ -23,7 +23,7 @@ def quick_reports(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def few_batches(monkeypatch):
-    """A student's head starts from 3 batches of the task in place of 30, which are read again where a task has fewer."""
+    """A student's head is solved on 3 batches, not 30: a task of fewer is read again until there are as many."""
     monkeypatch.setattr("tinybert_tf.stages.task._INIT_BATCHES", 3)
 
 

@@ -51,7 +51,7 @@ def test_the_teacher_finds_every_label(teacher):
 
 def test_a_student_learns_them_from_its_teacher(teacher, tagged, student_shape, tmp_path):
     given = {"output_dir": str(tmp_path / "task"), "teacher": str(teacher.path), "student": student_shape}
-    settings = QUICK | {"sequence_length": 16, "max_steps": 80, "learning_rate": 1e-2}
+    settings = QUICK | {"batch_size": 64, "sequence_length": 16, "max_steps": 80, "learning_rate": 1e-2}
     folder = task.run(configs.TaskConfig(**given, **tagged, **settings, metric="macro_f1"))
     assert folder.record["results"]["dev"]["macro_f1"] > 0.85
     assert BertClassifier.from_preset(str(folder.path)).multi_label

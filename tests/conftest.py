@@ -5,6 +5,7 @@ Nothing here imports TensorFlow when it is loaded: the process that hands tests 
 
 import gc
 import os
+import shutil
 import sys
 import warnings
 
@@ -108,7 +109,7 @@ def tokenizer(vocabulary):
     return BertTokenizer(vocabulary, sequence_length=16)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_encoder(tokenizer):
     """A function that makes a tiny encoder. All its weights are random and large, so that each has an effect."""
     from tinybert_tf.models import BertEncoder
@@ -131,7 +132,7 @@ def make_encoder(tokenizer):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_classifier(make_encoder):
     """A function that makes a tiny classifier of two classes on a `make_encoder`."""
     from tinybert_tf.models import BertClassifier
@@ -144,23 +145,36 @@ def make_classifier(make_encoder):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def encoder(make_encoder):
-    return make_encoder()
+    """An encoder to read from; a test that changes one makes its own."""
+    from tinybert_tf.training.run_directory import digest_of
+
+    encoder = make_encoder()
+    before = digest_of(encoder)
+    yield encoder
+    assert digest_of(encoder) == before and encoder.trainable
+
+
+@pytest.fixture(scope="session")
+def saved(encoder, make_classifier, tmp_path_factory):
+    """The folder in which the models of `folder` and `classifier_folder` are saved, once."""
+    saved = tmp_path_factory.mktemp("saved")
+    encoder.save_to_preset(saved / "model")
+    make_classifier(labels=["bad", "good", "neither"], head_dropout=0.4).save_to_preset(saved / "classifier")
+    return saved
 
 
 @pytest.fixture
-def folder(encoder, tmp_path):
-    """The folder that `encoder` is saved in."""
-    encoder.save_to_preset(tmp_path / "model")
-    return tmp_path / "model"
+def folder(saved, tmp_path):
+    """A folder that `encoder` is saved in."""
+    return shutil.copytree(saved / "model", tmp_path / "model")
 
 
 @pytest.fixture
-def classifier_folder(make_classifier, tmp_path):
+def classifier_folder(saved, tmp_path):
     """The folder of a classifier of three classes, with the same encoder."""
-    make_classifier(labels=["bad", "good", "neither"], head_dropout=0.4).save_to_preset(tmp_path / "classifier")
-    return tmp_path / "classifier"
+    return shutil.copytree(saved / "classifier", tmp_path / "classifier")
 
 
 @pytest.fixture

@@ -34,14 +34,23 @@ def whole_report():
 
 @pytest.fixture(scope="session")
 def plain_teacher(tmp_path_factory):
-    """The folder of a random BERT of 12 heads."""
+    """The folder of a random BERT of 2 layers and 12 heads."""
+    return save_teacher(tmp_path_factory.mktemp("teacher") / "plain", 2)
+
+
+@pytest.fixture(scope="session")
+def shallow_teacher(tmp_path_factory):
+    """The same with 1 layer, for tests that train anew: its step is traced sooner."""
+    return save_teacher(tmp_path_factory.mktemp("teacher") / "shallow", 1)
+
+
+def save_teacher(folder, layers):
     import keras
 
     from tinybert_tf.models import BertEncoder, BertTokenizer
 
     keras.utils.set_random_seed(0)
-    folder = tmp_path_factory.mktemp("teacher") / "plain"
-    encoder = BertEncoder(len(PIECES), 2, 12, 24, 48, max_sequence_length=64)
+    encoder = BertEncoder(len(PIECES), layers, 12, 24, 48, max_sequence_length=64)
     encoder.tokenizer = BertTokenizer(PIECES, sequence_length=64)
     encoder.save_to_preset(folder)
     return folder

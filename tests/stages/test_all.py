@@ -77,9 +77,9 @@ def test_what_a_later_step_refuses_is_refused_first(plain_teacher, files, studen
 
 
 def test_a_teacher_of_other_classes_is_refused_first_unless_they_are_named(
-    plain_teacher, files, student_shape, tmp_path, eagerly
+    shallow_teacher, files, student_shape, tmp_path, eagerly
 ):
-    teacher = BertClassifier(BertEncoder.from_preset(plain_teacher), ["schlecht", "gut"])
+    teacher = BertClassifier(BertEncoder.from_preset(shallow_teacher), ["schlecht", "gut"])
     teacher.save_to_preset(tmp_path / "teacher")
     options = {"output_dir": str(tmp_path / "all"), "teacher": str(tmp_path / "teacher"), "student": student_shape}
     options |= {"max_steps": 1, "batch_size": 64, "deterministic": False, **files}
@@ -99,13 +99,13 @@ def test_a_teacher_of_other_classes_is_refused_first_unless_they_are_named(
     assert record["settings"]["metric"] == "macro_f1"
 
 
-def test_numbers_and_their_error_go_through_the_whole_recipe(plain_teacher, student_shape, tmp_path, eagerly):
+def test_numbers_and_their_error_go_through_the_whole_recipe(shallow_teacher, student_shape, tmp_path, eagerly):
     """The student's answers are in the unit of the labels from the start: its head is cut out of the teacher's."""
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 7, 120).tolist()
     rows = [{"text": " ".join(["good"] * n + ["film"] * (6 - n)), "label": 500.0 + 10 * n} for n in counts]
     (tmp_path / "numbers.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    options = {"teacher": str(plain_teacher), "student": student_shape, "max_steps": 2, "batch_size": 64}
+    options = {"teacher": str(shallow_teacher), "student": student_shape, "max_steps": 2, "batch_size": 64}
     files = {"train_file": str(tmp_path / "numbers.jsonl"), "sequence_length": 16, "regression": True}
     config = configs.AllConfig(output_dir=str(tmp_path / "all"), deterministic=False, **options, **files)
     folder = whole_recipe.run(config)
@@ -118,9 +118,9 @@ def test_numbers_and_their_error_go_through_the_whole_recipe(plain_teacher, stud
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
-def test_a_student_of_other_heads_is_refused_first(plain_teacher, files, models_of_other_heads, tmp_path):
+def test_a_student_of_other_heads_is_refused_first(shallow_teacher, files, models_of_other_heads, tmp_path):
     config = configs.AllConfig(
-        output_dir=str(tmp_path / "all"), teacher=str(plain_teacher), student=str(models_of_other_heads), **files
+        output_dir=str(tmp_path / "all"), teacher=str(shallow_teacher), student=str(models_of_other_heads), **files
     )
     with pytest.raises(InputError, match="heads"):
         whole_recipe.run(config)
@@ -128,8 +128,8 @@ def test_a_student_of_other_heads_is_refused_first(plain_teacher, files, models_
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_settings_of_steps_that_have_not_begun_are_free(plain_teacher, files, student_shape, tmp_path, monkeypatch):
-    options = {"teacher": str(plain_teacher), "batch_size": 64, "deterministic": False, "max_steps": 2}
+def test_settings_of_steps_that_have_not_begun_are_free(shallow_teacher, files, student_shape, tmp_path, monkeypatch):
+    options = {"teacher": str(shallow_teacher), "batch_size": 64, "deterministic": False, "max_steps": 2}
     config = configs.AllConfig(output_dir=str(tmp_path / "all"), student=student_shape, **options, **files)
     with monkeypatch.context() as patch:
         patch.setattr(whole_recipe.task, "run", lambda config: 1 / 0)  # the machine fails after the teacher

@@ -65,18 +65,17 @@ def test_f1_is_scikit_learns(name):
 
 
 @pytest.mark.parametrize(
-    "name, theirs, classes",
+    ("name", "theirs"),
     [
-        ("f1", functools.partial(sklearn.metrics.f1_score, zero_division=0.0), 2),
-        ("matthews", sklearn.metrics.matthews_corrcoef, 2),
-        ("matthews", sklearn.metrics.matthews_corrcoef, 5),
+        ("f1", functools.partial(sklearn.metrics.f1_score, zero_division=0.0)),
+        ("matthews", sklearn.metrics.matthews_corrcoef),
     ],
 )
-def test_two_classes_and_more_are_as_in_scikit_learn(name, theirs, classes):
+def test_two_classes_are_as_in_scikit_learn(name, theirs):
     rng = np.random.default_rng(0)
     for size in (2, 7, 60):
         for _ in range(20):
-            labels, logits = rng.integers(0, classes, size), rng.normal(size=(size, classes))
+            labels, logits = rng.integers(0, 2, size), rng.normal(size=(size, 2))
             with warnings.catch_warnings(action="ignore"):  # of draws that have one class
                 expected = theirs(labels, logits.argmax(1))
             assert metrics.compute([name], labels, logits)[name] == pytest.approx(expected, rel=1e-12, abs=1e-12)

@@ -133,7 +133,19 @@ class TeacherPredictions(TeacherLabels):
 
 
 @dataclasses.dataclass(frozen=True)
-class Training(Settings):
+class OnDevices(Settings):
+    """Settings of every stage that may compute on several devices."""
+
+    devices: str = setting("1", "Number of GPUs that share each batch, or all; the results are those of one.", RUN)
+
+    def __post_init__(self):
+        super().__post_init__()
+        several = self.devices.isdecimal() and int(self.devices) > 0
+        require(self, "devices", several or self.devices == "all", "a number of 1 or more, or all")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training(OnDevices):
     """Settings of every stage that trains."""
 
     epochs: int = setting(3, "Passes over the training examples.", TRAINING, at_least=0)
@@ -168,6 +180,13 @@ class Training(Settings):
         if self.jit_compile and self.deterministic:
             got = "true, with --deterministic=true"
             raise InputError("jit_compile", got, "--deterministic=false: Keras cannot combine the two")
+        if self.jit_compile and self.devices != "1":
+            raise InputError("jit_compile", f"true, with --devices={self.devices}", "one of the two")
+
+    @property
+    def rows(self) -> int:
+        """Sequences that are computed at a time."""
+        return self.batch_size // self.gradient_accumulation_steps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tinybert_tf.settings.shared import (
     CheckpointChoice,
     Distillation,
     OnAugmented,
+    OnDevices,
     OnText,
     OnUnlabelled,
     TaskData,
@@ -387,7 +388,7 @@ class ExportConfig(TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData):
+class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, OnDevices):
     """Settings of `--stage=all`: the whole recipe for a task, from teacher to evaluation; finished parts are kept."""
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")

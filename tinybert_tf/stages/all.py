@@ -32,6 +32,7 @@ from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import command, is_shape, shape_of, task_length
 from tinybert_tf.stages.job import run_directory_of
+from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
 
 
@@ -88,6 +89,7 @@ class _Recipe:
             InputError: One of these cannot be used.
         """
         config, teacher = self.config, self.teacher
+        devices.chosen(config.devices, config.batch_size)
         student = shape_of(config.student, teacher.tokenizer)
         if student is None:
             with naming("student"):
@@ -198,7 +200,7 @@ class _Recipe:
         config = self.config
         if config.max_steps:
             options["max_steps"] = min(config.max_steps, options.get("max_steps") or config.max_steps)
-        shared = ("batch_size", "dtype_policy", "deterministic")
+        shared = ("batch_size", "dtype_policy", "deterministic", "devices")
         return self.step(stage, kind, name, **{key: getattr(config, key) for key in shared}, **options)
 
     def step(self, stage, kind, name: str, **options) -> RunDirectory:

@@ -14,6 +14,7 @@ from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.shared import Training
+from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
@@ -58,8 +59,13 @@ class Job(abc.ABC):
         Raises:
             InputError: A setting or an input cannot be used, or an input has changed; nothing is written then.
         """
-        if isinstance(self.config, Training):
+        trains = isinstance(self.config, Training)
+        if trains:
             seed_everything(self.config)
+        with devices.scope(getattr(self.config, "devices", "1"), self.config.rows if trains else None):
+            return self._run()
+
+    def _run(self) -> RunDirectory:
         inputs = self.read()
         if self.folder.finished_with(inputs):
             return self.folder
@@ -127,5 +133,5 @@ def run_directory_of(config, stage: str, free: Collection[str] = ()) -> RunDirec
     defaults = {field.name: field.default for field in fields}
     # A shape has no content that could be compared.
     places = {field.name for field in fields if about(field).place and settings[field.name] not in STUDENT_PRESETS}
-    free = places.union(free)
+    free = places.union(free, ["devices"])  # what another number of devices computes differs by rounding alone
     return RunDirectory(folder, stage, settings, defaults, config.RENAMED, free)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import RunDirectory
 from tinybert_tf.training.state import Checkpoints
 
@@ -150,21 +151,16 @@ class _Loop:
 def _updater(model: keras.Model, parts: int) -> Callable[[tuple | dict], dict[str, float]]:
     """Returns the function that does one optimizer step and returns its logs.
 
-    It computes the whole batch, or its parts one after another. One graph serves every shape: if each length were
-    traced when it first comes, a run that resumes would round differently from one that never stopped.
+    It computes the whole batch, or its parts one after another.
     """
     step = None
 
     def update(batch: tuple | dict) -> dict[str, float]:
         nonlocal step
-        if step is None:
-            spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batch)
-            # Without AutoGraph, as in Keras's own `fit`: it would rewrite all functions of a step, in a second or two.
-            options = {"jit_compile": model.jit_compile, "autograph": False}
-            step = tf.function(model.train_step, input_signature=[spec], **options)
+        step = step or devices.train_step(model, batch)
         model.reset_metrics()  # they are means since the last reset: here over the parts of one batch
         for i in range(parts):
-            logs = step(keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::parts]), batch))
+            logs = step(keras.tree.map_structure(lambda array, i=i: array[i::parts], batch))
         return {name: float(value) for name, value in logs.items()}
 
     return update

@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 from keras import ops
+from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 
 @keras.saving.register_keras_serializable(package="tinybert_tf")
@@ -37,12 +38,18 @@ class FusedAdamW(keras.optimizers.AdamW):
 
     Otherwise AdamW makes some fourteen passes over every weight: half the time (docs/results/training_speed.md). Its
     schedule counts optimizer steps, also if gradients are accumulated: Keras's counts parts of batches and ends early.
+    On several devices it takes the sum of their gradients on each of them (`devices`).
 
     Attributes:
         fuse_from: Number of weights from which on the program is worth compiling, which takes 4 seconds or more.
     """
 
     fuse_from = 1_000_000
+
+    # Keras's own would add the gradients of all devices up, which the clipping must come after, and cannot accumulate.
+    _backend_update_step = BaseOptimizer._backend_update_step
+    _apply_weight_decay = BaseOptimizer._apply_weight_decay
+    _backend_increment_gradient_accumulators = BaseOptimizer._backend_increment_gradient_accumulators
 
     def _get_current_learning_rate(self):
         rate = self._learning_rate

@@ -1,0 +1,133 @@
+"""The devices that a run computes on: one, or several that compute a share of every batch each (data parallelism).
+
+Each device has a copy of the weights (`tf.distribute.MirroredStrategy`). The losses are means over the rows of a batch,
+so the mean of a share counts by its number of rows, and the gradients of all shares are added up before they are
+clipped. A step is then that of one device, whatever the number of rows; only the order of the sums differs.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tinybert_tf.errors import InputError
+
+ALL = "all"
+
+
+def scope(devices: str, rows: int | None = None) -> contextlib.AbstractContextManager:
+    """Returns the context in which a run builds its models and computes; arguments and errors are those of `chosen`."""
+    names = chosen(devices, rows)
+    if len(names) == 1:
+        return contextlib.nullcontext()
+    # For CPUs TensorFlow would choose collective sums, which refuse a second number of devices in one process.
+    sums = None if "GPU" in names[0] else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(names, sums).scope()
+
+
+def chosen(devices: str, rows: int | None = None) -> list[str]:
+    """Returns the names of the first devices: of GPUs, or, if there are none, of TensorFlow's logical CPUs.
+
+    Args:
+        devices: Number of devices, or `all`.
+        rows: Rows that are computed at a time in training; None if the run does not train.
+
+    Raises:
+        InputError: There are fewer devices, or fewer rows.
+    """
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    found = [device.name for device in tf.config.list_logical_devices(kind)]
+    number = len(found) if devices == ALL else int(devices)
+    if number > len(found):
+        raise InputError("devices", number, f"at most {len(found)}, because TensorFlow finds {len(found)} {kind}")
+    if rows is not None and number > rows:
+        raise InputError("devices", number, f"at most {rows}, the sequences that are computed at a time")
+    return found[:number]
+
+
+def train_step(model: keras.Model, example: tuple | dict) -> Callable[[tuple | dict], dict]:
+    """Returns a function that takes a step on a batch in NumPy and returns the metrics since they were reset.
+
+    It is one graph for every shape: if each length were traced when it first comes, a run that resumes would round
+    differently from one that never stopped.
+
+    Args:
+        model: A compiled and built model, whose losses are means over rows.
+        example: A batch.
+    """
+    number = tf.distribute.get_strategy().num_replicas_in_sync
+    spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), example)
+    step = model.train_step if number == 1 else _Together(model)
+    # Without AutoGraph, as in Keras's own `fit`: it would rewrite all functions of a step, in a second or two.
+    options = {"jit_compile": model.jit_compile, "autograph": False}
+    graph = tf.function(step, input_signature=[spec] * number, **options)
+    return lambda batch: graph(*_shares(batch, number))
+
+
+def _shares(batch: tuple | dict, number: int) -> list:
+    """Returns the rows of each device. Neighbours, which may be of similar length, go to different ones."""
+    return [keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::number]), batch) for i in range(number)]
+
+
+class _Together:
+    """A model's `train_step` on several devices at once, as a function of their shares of a batch."""
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self.seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+
+    def __call__(self, *shares) -> dict:
+        model, optimizer = self.model, self.model.optimizer
+        rows = [tf.shape(keras.tree.flatten(share)[0])[0] for share in shares]
+        model.optimizer = _Summing(optimizer, [len(shares) * count / tf.add_n(rows) for count in rows])
+        try:
+            logs = tf.distribute.get_strategy().run(self._replica, args=(shares,))
+        finally:
+            model.optimizer = optimizer
+        values = model.get_metrics_result()  # over all devices; a replica's are its own
+        return {name: values[name] for name in logs}
+
+    def _replica(self, shares) -> dict:
+        number = _replica_id()
+        self._shift_seeds(number)
+        logs = self.model.train_step(shares[number])
+        self._shift_seeds(-number)
+        return logs
+
+    def _shift_seeds(self, by: int) -> None:
+        """Makes this replica drop other neurons than the next one; checkpoints keep the seeds as they are."""
+        for seed in self.seeds:
+            seed.assign(seed + np.array([by, 0], seed.dtype))
+
+
+class _Summing:
+    """Stands in for a model's optimizer in `train_step`: it adds the gradients of all replicas up for the optimizer.
+
+    Keras would do that after the clipping.
+
+    Args:
+        optimizer: The model's optimizer.
+        factors: What brings the mean loss of each replica, which is divided by their number, to its share of the rows.
+    """
+
+    def __init__(self, optimizer, factors: list):
+        self.optimizer, self.factors = optimizer, factors
+
+    def scale_loss(self, loss):
+        return self.optimizer.scale_loss(loss * tf.cast(self.factors[_replica_id()], loss.dtype))
+
+    def apply_gradients(self, pairs) -> None:
+        gradients, variables = zip(*((gradient, variable) for gradient, variable in pairs if gradient is not None))
+        summed = tf.distribute.get_replica_context().merge_call(_sum, gradients)
+        self.optimizer.apply(list(summed), list(variables))
+
+
+def _sum(strategy, *gradients) -> list:
+    """Adds up. (`ReplicaContext.all_reduce` does too, but searches the graph for gradients of its own for minutes.)"""
+    return strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, [(value, value) for value in gradients])
+
+
+def _replica_id() -> int:
+    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))

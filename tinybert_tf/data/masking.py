@@ -49,13 +49,9 @@ class MaskedText:
         for batch, position in self.text.batches(Position(*start)):
             yield self._mask(batch, [self.text.seed, 1, *position]), position
 
-    def held_out(self, num_sequences: int) -> tuple[dict, np.ndarray] | None:
-        """Returns masked held-out sequences, or None if the corpus holds none out."""
-        masked = [self._mask(b, [self.text.seed, 2, i]) for i, b in enumerate(self.text.held_out(num_sequences))]
-        if not masked:
-            return None
-        inputs = {name: np.concatenate([inputs[name] for inputs, _ in masked]) for name in masked[0][0]}
-        return inputs, np.concatenate([labels for _, labels in masked])
+    def held_out(self, num_sequences: int) -> list[tuple[dict, np.ndarray]]:
+        """Returns batches of masked held-out sequences, none if the corpus holds none out."""
+        return [self._mask(b, [self.text.seed, 2, i]) for i, b in enumerate(self.text.held_out(num_sequences))]
 
     def _mask(self, batch: dict, seed: list[int]) -> tuple[dict, np.ndarray]:
         return mask_tokens(batch, self.text.tokenizer, self.probability, np.random.default_rng(seed))

@@ -2,7 +2,6 @@
 
 from shlex import quote
 
-import numpy as np
 from absl import logging
 
 from tinybert_tf.data.packing import PackedText, Position
@@ -26,6 +25,7 @@ from tinybert_tf.stages.common import (
     watch,
 )
 from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training import devices
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -109,6 +109,7 @@ class _General(Job):
         held_out = self.text.held_out(self.config.eval_sequences)
         if not held_out:
             return dict
-        held_out = {name: np.concatenate([batch[name] for batch in held_out]) for name in held_out[0]}
-        part = self.config.batch_size // self.config.gradient_accumulation_steps
-        return lambda: self.distiller.evaluate(held_out, batch_size=part, verbose=0, return_dict=True)
+        evaluate, rows = devices.Evaluator(self.distiller), self.config.rows
+        starts = range(0, self.config.batch_size, rows)
+        parts = [{name: array[i : i + rows] for name, array in batch.items()} for batch in held_out for i in starts]
+        return lambda: evaluate(parts)

@@ -19,6 +19,7 @@ from tinybert_tf.stages.common import (
     watch,
 )
 from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training import devices
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -72,17 +73,12 @@ class _MaskedLM(Job):
     def work(self) -> dict:
         config, model = self.config, self.model
         watch(self.corpus, self.folder)
-        held_out = self.masked.held_out(config.eval_sequences)
+        held_out, evaluate = self.masked.held_out(config.eval_sequences), devices.Evaluator(model)
         size, length = config.batch_size, config.sequence_length
         logging.info("%d steps of %d sequences of %d tokens.", self.max_steps, size, length)
 
-        def evaluate() -> dict[str, float]:
-            if held_out is None:
-                return {}
-            return model.evaluate(*held_out, batch_size=config.batch_size, verbose=0, return_dict=True)
-
         schedule = schedule_of(config, self.max_steps)
-        train(model, model.variables, self.masked.batches, self.folder, schedule, evaluate)
+        train(model, model.variables, self.masked.batches, self.folder, schedule, lambda: evaluate(held_out))
         model.save_to_preset(self.folder.model)
         return {
             "untrained": self.folder.held_out(0),

@@ -11,7 +11,6 @@ from shlex import quote
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from tinybert_tf.configs import LossWeights
@@ -39,6 +38,7 @@ from tinybert_tf.stages.common import (
     task_length,
 )
 from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training import devices
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
@@ -230,10 +230,8 @@ class _TaskDistillation(Job):
         stride = max(1, len(order) // _DEV_BATCHES)  # a batch from each eighth of the lengths, from short to long
         starts = range(0, len(order), stride)
         batches = [tokens.rows(order[i : i + min(stride, self.config.batch_size)]) for i in starts]
-        signature = dict.fromkeys(batches[0], tf.TensorSpec([None, None], tf.int32))
-        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
-        return lambda: distiller.evaluate(dataset, verbose=0, return_dict=True)
+        evaluate = devices.Evaluator(distiller)
+        return lambda: evaluate(batches)
 
 
 def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:

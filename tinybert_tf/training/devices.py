@@ -6,7 +6,7 @@ clipped. A step is then that of one device, whatever the number of rows; only th
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -50,24 +50,62 @@ def chosen(devices: str, rows: int | None = None) -> list[str]:
 def train_step(model: keras.Model, example: tuple | dict) -> Callable[[tuple | dict], dict]:
     """Returns a function that takes a step on a batch in NumPy and returns the metrics since they were reset.
 
-    It is one graph for every shape: if each length were traced when it first comes, a run that resumes would round
-    differently from one that never stopped.
-
     Args:
         model: A compiled and built model, whose losses are means over rows.
         example: A batch.
     """
     number = tf.distribute.get_strategy().num_replicas_in_sync
-    spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), example)
-    step = model.train_step if number == 1 else _Together(model)
-    # Without AutoGraph, as in Keras's own `fit`: it would rewrite all functions of a step, in a second or two.
-    options = {"jit_compile": model.jit_compile, "autograph": False}
-    graph = tf.function(step, input_signature=[spec] * number, **options)
+    graph = _graph(model.train_step if number == 1 else _Together(model), model, example, number)
     return lambda batch: graph(*_shares(batch, number))
 
 
+class Evaluator:
+    """A function of batches in NumPy that returns a model's metrics on them, like Keras's `evaluate`.
+
+    Keras's own returns NaN if a batch has fewer rows than there are devices.
+
+    Args:
+        model: A compiled and built model.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._graphs: dict[int, Callable] = {}
+
+    def __call__(self, batches: Iterable[tuple | dict]) -> dict[str, float]:
+        self.model.reset_metrics()
+        logs = {}
+        for batch in batches:
+            shares = _shares(batch, tf.distribute.get_strategy().num_replicas_in_sync)
+            if len(shares) not in self._graphs:
+                self._graphs[len(shares)] = _graph(self._test, self.model, batch, len(shares))
+            logs = self._graphs[len(shares)](*shares)
+        return {name: float(value) for name, value in logs.items()}
+
+    def _test(self, *shares) -> dict:
+        tf.distribute.get_strategy().run(self._replica, args=(shares,))
+        return self.model.get_metrics_result()
+
+    def _replica(self, shares) -> None:
+        number = _replica_id()
+        if number < len(shares):
+            self.model.test_step(shares[number])
+
+
+def _graph(step: Callable, model: keras.Model, example: tuple | dict, number: int) -> Callable:
+    """Returns a function of as many shares as one graph for every shape.
+
+    If each length were traced when it first comes, a run that resumes would round differently from one that never
+    stopped.
+    """
+    spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), example)
+    # Without AutoGraph, as in Keras's own `fit`: it would rewrite all functions of a step, in a second or two.
+    return tf.function(step, input_signature=[spec] * number, jit_compile=model.jit_compile, autograph=False)
+
+
 def _shares(batch: tuple | dict, number: int) -> list:
-    """Returns the rows of each device. Neighbours, which may be of similar length, go to different ones."""
+    """Returns the rows of each device that has any. Neighbours, maybe of similar length, go to different devices."""
+    number = min(number, len(keras.tree.flatten(batch)[0]))
     return [keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::number]), batch) for i in range(number)]
 
 

@@ -22,6 +22,7 @@ def scope(devices: str, rows: int | None = None) -> contextlib.AbstractContextMa
     names = chosen(devices, rows)
     if len(names) == 1:
         return contextlib.nullcontext()
+    tf.get_logger().setLevel("WARNING")  # otherwise a line for each sum that is traced
     # For CPUs TensorFlow would choose collective sums, which refuse a second number of devices in one process.
     sums = None if "GPU" in names[0] else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(names, sums).scope()

@@ -23,7 +23,7 @@ from tinybert_tf.training.loop import Schedule, train
 from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory
 
-ROWS, STEPS, RATE = 10, 3, 0.01
+ROWS, RATE = 10, 0.01
 EVALUATED = (10, 3)  # rows of the batches of evaluations: the second has none for the last of four devices
 
 
@@ -47,8 +47,8 @@ def classifier(seed=0, dropout=0.0, hidden_dim=12):
 def fine_tuning(dropout=0.0):
     model = classifier(dropout=dropout)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(bert_optimizer(RATE, STEPS), loss, jit_compile=False)
-    return model, model.variables, lambda batch: batch, 1, ()
+    model.compile(bert_optimizer(RATE, 3), loss, jit_compile=False)
+    return model, model.variables, lambda batch: batch, Schedule(3, 2, 1, 3), ()
 
 
 def distillation():
@@ -57,16 +57,17 @@ def distillation():
     model = TinyBertDistiller(classifier(1), classifier(2, hidden_dim=6), loss_weights=weights, relation_heads=3)
     for number, projection in enumerate(model.projections.values()):
         randomize(projection, number)
-    model.compile(bert_optimizer(RATE, STEPS, gradient_accumulation_steps=2), jit_compile=False)
-    return model, model.learned_variables, lambda batch: batch[0], 2, EVALUATED
+    model.compile(bert_optimizer(RATE, 2, gradient_accumulation_steps=2), jit_compile=False)
+    schedule = Schedule(2, 2, 1, 2, gradient_accumulation_steps=2)
+    return model, model.learned_variables, lambda batch: batch[0], schedule, EVALUATED
 
 
 def run(build, number, folder):
     """Trains, or resumes; returns the metrics of all steps and evaluations, and the weights."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     with devices.scope(str(number), ROWS // 2):
         keras.utils.set_random_seed(1)
-        model, variables, form, parts, evaluated = build()
+        model, variables, form, schedule, evaluated = build()
 
         def stream(position):
             step = position[0] if position else 0
@@ -76,7 +77,6 @@ def run(build, number, folder):
 
         evaluate, held_out = devices.Evaluator(model), [form(batch_of(rows, [4, rows])) for rows in evaluated]
         directory = RunDirectory(folder, "finetune", {"devices": number}, free=["devices"])
-        schedule = Schedule(STEPS, save_steps=2, log_steps=1, eval_steps=STEPS, gradient_accumulation_steps=parts)
         with directory.start({}):
             train(model, variables, stream, directory, schedule, lambda: evaluate(held_out))
         weights = [np.asarray(variable) for variable in variables]
@@ -87,7 +87,7 @@ def run(build, number, folder):
 def resumed(build, number, folder, beside):
     """Resumes a copy of a finished run from its second step."""
     shutil.copytree(folder, beside)
-    (beside / "checkpoints" / f"step-{STEPS:09d}.safetensors").unlink()
+    (beside / "checkpoints" / "step-000000003.safetensors").unlink()
     return run(build, number, beside)
 
 
@@ -108,6 +108,14 @@ def never_seen():
         return float((layers[1].kernel.numpy() == before).mean())
 
 
+def predictions(number):
+    """Logits of batches that four devices share unevenly."""
+    with devices.scope(str(number)):
+        model = classifier()
+        forward = devices.Forward(lambda inputs: model(inputs, training=False), batch_of(1, 0)[0])
+        return [forward(batch_of(rows, [5, rows])[0]) for rows in EVALUATED]
+
+
 def refusal(*arguments):
     try:
         devices.chosen(*arguments)
@@ -121,6 +129,7 @@ def main(file):
     # Optimizing the graphs takes as long as tracing them; tiny models gain nothing from it.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     found = {"refusals": [refusal("5"), refusal("4", 3)], "all": devices.chosen("all"), "never_seen": never_seen()}
+    found["predictions"] = apart(predictions(1), predictions(4))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for build in (fine_tuning, distillation):

@@ -22,6 +22,7 @@ from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.augmentation.words import as_piece, is_word, script_of, spans_of
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertMaskedLM
+from tinybert_tf.training import devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Augmenter:
         self._script_of_piece[list(self._pieces.values())] = [self._scripts.get(script, -1) for script in scripts]
         allowed = self._script_of_piece == np.arange(max(1, len(self._scripts)))[:, None]
         self._forbidden = tf.constant(np.where(allowed, 0.0, -np.inf).astype(np.float32))
-        self._guess = self._make_guess()
+        self._guess = devices.Forward(self._top, ("token_ids", "lengths", "positions", "scripts"))
 
     def places(self, texts: Sequence[str]) -> list[list[Place]]:
         """Returns the places where each text may change, from left to right.
@@ -195,24 +196,20 @@ class Augmenter:
         originals = np.take_along_axis(token_ids, positions, axis=1)  # [CLS] where a reading has fewer places
         masked = np.where(positions > 0, self.tokenizer.mask_id, originals)
         np.put_along_axis(token_ids, positions, masked, axis=1)
-        return self._guess(token_ids, lengths, positions, scripts).numpy(), originals
+        inputs = {"token_ids": token_ids, "lengths": lengths[:, None], "positions": positions, "scripts": scripts}
+        return self._guess(inputs), originals
 
-    def _make_guess(self):
-        """Returns the graph from masked texts to the likeliest words' ids, `[texts, places, num_candidates + 1]`."""
-        table = tf.TensorSpec([None, None], tf.int32)
-
-        @tf.function(input_signature=[table, tf.TensorSpec([None], tf.int32), table, table])
-        def guess(token_ids, lengths, positions, scripts):
-            inputs = {
-                "token_ids": token_ids,
-                "segment_ids": tf.zeros_like(token_ids),
-                "padding_mask": tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.int32),
-                "masked_positions": positions,
-            }
-            logits = self.masked_lm(inputs, training=False) + tf.gather(self._forbidden, scripts)
-            return tf.math.top_k(logits, self.num_candidates + 1).indices
-
-        return guess
+    def _top(self, masked: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the ids of the likeliest words in masked texts, `[texts, places, num_candidates + 1]`."""
+        token_ids = masked["token_ids"]
+        inputs = {
+            "token_ids": token_ids,
+            "segment_ids": tf.zeros_like(token_ids),
+            "padding_mask": tf.sequence_mask(masked["lengths"][:, 0], tf.shape(token_ids)[1], tf.int32),
+            "masked_positions": masked["positions"],
+        }
+        logits = self.masked_lm(inputs, training=False) + tf.gather(self._forbidden, masked["scripts"])
+        return tf.math.top_k(logits, self.num_candidates + 1).indices
 
 
 def read_stop_words(name: str) -> Collection[str]:

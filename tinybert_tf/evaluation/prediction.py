@@ -3,10 +3,8 @@
 import hashlib
 from pathlib import Path
 
-import keras
 import numpy as np
 import safetensors
-import tensorflow as tf
 from absl import logging
 from safetensors.numpy import load_file, save
 from tqdm import tqdm
@@ -17,6 +15,7 @@ from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.files import write_whole
 from tinybert_tf.models import BertClassifier
+from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import digest_of
 
 _SHOW_FROM = 5000  # number of rows that take long enough for a progress bar
@@ -32,9 +31,7 @@ class Predictor:
 
     def __init__(self, model: BertClassifier, batch_size: int = 64):
         self.model, self.batch_size = model, batch_size
-        spec = tf.TensorSpec([None, None], tf.int32)
-        signature = dict.fromkeys(INPUTS, spec)
-        self._forward = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+        self._forward = devices.Forward(lambda inputs: model(inputs, training=False), INPUTS)
 
     def logits(self, tokens: TokenizedExamples, title: str = "predict") -> np.ndarray:
         """Returns the logits of all rows `[examples, classes]` in their order; each batch has rows of similar length.
@@ -49,8 +46,7 @@ class Predictor:
         with tqdm(total=len(order), desc=title, unit="text", disable=quick, dynamic_ncols=True) as bar:
             for begin in range(0, len(order), self.batch_size):
                 places = order[begin : begin + self.batch_size]
-                rows = tokens.rows(places)
-                logits[places] = self._forward(keras.tree.map_structure(tf.constant, rows)).numpy()
+                logits[places] = self._forward(tokens.rows(places))
                 bar.update(len(places))
         return logits
 

@@ -14,6 +14,7 @@ from tinybert_tf.evaluation import squad
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
 from tinybert_tf.tflite.tokenizer import bert_tokenizer
+from tinybert_tf.training import devices
 
 _SHOW_FROM = 500  # number of windows that take long enough for a progress bar
 _CHOSEN_ON = 400  # questions on which checkpoints are compared; all of dev would take longer than training
@@ -40,8 +41,11 @@ class SpanPredictor:
 
     def __init__(self, model: BertQuestionAnswerer, batch_size: int = 32):
         self.model, self.batch_size = model, batch_size
-        signature = dict.fromkeys(INPUTS, tf.TensorSpec([None, None], tf.int32))
-        self._forward = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+        self._forward = devices.Forward(self._spans, INPUTS)
+
+    def _spans(self, inputs: dict) -> dict:
+        outputs = self.model(inputs, training=False)
+        return {name: tf.cast(outputs[name], tf.float32) for name in (START, END)}
 
     def logits(self, rows: WindowRows, title: str = "predict") -> np.ndarray:
         """Returns start and end logits of all windows, one after another: float32 `[2, tokens]`; see `WindowRows.of`.
@@ -56,9 +60,8 @@ class SpanPredictor:
         ) as bar:
             for begin in range(0, len(order), self.batch_size):
                 places = order[begin : begin + self.batch_size]
-                inputs = {name: tf.constant(value) for name, value in rows.windows.batch(places).items()}
-                outputs = self._forward(inputs)
-                starts, ends = (np.asarray(tf.cast(outputs[name], tf.float32)) for name in (START, END))
+                outputs = self._forward(rows.windows.batch(places))
+                starts, ends = outputs[START], outputs[END]
                 for row, place in enumerate(places):
                     length = rows.lengths[place]
                     rows.of(place, found)[:] = starts[row, :length], ends[row, :length]

@@ -125,7 +125,7 @@ class VocabularyConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class AugmentConfig(TeacherLabels, TaskData):
+class AugmentConfig(TeacherLabels, TaskData, OnDevices):
     """Settings of `--stage=augment`: makes variants of the training texts (paper, section 3.3 and algorithm 1)."""
 
     masked_lm: str = setting(
@@ -288,7 +288,7 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig(TeacherLabels, TaskData):
+class EvaluateConfig(TeacherLabels, TaskData, OnDevices):
     """Settings of `--stage=evaluate`: metrics of a classifier with intervals, confusion matrix, GLUE files."""
 
     split: str = setting(
@@ -312,7 +312,7 @@ class EvaluateConfig(TeacherLabels, TaskData):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictConfig(Settings):
+class PredictConfig(OnDevices):
     """Settings of `--stage=predict`: reads texts, writes one JSON object per line."""
 
     text: str | None = setting(None, "A single text.", DATA, default_means="none")

@@ -200,14 +200,15 @@ class _Recipe:
         config = self.config
         if config.max_steps:
             options["max_steps"] = min(config.max_steps, options.get("max_steps") or config.max_steps)
-        shared = ("batch_size", "dtype_policy", "deterministic", "devices")
+        shared = ("batch_size", "dtype_policy", "deterministic")
         return self.step(stage, kind, name, **{key: getattr(config, key) for key in shared}, **options)
 
     def step(self, stage, kind, name: str, **options) -> RunDirectory:
         """Runs one stage in `output_dir/NAME`."""
         start = time.monotonic()
         logging.info("== %s: %s", name, self.base / name)
-        done = stage.run(kind(output_dir=str(self.base / name), seed=self.config.seed, **options))
+        shared = {"seed": self.config.seed, "devices": self.config.devices}
+        done = stage.run(kind(output_dir=str(self.base / name), **shared, **options))
         if not done.was_finished:
             self.seconds[name] = round(time.monotonic() - start, 1)
         keras.backend.clear_session(free_memory=True)  # which collects garbage too

@@ -19,6 +19,7 @@ from tinybert_tf.stages.common import check_threshold, saved_length
 from tinybert_tf.stages.learned import learned_pairs
 from tinybert_tf.stages.predict_answers import predict_answers
 from tinybert_tf.tflite.classifier import answer
+from tinybert_tf.training import devices
 
 
 def run(config: PredictConfig) -> None:
@@ -27,7 +28,8 @@ def run(config: PredictConfig) -> None:
     Raises:
         InputError: The model or a text cannot be read.
     """
-    _PREDICT[kind_of_model(config.model, "model")](config)
+    with devices.scope(config.devices):
+        _PREDICT[kind_of_model(config.model, "model")](config)
 
 
 def _predict(config: PredictConfig) -> None:

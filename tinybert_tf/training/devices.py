@@ -93,6 +93,32 @@ class Evaluator:
             self.model.test_step(shares[number])
 
 
+class Forward:
+    """A function of inputs in NumPy, each `[rows, length]`, as one graph; each device computes a share of the rows.
+
+    Args:
+        function: Function of a dict of tensors that returns tensors `[rows, …]`, one or a dict of them.
+        names: Names of the inputs, which are int32.
+    """
+
+    def __init__(self, function: Callable, names: Iterable[str]):
+        self.function, self._number = function, tf.distribute.get_strategy().num_replicas_in_sync
+        signature = dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))
+        self._graph = tf.function(self._run, input_signature=[signature] * self._number, autograph=False)
+
+    def __call__(self, inputs: dict[str, np.ndarray]):
+        """Returns the function's value for all rows, in NumPy."""
+        rows = len(next(iter(inputs.values())))
+        if rows < self._number:  # each device computes something
+            inputs = {name: np.resize(value, (self._number, value.shape[1])) for name, value in inputs.items()}
+        parts = self._graph(*_shares(inputs, self._number))
+        return keras.tree.map_structure(lambda *values: _in_order(values)[:rows], *parts)
+
+    def _run(self, *shares):
+        strategy = tf.distribute.get_strategy()
+        return strategy.experimental_local_results(strategy.run(lambda: self.function(shares[_replica_id()])))
+
+
 def _graph(step: Callable, model: keras.Model, example: tuple | dict, number: int) -> Callable:
     """Returns a function of as many shares as one graph for every shape.
 
@@ -108,6 +134,15 @@ def _shares(batch: tuple | dict, number: int) -> list:
     """Returns the rows of each device that has any. Neighbours, maybe of similar length, go to different devices."""
     number = min(number, len(keras.tree.flatten(batch)[0]))
     return [keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::number]), batch) for i in range(number)]
+
+
+def _in_order(parts: tuple) -> np.ndarray:
+    """Puts the rows of `_shares` back to their places."""
+    parts = [part.numpy() for part in parts]
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    for i, part in enumerate(parts):
+        whole[i :: len(parts)] = part
+    return whole
 
 
 class _Together:

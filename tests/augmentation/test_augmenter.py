@@ -142,9 +142,9 @@ def test_words_beyond_the_last_position_stay(augmenter):
 def count_rows(augmenter, monkeypatch):
     guess, rows = augmenter._guess, []
 
-    def counted(token_ids, *args):
-        rows.append(token_ids.shape)
-        return guess(token_ids, *args)
+    def counted(inputs):
+        rows.append(inputs["token_ids"].shape)
+        return guess(inputs)
 
     monkeypatch.setattr(augmenter, "_guess", counted)
     return rows

@@ -6,6 +6,7 @@ clipped. A step is then that of one device, whatever the number of rows; only th
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable
 
 import keras
@@ -104,7 +105,8 @@ class Forward:
     def __init__(self, function: Callable, names: Iterable[str]):
         self.function, self._number = function, tf.distribute.get_strategy().num_replicas_in_sync
         signature = dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))
-        self._graph = tf.function(self._run, input_signature=[signature] * self._number, autograph=False)
+        run = functools.partial(self._run)  # of a method TensorFlow counts the traces of all objects, and warns
+        self._graph = tf.function(run, input_signature=[signature] * self._number, autograph=False)
 
     def __call__(self, inputs: dict[str, np.ndarray]):
         """Returns the function's value for all rows, in NumPy."""

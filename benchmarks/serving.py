@@ -103,7 +103,9 @@ def rate(ask, requests: list[list[str]], clients: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--export", type=Path, required=True, help="folder with student_int8.tflite and saved_model/1")
+    parser.add_argument(
+        "--export", type=Path, required=True, help="folder with student.tflite (int8) and saved_model/1"
+    )
     parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "PORT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
@@ -120,7 +122,7 @@ def main() -> None:
     server = args.export / "serve.py"
     server.write_text(re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).group(1))
     environment = os.environ | {
-        "MODEL": str((args.export / "student_int8.tflite").resolve()),
+        "MODEL": str((args.export / "student.tflite").resolve()),
         "TF_NUM_INTRAOP_THREADS": "1",
     }
     uvicorn = [sys.executable, "-m", "uvicorn", "serve:app", "--log-level=error", f"--port={ports[0]}"]

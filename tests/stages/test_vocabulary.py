@@ -106,7 +106,7 @@ def test_what_cannot_be_cut_is_refused_before_anything_is_written(student, make_
     with pytest.raises(InputError, match=r"corpus: got nothing; expected texts, because .* has learned a task"):
         vocabulary.run(VocabularyConfig(model=str(tmp_path / "model"), **options))
     assert not (tmp_path / "run").exists()
-    with pytest.raises(InputError, match="min_count: got 2; expected one: that or --vocabulary_size"):
+    with pytest.raises(InputError, match="min_count: got 2; expected 1 with --vocabulary_size"):
         VocabularyConfig(min_count=2, vocabulary_size=8000)
     with pytest.raises(InputError, match=r"without: got .*; expected a --corpus"):
         VocabularyConfig(without=("test.txt",))

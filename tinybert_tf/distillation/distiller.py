@@ -39,7 +39,7 @@ class TinyBertDistiller(TrainedModel):
 
     Args:
         teacher: A `BertEncoder`, or a `BertClassifier` or `BertQuestionAnswerer` where the prediction is matched. None
-            where nothing else is matched and every batch has `teacher_logits`.
+            if only the prediction is matched and every batch has `teacher_logits`.
         student: A model likewise. It has the teacher's vocabulary, and the teacher's number of heads where attention
             scores are matched.
         layer_map: "uniform", "top", "bottom" or a list of teacher layers: see `layer_map`.

@@ -48,8 +48,16 @@ def hub_card(card: str, repository: str, results: dict, licence: str = "") -> st
     ]
     texts = f"The texts are the {split} split of {task}" if task else "The texts are random words, without labels"
     measured = _MEASURED.format(
-        intervals="; ".join(lines) or "No labelled texts were at hand.", table=claims.rows(results), texts=texts
+        intervals="; ".join(lines) or "No labelled texts were at hand.",
+        table=claims.rows(_uploaded(results)),
+        texts=texts,
     )
-    body, place = told.text.replace("this/folder", repository), _PLACE
+    body = told.text.replace('from_preset("this/folder")', f'from_preset("hf://{repository}")')
+    body, place = body.replace("this/folder", repository), _PLACE
     told.text = body.replace(place, measured + place, 1) if place in body else body + measured
     return str(told)
+
+
+def _uploaded(results: dict) -> dict:
+    """Returns the results without folders, which are not uploaded."""
+    return results | {"files": {name: values for name, values in results["files"].items() if "." in name}}

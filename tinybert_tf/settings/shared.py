@@ -136,7 +136,7 @@ class TeacherPredictions(TeacherLabels):
 class OnDevices(Settings):
     """Settings of every stage that may compute on several devices."""
 
-    devices: str = setting("1", "Number of GPUs that share each batch, or all; the results are those of one.", RUN)
+    devices: str = setting("1", "Number of GPUs that share each batch, or all of them.", RUN)
 
     def __post_init__(self):
         super().__post_init__()

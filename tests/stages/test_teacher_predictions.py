@@ -96,6 +96,7 @@ def test_layers_come_from_a_teacher_and_answers_from_the_file(
     settings |= {"teacher": str(runs["finetune"].path), "student": student_shape, "phase": "joint", "max_steps": 1}
     settings |= {"teacher_predictions": (str(tmp_path / "people.jsonl"),), "label_weight": 0.5, "batch_size": 4}
     settings |= {"train_file": str(tmp_path / "train.csv"), "unlabeled_file": (str(tmp_path / "more.txt"),)}
+    settings["teacher_labels"] = ("good", "bad")  # the order of the file's lists, not of the teacher's logits
     with caplog.at_level("INFO", "absl"):
         folder = task.run(configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings))
     assert "3 texts have a teacher's answer, 1 more a label alone; 1 are left out, which have neither." in caplog.text
@@ -147,6 +148,7 @@ def test_the_whole_recipe_makes_its_teacher_from_the_file(
     plain_teacher, student_shape, settings, tmp_path, monkeypatch, answered
 ):
     steps, model = {}, {"teacher": str(plain_teacher), "student": student_shape}
+    settings["teacher_labels"] = ("good", "bad")
     settings = {name: value for name, value in settings.items() if name not in ("save_steps", "eval_steps")}
 
     def run(self, stage, kind, name, **options):
@@ -161,6 +163,7 @@ def test_the_whole_recipe_makes_its_teacher_from_the_file(
     assert (student.teacher, student.student) == (str(tmp_path / "teacher"), student_shape)
     assert teacher.teacher_predictions == student.teacher_predictions == (str(answered / "llm.jsonl"),)
     assert (evaluation.train_file, evaluation.dev_file) == ("", str(answered / "human.csv"))
+    assert student.teacher_labels == ("good", "bad") and evaluation.teacher_labels == ()
     for flags, argument in (
         ({"augment": True}, "augment"),
         ({"class_weights": ("balanced",)}, "class_weights"),

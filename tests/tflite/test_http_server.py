@@ -82,6 +82,7 @@ def test_a_bad_request_gets_one_line_and_the_server_goes_on(address):
         b'{"inputs": [{"name": ["text"], "data": ["a"]}]}': 'expected {"inputs": [',
         request("\ud800"): 'expected {"inputs": [',
         request("a", 3, None): 'expected {"inputs": [',
+        b'{"inputs": [{"name": null, "data": ["a"]}, {"name": "text", "data": ["a"]}]}': "inputs ['None', 'text']",
         request("a", name="texts"): "got the inputs ['texts']; expected text, or text and text_pair",
         request(): "expected 1 to 64 texts",
         request(*"a" * 65): "expected 1 to 64 texts",

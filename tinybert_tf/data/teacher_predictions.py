@@ -152,7 +152,7 @@ class _File:
         """Returns a row's key and answer; None and None for a text that needs no answer."""
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError: a number of thousands of digits
             row = None
         if not isinstance(row, dict):
             raise InputError(_FLAG, f"{line[:40]!r}", "one JSON object per line")

@@ -1,5 +1,8 @@
 """The card of a model on the Hugging Face hub: the folder's own, with what the export measured."""
 
+import yaml
+
+from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import claims
 
 _PLACE = "\n## Use\n"
@@ -23,12 +26,19 @@ def hub_card(card: str, repository: str, results: dict, licence: str = "") -> st
         repository: Name on the hub, USER/NAME.
         results: What `--stage=export` measured, as its `run.json` has it.
         licence: Identifier of the model's licence, such as mit; "" to leave it open.
+
+    Raises:
+        InputError: The card's metadata cannot be read.
     """
     from huggingface_hub import EvalResult, ModelCard
 
     task, split = results["task"], results["split"]
     metrics, intervals = results["keras"]["metrics"], results["keras"]["intervals"]
-    told = ModelCard(card, ignore_metadata_errors=True)
+    try:
+        told = ModelCard(card, ignore_metadata_errors=True)
+    except (ValueError, yaml.YAMLError) as error:
+        got = f"a README.md whose metadata cannot be read ({' '.join(str(error).split())[:200]})"
+        raise InputError("model", got, "YAML, as the hub has it") from None
     told.data.model_name = repository.split("/")[-1]
     told.data.license = licence or told.data.license
     told.data.eval_results = [
@@ -37,6 +47,7 @@ def hub_card(card: str, repository: str, results: dict, licence: str = "") -> st
             dataset_type=task,
             dataset_name=task,
             dataset_split=split,
+            dataset_args={"texts": results["texts"]},
             metric_type=name,
             metric_value=round(value, 6),
         )
@@ -46,7 +57,11 @@ def hub_card(card: str, repository: str, results: dict, licence: str = "") -> st
         f"{name} {100 * value:.2f} (95 % interval: {100 * intervals[name][0]:.2f} to {100 * intervals[name][1]:.2f})"
         for name, value in metrics.items()
     ]
-    texts = f"The texts are the {split} split of {task}" if task else "The texts are random words, without labels"
+    texts = (
+        f"{results['texts']:,} texts of the {split} split of {task}"
+        if task
+        else "The texts are random words, without labels"
+    )
     measured = _MEASURED.format(
         intervals="; ".join(lines) or "No labelled texts were at hand.",
         table=claims.rows(_uploaded(results)),

@@ -65,6 +65,9 @@ class Classification(Kind):
     def with_head(self, source, like, **options) -> BertClassifier | None:
         if source.is_classifier and (source.labels(), source.multi_label) == (list(like.labels), like.multi_label):
             return BertClassifier.from_pretrained(source, **options)
+        if source.is_classifier:
+            theirs, ours = ", ".join(source.labels()), ", ".join(like.labels)
+            logging.warning("--student: its head is replaced: its classes are %s; the answers' are %s.", theirs, ours)
         return None
 
     def to_unit(self, model) -> None:
@@ -88,7 +91,8 @@ class Classification(Kind):
                 expected = "none: the teacher is fine-tuned on the task's own classes"
                 raise InputError("teacher_labels", ",".join(config.teacher_labels), expected)
             return
-        task.names_of(teacher.labels(), config.teacher_labels)
+        names_columns = config.teacher_predictions and task.has_classes(teacher.labels())
+        task.names_of(teacher.labels(), () if names_columns else config.teacher_labels)
         if teacher.multi_label != task.multi_label:
             several = "any number of labels" if task.multi_label else "one label"
             raise InputError("teacher", config.teacher, f"a model that gives a text {several}, as {task.name} does")
@@ -192,7 +196,9 @@ def task_of(config: TaskData, model: BertClassifier | None = None, given: Sequen
         given: Names from `--teacher_labels`, which these are then called by.
     """
     name = config.task or ("" if config.files else "movie_reviews")
-    classes = {} if model is None else {"labels": given or model.labels, "multi_label": model.multi_label}
+    classes = {}
+    if model is not None:  # it names the classes, which training texts need not have then
+        classes = {"labels": given or model.labels, "multi_label": model.multi_label, "train_labels_may_lack": True}
     if getattr(config, "teacher_predictions", ()):
         classes = {"labels": config.teacher_labels or None, "train_labels_may_lack": True}
     return load_task(name, **classes, glue_dir=config.glue_dir, **dataclasses.asdict(config.files))

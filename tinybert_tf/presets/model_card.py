@@ -119,7 +119,9 @@ def _learned(record: dict, task: str, started_from: str, teacher: str) -> dict:
 
 def _recipe(settings: dict) -> str:
     """Returns a row for each of the settings that say how a model learned, as far as the record has them."""
-    names = ("layer_map", "batch_size", "learning_rate", "sequence_length")
+    names = ("batch_size", "sequence_length")
+    if settings.get("teacher", "-") and settings.get("phase") != "prediction":
+        names = ("layer_map", "learning_rate", *names)
     rows = [f"| {name.replace('_', ' ')} | {settings[name]} |" for name in names if settings.get(name)]
     return "".join(f"\n{row}" for row in rows)
 

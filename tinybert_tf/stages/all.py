@@ -143,7 +143,9 @@ class _Recipe:
         teacher = self.finetune()
         student = self.general()
         student = self.distil(teacher, student, self.augment(teacher))
-        options = {"model": student, "teacher": teacher, "teacher_labels": self.config.teacher_labels, **self.data}
+        names_columns = self.config.teacher_predictions and not self.fine_tuned
+        names = () if names_columns else self.config.teacher_labels
+        options = {"model": student, "teacher": teacher, "teacher_labels": names, **self.data}
         options["litert"] = self.config.litert
         if self.config.teacher_predictions and self.task.split("train").labels is None:
             options["train_file"] = ""  # its labels are what evaluation would read it for

@@ -68,6 +68,9 @@ class _Export(Job):
         for exporter in self.exporters:
             require_extras(exporter.EXTRAS, config)
         self.load()
+        if config.push_to_hub and "onnx" in config.export_formats and self.model.config.family == "mpnet":
+            got = "the ONNX files of an MPNet, which take other ids than its folder's tokenizer gives"
+            raise InputError("push_to_hub", got, "--export_formats without onnx")
         given = self.given_task().fingerprint() if config.files or config.glue_dir else ""
         return {**digests_of(model=self.model), "task": given}
 
@@ -93,6 +96,7 @@ class _Export(Job):
         results = {"texts": len(self.examples), "keras": reference.results, "files": {}, "task": "", "split": ""}
         if self.task is not None:
             results |= {"task": self.task.name, "split": self.task.report_split}
+        results["labels"] = list(getattr(self.model, "labels", ()))
         with write_folder(self.folder.path) as partial:
             for exporter in self.exporters:
                 results["files"] |= exporter.export(reference, partial, self.config)
@@ -108,6 +112,10 @@ class _Export(Job):
             InputError: The hub refuses them.
         """
         config, results = self.config, self.folder.record["results"]
+        if "labels" not in results:
+            raise InputError("push_to_hub", f"{self.folder.path}, which an older version made", "a new --output_dir")
+        if results["labels"]:
+            self.model.labels = results["labels"]  # a task may have named them
         with tempfile.TemporaryDirectory() as partial:
             folder = Path(partial) / config.push_to_hub.split("/")[1]
             self.model.save_to_preset(folder, card=_card_of(config.model))
@@ -157,7 +165,7 @@ def _card_of(model: str) -> str | None:
     """Returns the model card in a model's folder; None if there is none."""
     folder = Path(model).expanduser()
     cards = [place / CARD_FILE for place in (folder / "model", folder)]
-    return next((card.read_text(encoding="utf-8") for card in cards if card.is_file()), None)
+    return next((card.read_text(encoding="utf-8", errors="replace") for card in cards if card.is_file()), None)
 
 
 _JOBS = {Classification: _Export, QuestionAnswering: _ExportAnswers}

@@ -8,6 +8,7 @@ from tinybert_tf.data.own_files import Files
 from tinybert_tf.errors import InputError
 from tinybert_tf.kinds import kind_of
 from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.stages import TaskConfig
 from tinybert_tf.training.run_directory import RECORD_FILE, read_record
 
 LEARNED = "learned"  # a result of runs that change a model and teach it nothing: what its own run has read
@@ -48,7 +49,8 @@ def learned_texts(model: str, argument: str) -> list[str]:
     if not data:
         raise InputError(argument, "nothing", f"texts, because {model} is no run that has learned a task")
     try:
-        settings = TaskData(**data)
+        answers = tuple(read_record(Path(model).expanduser(), "model")["settings"].get("teacher_predictions", ()))
+        settings = TaskConfig(**data, teacher_predictions=answers) if answers else TaskData(**data)
         kind = kind_of(settings)(settings)
         columns = kind.columns(kind.task.split("train"))
     except InputError as error:

@@ -77,7 +77,8 @@ class _TaskDistillation(Job):
         self.kind = kind(config)
         self.task = self.kind.task
         if self.teacher:
-            self.kind.adopt(self.teacher, "teacher", config.teacher_labels)
+            names_columns = config.teacher_predictions and self.task.has_classes(self.teacher.labels)
+            self.kind.adopt(self.teacher, "teacher", () if names_columns else config.teacher_labels)
         self.answering = self.teacher or self.task  # whose classes the student has, in their order
         self.recipe = recipe_of(config, self.task)
         self._read_examples()
@@ -239,7 +240,7 @@ def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
     a flag for passes its steps."""
     recipe, changes = recipe_for(task.name), {}
     if not config.teacher:
-        changes["phase"] = "prediction"
+        changes |= {"phase": "prediction", "prediction_on_original": False}  # the only phase reads all texts
         if is_shape(config.student):  # there is no phase 1 that it continues, so it has that one's length
             lengths = {name: getattr(recipe, name) for name in ("epochs", "max_steps", "learning_rate")}
             recipe = dataclasses.replace(recipe, **{f"prediction_{name}": value for name, value in lengths.items()})

@@ -234,7 +234,8 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may
     tables = own.tables(may_lack)
     labelled = {split: table for split, table in tables.items() if table.labels is not None}
     first = next(iter((labelled or tables).values()))
-    if "train" in tables.keys() - labelled.keys() and "dev" not in tables:
+    unlabelled = "train" in tables.keys() - labelled.keys()
+    if unlabelled and "dev" not in tables:
         raise InputError("dev_file", "nothing", f"labelled texts, because {own.train_file} has no labels")
     regression = own.regression or (labels is not None and len(labels) == 1)
     if regression:
@@ -243,7 +244,7 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may
         labels, multi_label = label_names(first), first.has_label_sets
     elif are_unnamed(labels) and not names_in(first) <= set(labels):
         labels = tuple(str(i) for i in range(len(labels)))
-    multi_label = (multi_label or (may_lack and first.has_label_sets)) and not regression
+    multi_label = (multi_label or (unlabelled and first.has_label_sets)) and not regression
     classes = None if regression else labels
     splits = {split: to_examples(table, classes, multi_label) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:

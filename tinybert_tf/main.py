@@ -1,6 +1,6 @@
 """Command line: `python -m tinybert_tf.main --stage=STAGE [flags]`, or `tinybert` for short.
 
-Flags are made from the dataclasses in `settings/stages.py`, one per field. Help and refusals come before
+Flags are made from the dataclasses in `settings/stages/`, one per field. Help and refusals come before
 TensorFlow is imported. Exit code 0: done; 2: refused, with one line that says why; 130: interrupted; 141: the reader
 of the output is gone.
 """

@@ -12,7 +12,8 @@ from tinybert_tf.configs import NUMBER_FORMATS, QUANTIZED_FORMATS
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import litert, onnx
 from tinybert_tf.models import BertClassifier
-from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig, TaskConfig
+from tinybert_tf.settings.stages import ExportConfig, TaskConfig
+from tinybert_tf.settings.stages.export import EXPORT_FORMATS
 from tinybert_tf.stages import export
 from tinybert_tf.tflite import TextClassifier
 from tinybert_tf.training.run_directory import digest_of

@@ -5,7 +5,7 @@ padding, nor the other sentences of a batch, nor gradient accumulation changes w
 that is all padding contributes 0.
 
 To add a loss: write its class here and name it in `all_losses`, add its weight to `configs.LossWeights` and its flag
-to `settings.shared.Distillation`.
+to `settings.distillation.Distillation`.
 """
 
 import math

@@ -9,7 +9,7 @@ from tinybert_tf.kinds.base import Kind
 from tinybert_tf.kinds.classification import Classification
 from tinybert_tf.kinds.question_answering import QuestionAnswering
 from tinybert_tf.presets.resolve import open_preset
-from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.task_data import TaskData
 
 __all__ = ["Classification", "Kind", "QuestionAnswering", "kind_of", "kind_of_model"]
 

@@ -22,7 +22,7 @@ from tinybert_tf.kinds.answer_sources import FileAnswers, ModelAnswers
 from tinybert_tf.kinds.base import Kind
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.presets.model_card import classifier_card
-from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.training.label_losses import label_loss
 
 RARE = 10  # training examples of a class, below which it is named

@@ -17,7 +17,7 @@ from tinybert_tf.kinds.base import Kind
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
 from tinybert_tf.presets.model_card import question_answerer_card
-from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.task_data import TaskData
 
 
 class QuestionAnswering(Kind):

@@ -28,7 +28,7 @@ from tinybert_tf.report.page import REPORT
 from tinybert_tf.report.verdict import worth_it
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
-from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import command, is_shape, shape_of, task_length
 from tinybert_tf.stages.job import run_directory_of

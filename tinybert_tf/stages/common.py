@@ -20,8 +20,10 @@ from tinybert_tf.distillation.closed_form import explained
 from tinybert_tf.distillation.initialization import fit_projections, initialize_embeddings, initialize_from_teacher
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
+from tinybert_tf.settings.distillation import Distillation
 from tinybert_tf.settings.recipes import recipe_for
-from tinybert_tf.settings.shared import Distillation, OnText, TaskData, Training
+from tinybert_tf.settings.task_data import TaskData
+from tinybert_tf.settings.training import OnText, Training
 from tinybert_tf.training.loop import Schedule
 from tinybert_tf.training.optimizer import bert_optimizer
 from tinybert_tf.training.run_directory import RunDirectory

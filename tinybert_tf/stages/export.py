@@ -25,7 +25,8 @@ from tinybert_tf.kinds.classification import classifier_of, name_classes, task_o
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.presets import hub
 from tinybert_tf.presets.folder import CARD_FILE
-from tinybert_tf.settings.stages import EXPORT_FORMATS, ExportConfig
+from tinybert_tf.settings.stages import ExportConfig
+from tinybert_tf.settings.stages.export import EXPORT_FORMATS
 from tinybert_tf.stages.common import saved_length
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.stages.learned import learned_data

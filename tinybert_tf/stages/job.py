@@ -13,7 +13,7 @@ import tensorflow as tf
 from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import about
-from tinybert_tf.settings.shared import Training
+from tinybert_tf.settings.training import Training
 from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 

@@ -7,8 +7,8 @@ from tinybert_tf.data.glue import GLUE_TASKS
 from tinybert_tf.data.own_files import Files
 from tinybert_tf.errors import InputError
 from tinybert_tf.kinds import kind_of
-from tinybert_tf.settings.shared import TaskData
 from tinybert_tf.settings.stages import TaskConfig
+from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.training.run_directory import RECORD_FILE, read_record
 
 LEARNED = "learned"  # a result of runs that change a model and teach it nothing: what its own run has read

@@ -1,9 +1,9 @@
-"""What the settings of several stages share."""
+"""The settings of the stages that read a task's examples."""
 
 import dataclasses
 
 from tinybert_tf.data.tasks import Files
-from tinybert_tf.settings.shared import TaskData
+from tinybert_tf.settings.task_data import TaskData
 
 
 def test_the_flags_of_own_files_are_those_of_load_task():

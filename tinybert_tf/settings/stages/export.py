@@ -1,0 +1,60 @@
+"""The settings of `--stage=export`."""
+
+import dataclasses
+from typing import ClassVar
+
+from tinybert_tf.configs import NUMBER_FORMATS
+from tinybert_tf.settings.fields import EXPORT, MODEL, RUN, require, setting, setting_like
+from tinybert_tf.settings.names import CLASSIFIER
+from tinybert_tf.settings.stages.evaluate import EvaluateConfig
+from tinybert_tf.settings.task_data import TaskData
+
+# One line per module of `tinybert_tf.exporters`: its name, and what it makes.
+EXPORT_FORMATS = {
+    "litert": "LiteRT for phones",
+    "saved_model": "SavedModel for TF Serving",
+    "onnx": "ONNX as Hugging Face's hub has it",
+    "web": "page that runs the first variant in a browser",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig(TaskData):
+    """Settings of `--stage=export`: writes a model for phones (LiteRT), servers (SavedModel, ONNX) and browsers."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"student": "model"}
+
+    task: str = setting_like(
+        TaskData,
+        "task",
+        help="Task to measure the files on, unless you give files of examples.",
+        default_means="what the run of --model was trained on",
+    )
+    sequence_length: int = setting_like(
+        TaskData, "sequence_length", default_means="as many as the model was saved with"
+    )
+    model: str = setting("runs/task", f"Classifier or question answerer to export: {CLASSIFIER}.", MODEL, place=True)
+    null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
+    export_formats: tuple[str, ...] = setting(("litert",), "Formats, comma-separated.", EXPORT, choices=EXPORT_FORMATS)
+    variants: tuple[str, ...] = setting(
+        ("int8",),
+        "Number formats of LiteRT files, comma-separated; the first becomes student.tflite.",
+        EXPORT,
+        choices=tuple(NUMBER_FORMATS),
+    )
+    fixed_length: bool = setting(
+        False, "Whether files take exactly --sequence_length tokens, as CompiledModel and NPUs need.", EXPORT
+    )
+    android_assets: str = setting("", "Assets folder of the Android demo, to which the model is copied.", EXPORT)
+    push_to_hub: str = setting(
+        "",
+        "Repository on the Hugging Face hub, USER/NAME, to upload the model, its card, LiteRT and ONNX files to.",
+        EXPORT,
+    )
+    hub_private: bool = setting(False, "Whether a repository that is made there is private.", EXPORT)
+    hub_licence: str = setting("", "Licence of the model there, such as mit or apache-2.0.", EXPORT)
+    output_dir: str = setting("runs/export", "Folder of the files.", RUN)
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self, "android_assets", not self.android_assets or "litert" in self.export_formats, "litert among them")

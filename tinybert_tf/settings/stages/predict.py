@@ -1,0 +1,45 @@
+"""The settings of `--stage=predict`."""
+
+import dataclasses
+
+from tinybert_tf.settings.fields import DATA, MODEL, require, setting, setting_like
+from tinybert_tf.settings.names import CLASSIFIER
+from tinybert_tf.settings.stages.evaluate import EvaluateConfig
+from tinybert_tf.settings.task_data import TaskData
+from tinybert_tf.settings.training import OnDevices
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictConfig(OnDevices):
+    """Settings of `--stage=predict`: reads texts or questions, writes one JSON object with the answer per line."""
+
+    text: str | None = setting(None, "A single text.", DATA, default_means="none")
+    text_pair: str = setting("", "Second text of --text.", DATA)
+    question: str = setting("", "A single question, for a model that answers questions.", DATA)
+    context: str = setting("", "Text in which the answer to --question is looked for.", DATA)
+    input_file: str = setting(
+        "",
+        "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns; questions: SQuAD's .json, or .jsonl.",
+        DATA,
+        default_means="standard input, one text, or JSON object with question and context, per line",
+    )
+    text_column: str = setting_like(TaskData, "text_column")
+    text_pair_column: str = setting_like(TaskData, "text_pair_column")
+    sequence_length: int = setting_like(
+        TaskData, "sequence_length", default_means="as many as the model was saved with"
+    )
+    model: str = setting("runs/task", f"Classifier or question answerer: {CLASSIFIER}.", MODEL, place=True)
+    threshold: float = setting_like(EvaluateConfig, "threshold")
+    null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
+    batch_size: int = setting_like(EvaluateConfig, "batch_size")
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self, "input_file", self.text is None or not self.input_file, "one of the two: --text or --input_file")
+        require(self, "text_pair", self.text is not None or not self.text_pair, "a --text that it belongs to")
+        require(
+            self, "context", bool(self.context.strip()) == bool(self.question.strip()), "both --question and --context"
+        )
+        require(
+            self, "input_file", not (self.question and self.input_file), "one of the two: --question or --input_file"
+        )

@@ -1,0 +1,125 @@
+"""The settings of `--stage=task`."""
+
+import dataclasses
+
+from tinybert_tf.configs import QUANTIZED_FORMATS
+from tinybert_tf.settings.distillation import Distillation
+from tinybert_tf.settings.fields import DISTILLATION, MODEL, RUN, TRAINING, require, setting, setting_like
+from tinybert_tf.settings.names import CLASSIFIER, FOLDER, SHAPES
+from tinybert_tf.settings.recipes import recipe_default
+from tinybert_tf.settings.task_data import OnAugmented, OnUnlabelled, TaskData, TeacherPredictions
+from tinybert_tf.settings.training import CheckpointChoice, Training
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice, TaskData, Distillation, Training):
+    """Settings of `--stage=task`: distils a fine-tuned teacher, or answers in files, into a student (section 3.2)."""
+
+    teacher: str = setting(
+        "",
+        f"Fine-tuned classifier to imitate: {CLASSIFIER}.",
+        MODEL,
+        default_means="runs/finetune, or none with --teacher_predictions",
+        place=True,
+    )
+    bad_lines: str = setting_like(
+        TaskData,
+        "bad_lines",
+        help="What to do with rows of --teacher_predictions that cannot be used, and with questions whose answers are "
+        "not where they are said to be.",
+    )
+    student: str = setting(
+        "runs/general",
+        f"General student, or another model, or a shape to start from scratch ({SHAPES}).",
+        MODEL,
+        place=True,
+    )
+    phase: str = setting(
+        "",
+        "What is matched. A student that starts from a shape has two as its default.",
+        DISTILLATION,
+        default_means=recipe_default("phase"),
+        first=True,
+        choices={
+            "two": "phase 1, then phase 2",
+            "intermediate": "phase 1 alone, which matches layers",
+            "prediction": "phase 2 alone, which matches logits",
+            "joint": "all losses at once",
+        },
+    )
+    temperature: float = setting(1.0, "Number that divides the logits of both models.", DISTILLATION, above=0)
+    prediction_weight: float = setting(1.0, "Weight of the prediction loss in --phase=joint.", DISTILLATION, at_least=0)
+    head_init: str = setting(
+        "teacher",
+        "Where the student's pooler and head start in phase 2.",
+        DISTILLATION,
+        choices={"teacher": "from the teacher's", "own": "as they are"},
+    )
+    epochs: int = setting_like(
+        Training,
+        "epochs",
+        default=0,
+        help="Passes of phase 1 or joint; alone, it lifts the recipe's limit of steps.",
+        default_means=recipe_default("epochs"),
+        at_least=1,
+    )
+    max_steps: int = setting_like(
+        Training,
+        "max_steps",
+        help="Optimizer steps of phase 1 or joint, which also caps phase 2; alone, it replaces the passes.",
+        default_means=recipe_default("max_steps"),
+    )
+    learning_rate: float = setting_like(
+        Training,
+        "learning_rate",
+        default=0.0,
+        help="Learning rate of phase 1 or joint, at the peak of a linear warm-up and decay.",
+        default_means=recipe_default("learning_rate"),
+    )
+    prediction_epochs: int = setting(
+        0,
+        "Passes of phase 2; alone, it lifts the recipe's limit of steps.",
+        TRAINING,
+        default_means=recipe_default("prediction_epochs"),
+        at_least=1,
+    )
+    prediction_max_steps: int = setting(
+        0,
+        "Optimizer steps of phase 2; alone, it replaces the passes.",
+        TRAINING,
+        default_means=recipe_default("prediction_max_steps"),
+        at_least=1,
+    )
+    prediction_learning_rate: float = setting(
+        0.0,
+        "Learning rate of phase 2, at its peak.",
+        TRAINING,
+        default_means=recipe_default("prediction_learning_rate"),
+        above=0,
+        below=1,
+    )
+    dropout: float = setting(0.0, "Dropout of the student in training.", TRAINING, at_least=0, below=1)
+    quantize: str = setting(
+        "none",
+        "Number format of the exported file, whose rounded weights the student learns with.",
+        TRAINING,
+        choices=("none", *QUANTIZED_FORMATS),
+    )
+    sparsity: float = setting(
+        0.0, "Share of each matrix's weights that training prunes, smallest first.", TRAINING, at_least=0, below=1
+    )
+    output_dir: str = setting("runs/task", FOLDER, RUN)
+
+    @property
+    def keeps_head(self) -> bool:
+        """Whether the student's head starts as it is."""
+        return self.head_init == "own" or not self.teacher
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.teacher and not self.teacher_predictions:
+            object.__setattr__(self, "teacher", "runs/finetune")
+        learns = self.phase != "intermediate" or not self.teacher_predictions
+        require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")
+        without_layers = self.phase in ("", "prediction")
+        require(self, "phase", bool(self.teacher) or without_layers, "prediction, or a --teacher that has layers")

@@ -21,6 +21,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.stages import STAGES
 from tinybert_tf.settings.usage import usage
+from tinybert_tf.training import cluster
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("stage", None, list(STAGES), "What to do.")
@@ -125,14 +126,19 @@ def _native_stderr_held_back():
 def _log_devices() -> None:
     import tensorflow as tf
 
-    devices = tf.config.list_logical_devices("GPU") or [f"{os.cpu_count()} CPU cores"]
-    logging.info("TensorFlow %s on %s.", tf.__version__, ", ".join(getattr(d, "name", d) for d in devices))
+    # Physical ones: to list the logical ones would start TensorFlow, before it has joined the other workers.
+    devices = [gpu.name.replace("physical_", "") for gpu in tf.config.list_physical_devices("GPU")]
+    workers = cluster.cluster()
+    of = f", worker {workers.index} of {len(workers.addresses)}" if workers else ""
+    found = ", ".join(devices) or f"{os.cpu_count()} CPU cores"
+    logging.info("TensorFlow %s on %s%s.", tf.__version__, found, of)
 
 
 def _resumable(config) -> str:
     """Returns what is added to the message of a run that ends early."""
     begun = hasattr(config, "output_dir") and Path(config.output_dir).expanduser().joinpath("run.json").exists()
-    return "; repeat the command to resume" if begun else ""
+    where = " on all workers" if cluster.cluster() else ""
+    return f"; repeat the command{where} to resume" if begun else ""
 
 
 def _write_any_name() -> None:
@@ -143,7 +149,9 @@ def _write_any_name() -> None:
 
 
 def _outside(error: Exception) -> str | None:
-    """Returns TensorFlow's message about a full disk, missing rights or the like; None for any other error."""
+    """Returns what to say about a lost worker, a full disk, missing rights or the like; None for any other error."""
+    if lost := cluster.lost(error):
+        return f"the connection to {lost} is lost"
     tf = sys.modules.get("tensorflow")
     names = ("ResourceExhausted", "PermissionDenied", "NotFound", "OutOfRange", "Unavailable", "DataLoss", "Unknown")
     if tf is None or not isinstance(error, tuple(getattr(tf.errors, f"{name}Error") for name in names)):
@@ -161,6 +169,9 @@ def main(argv: list[str] | None = None) -> int:
             print(usage(stage))
             return 0
         _prepare_environment()
+        workers = cluster.cluster()
+        if workers and not workers.is_chief:
+            logging.set_verbosity(logging.WARNING)
         with _native_stderr_held_back():
             module = importlib.import_module(f"tinybert_tf.stages.{stage}")
             _log_devices()
@@ -185,7 +196,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"error: {message}{_resumable(config)}", file=sys.stderr)
         return 2
-    if run is not None:
+    if run is not None and (workers is None or workers.is_chief):
         if run.was_finished:
             print("This run was already finished; nothing was done.\n")
         print(module.summary(run))

@@ -8,6 +8,7 @@ from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import FinetuneConfig
 from tinybert_tf.stages.common import command, encoder_of, optimizer_of, schedule_of, task_length
 from tinybert_tf.stages.job import Job, digests_of
+from tinybert_tf.training import workers
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -70,6 +71,8 @@ class _Finetune(Job):
         # A random head may get all of a small dev set right by chance.
         options = {"best_by": "score", "start_counts": False}
         train(model, model.variables, self.data.batches, self.folder, schedule, evaluate, **options)
+        if not workers.is_chief():
+            return {}
         results = evaluate.results()
         results |= kind.facts(model) | {"parameters": model.count_params(), "steps": self.max_steps}
         # Not earlier: 16 bits, in which a model may compute, do not hold numbers far from 0.

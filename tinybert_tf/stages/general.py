@@ -25,7 +25,7 @@ from tinybert_tf.stages.common import (
     watch,
 )
 from tinybert_tf.stages.job import Job, digests_of
-from tinybert_tf.training import devices
+from tinybert_tf.training import devices, workers
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -78,7 +78,7 @@ class _General(Job):
             self.teacher, self.student, dtype=config.dtype_policy, **config.distiller_options()
         )
         self.max_steps = steps_on_text(config, self.text)
-        if not self.folder.has_checkpoint:
+        if not workers.from_chief(self.folder.has_checkpoint):
             one_pass = (batch for batch, _ in self.text.batches(epochs=1))
             start_student(config, self.distiller, one_pass, INIT_BATCHES)
         optimizer = optimizer_of(config, config.learning_rate, self.max_steps)
@@ -95,6 +95,8 @@ class _General(Job):
 
         schedule = schedule_of(config, self.max_steps)
         train(distiller, distiller.learned_variables, stream, self.folder, schedule, self._evaluator())
+        if not workers.is_chief():
+            return {}
         results = {
             "untrained": self.folder.held_out(0),
             "student": self.folder.held_out(-1),

@@ -14,7 +14,7 @@ from tinybert_tf.configs import STUDENT_PRESETS
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.training import Training
-from tinybert_tf.training import devices
+from tinybert_tf.training import cluster, devices, workers
 from tinybert_tf.training.run_directory import RunDirectory, digest_of
 
 
@@ -60,14 +60,19 @@ class Job(abc.ABC):
             InputError: A setting or an input cannot be used, or an input has changed; nothing is written then.
         """
         trains = isinstance(self.config, Training)
-        if trains:
+        if not trains:
+            refuse_several_workers(self.stage)
+        else:
+            if self.config.jit_compile and cluster.cluster():
+                raise InputError("jit_compile", "true, on several workers", "false")
             seed_everything(self.config)
         with devices.scope(getattr(self.config, "devices", "1"), self.config.rows if trains else None):
             return self._run()
 
     def _run(self) -> RunDirectory:
         inputs = self.read()
-        if self.folder.finished_with(inputs):
+        self._compare(inputs)
+        if workers.from_chief(self.folder.finished_with(inputs)):
             return self.folder
         self.prepare()
         with self.folder.start(inputs):
@@ -78,11 +83,28 @@ class Job(abc.ABC):
                     self.folder.note_unread(error.argument)
                 raise
             self.folder.finish(results)
+        workers.from_chief(None)  # nobody ends before the run is finished
         return self.folder
+
+    def _compare(self, inputs: dict[str, str]) -> None:
+        """Refuses settings and inputs of this worker that are not the chief's."""
+        fixed = self.folder.settings.keys() - self.folder.free
+        own = {name: self.folder.settings[name] for name in sorted(fixed)} | inputs
+        chiefs = workers.from_chief(own)
+        for name, value in own.items():
+            if chiefs.get(name) != value:
+                raise InputError(name, f"{value!r:.80}, where the chief has {chiefs.get(name)!r:.80}", "the same")
 
     def record_with(self, results: dict) -> dict:
         """Returns the content that `run.json` will have, for a model card."""
         return self.folder.record | {"results": results}
+
+
+def refuse_several_workers(stage: str) -> None:
+    """Refuses a cluster of several workers for a stage that cannot share its work with them."""
+    if several := cluster.cluster():
+        expected = f"none for --stage={stage}: only general, finetune, task and masked_lm run on several machines"
+        raise InputError(cluster.VARIABLE, f"a cluster of {len(several.addresses)} workers", expected)
 
 
 def seed_everything(config: Training) -> None:
@@ -134,4 +156,5 @@ def run_directory_of(config, stage: str, free: Collection[str] = ()) -> RunDirec
     # A shape has no content that could be compared.
     places = {field.name for field in fields if about(field).place and settings[field.name] not in STUDENT_PRESETS}
     free = places.union(free, ["devices"])  # what another number of devices computes differs by rounding alone
-    return RunDirectory(folder, stage, settings, defaults, config.RENAMED, free)
+    kind = RunDirectory if workers.is_chief() else workers.ReadOnlyRunDirectory
+    return kind(folder, stage, settings, defaults, config.RENAMED, free)

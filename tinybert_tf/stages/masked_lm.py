@@ -19,7 +19,7 @@ from tinybert_tf.stages.common import (
     watch,
 )
 from tinybert_tf.stages.job import Job, digests_of
-from tinybert_tf.training import devices
+from tinybert_tf.training import devices, workers
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
 
@@ -79,6 +79,8 @@ class _MaskedLM(Job):
 
         schedule = schedule_of(config, self.max_steps)
         train(model, model.variables, self.masked.batches, self.folder, schedule, lambda: evaluate(held_out))
+        if not workers.is_chief():
+            return {}
         model.save_to_preset(self.folder.model)
         return {
             "untrained": self.folder.held_out(0),

@@ -38,7 +38,7 @@ from tinybert_tf.stages.common import (
     task_length,
 )
 from tinybert_tf.stages.job import Job, digests_of
-from tinybert_tf.training import devices
+from tinybert_tf.training import devices, workers
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import train
 from tinybert_tf.training.run_directory import RunDirectory
@@ -148,12 +148,15 @@ class _TaskDistillation(Job):
             self.kind.to_unit(self.teacher)
         for phase in PHASES.get(self.recipe.phase, (self.recipe.phase,)):
             part = self.folder.part(phase)
-            if not part.finished:
+            if not workers.from_chief(part.finished):
                 with part.start(self.folder.record.get("inputs", {})):
                     part.finish(self._run_phase(phase, part))
+                workers.from_chief(None)  # which has saved the student by now
             # Start again from the folder and the seed, like a run that was stopped between two phases.
             keras.utils.set_random_seed(self.config.seed)
             self.student = self._load_student(str(part.path))
+        if not workers.is_chief():
+            return {}
         results = part.record["results"]
         teachers = "`, `".join(filter(None, (self.config.teacher, *self.config.teacher_predictions)))
         card = self.kind.card(self.record_with(results), self.config.student, teachers)
@@ -175,7 +178,7 @@ class _TaskDistillation(Job):
         if config.quantize != "none" or config.sparsity:
             optimizer = CompressingOptimizer(optimizer, student, config.quantize, config.sparsity, max_steps)
         distiller.compile(optimizer, jit_compile=config.jit_compile)
-        if not folder.has_checkpoint:
+        if not workers.from_chief(folder.has_checkpoint):
             self._initialize(phase, distiller, data)
         message = "%s: %d steps of %d examples, learning rate %g."
         logging.info(message, phase, max_steps, config.batch_size, learning_rate)
@@ -185,6 +188,8 @@ class _TaskDistillation(Job):
         best_by = None if intermediate or config.sparsity else "score"
         schedule = schedule_of(config, max_steps)
         train(distiller, distiller.learned_variables, data.batches, folder, schedule, evaluate, best_by)
+        if not workers.is_chief():
+            return {}
         results = on_dev.results() if on_dev else {"dev": {}}
         results |= {"steps": max_steps, "parameters": student.count_params()} | self.kind.facts(student)
         self.kind.from_unit(student)  # not earlier: 16 bits do not hold numbers far from 0

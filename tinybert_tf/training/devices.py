@@ -1,8 +1,9 @@
 """The devices that a run computes on: one, or several that compute a share of every batch each (data parallelism).
 
-Each device has a copy of the weights (`tf.distribute.MirroredStrategy`). The losses are means over the rows of a batch,
-so the mean of a share counts by its number of rows, and the gradients of all shares are added up before they are
-clipped. A step is then that of one device, whatever the number of rows; only the order of the sums differs.
+Each device has a copy of the weights (`tf.distribute.MirroredStrategy`, or that of `workers` for several machines). The
+losses are means over the rows of a batch, so the mean of a share counts by its number of rows, and the gradients of all
+shares are added up before they are clipped. A step is then that of one device, whatever the number of rows; only the
+order of the sums differs.
 """
 
 import contextlib
@@ -14,12 +15,19 @@ import numpy as np
 import tensorflow as tf
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.training import workers
 
 ALL = "all"
+_AT_A_TIME = "sequences that are computed at a time"
 
 
 def scope(devices: str, rows: int | None = None) -> contextlib.AbstractContextManager:
     """Returns the context in which a run builds its models and computes; arguments and errors are those of `chosen`."""
+    if strategy := workers.join(devices):
+        number = strategy.num_replicas_in_sync
+        if rows is not None and number > rows:
+            raise InputError("devices", f"{number} on all workers", f"at most {rows}, the {_AT_A_TIME}")
+        return strategy.scope()
     names = chosen(devices, rows)
     if len(names) == 1:
         return contextlib.nullcontext()
@@ -45,7 +53,7 @@ def chosen(devices: str, rows: int | None = None) -> list[str]:
     if number > len(found):
         raise InputError("devices", number, f"at most {len(found)}, because TensorFlow finds {len(found)} {kind}")
     if rows is not None and number > rows:
-        raise InputError("devices", number, f"at most {rows}, the sequences that are computed at a time")
+        raise InputError("devices", number, f"at most {rows}, the {_AT_A_TIME}")
     return found[:number]
 
 
@@ -57,8 +65,11 @@ def train_step(model: keras.Model, example: tuple | dict) -> Callable[[tuple | d
         example: A batch.
     """
     number = tf.distribute.get_strategy().num_replicas_in_sync
-    graph = _graph(model.train_step if number == 1 else _Together(model), model, example, number)
-    return lambda batch: graph(*_shares(batch, number))
+    if number == 1:
+        graph = _graph(model.train_step, model, example, 1)
+        return lambda batch: graph(*_shares(batch))
+    graph = _graph(_Together(model), model, example, len(workers.replicas()), [tf.TensorSpec([], tf.int32)])
+    return lambda batch: graph(tf.constant(_rows(batch)), *_shares(batch))
 
 
 class Evaluator:
@@ -78,7 +89,7 @@ class Evaluator:
         self.model.reset_metrics()
         logs = {}
         for batch in batches:
-            shares = _shares(batch, tf.distribute.get_strategy().num_replicas_in_sync)
+            shares = _shares(batch)
             if len(shares) not in self._graphs:
                 self._graphs[len(shares)] = _graph(self._test, self.model, batch, len(shares))
             logs = self._graphs[len(shares)](*shares)
@@ -89,7 +100,7 @@ class Evaluator:
         return self.model.get_metrics_result()
 
     def _replica(self, shares) -> None:
-        number = _replica_id()
+        number = _local_id()
         if number < len(shares):
             self.model.test_step(shares[number])
 
@@ -97,13 +108,15 @@ class Evaluator:
 class Forward:
     """A function of inputs in NumPy, each `[rows, length]`, as one graph; each device computes a share of the rows.
 
+    Of several workers each computes all rows for itself, so that one that finds them in its cache keeps nobody waiting.
+
     Args:
         function: Function of a dict of tensors that returns tensors `[rows, …]`, one or a dict of them.
         names: Names of the inputs, which are int32.
     """
 
     def __init__(self, function: Callable, names: Iterable[str]):
-        self.function, self._number = function, tf.distribute.get_strategy().num_replicas_in_sync
+        self.function, self._number = function, len(workers.replicas())
         signature = dict.fromkeys(names, tf.TensorSpec([None, None], tf.int32))
         run = functools.partial(self._run)  # of a method TensorFlow counts the traces of all objects, and warns
         self._graph = tf.function(run, input_signature=[signature] * self._number, autograph=False)
@@ -113,29 +126,38 @@ class Forward:
         rows = len(next(iter(inputs.values())))
         if rows < self._number:  # each device computes something
             inputs = {name: np.resize(value, (self._number, value.shape[1])) for name, value in inputs.items()}
-        parts = self._graph(*_shares(inputs, self._number))
+        parts = self._graph(*_cut(inputs, range(self._number), self._number))
         return keras.tree.map_structure(lambda *values: _in_order(values)[:rows], *parts)
 
     def _run(self, *shares):
         strategy = tf.distribute.get_strategy()
-        return strategy.experimental_local_results(strategy.run(lambda: self.function(shares[_replica_id()])))
+        return strategy.experimental_local_results(strategy.run(lambda: self.function(shares[_local_id()])))
 
 
-def _graph(step: Callable, model: keras.Model, example: tuple | dict, number: int) -> Callable:
-    """Returns a function of as many shares as one graph for every shape.
+def _graph(step: Callable, model: keras.Model, example: tuple | dict, number: int, first: Iterable = ()) -> Callable:
+    """Returns a function of tensors of the specs `first` and of as many shares, as one graph for every shape.
 
     If each length were traced when it first comes, a run that resumes would round differently from one that never
     stopped.
     """
     spec = keras.tree.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), example)
     # Without AutoGraph, as in Keras's own `fit`: it would rewrite all functions of a step, in a second or two.
-    return tf.function(step, input_signature=[spec] * number, jit_compile=model.jit_compile, autograph=False)
+    return tf.function(step, input_signature=[*first, *[spec] * number], jit_compile=model.jit_compile, autograph=False)
 
 
-def _shares(batch: tuple | dict, number: int) -> list:
-    """Returns the rows of each device that has any. Neighbours, maybe of similar length, go to different devices."""
-    number = min(number, len(keras.tree.flatten(batch)[0]))
-    return [keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::number]), batch) for i in range(number)]
+def _shares(batch: tuple | dict) -> list:
+    """Returns the rows of each device of this worker that has any."""
+    number = min(tf.distribute.get_strategy().num_replicas_in_sync, _rows(batch))
+    return _cut(batch, [replica for replica in workers.replicas() if replica < number], number)
+
+
+def _cut(batch: tuple | dict, replicas: Iterable[int], number: int) -> list:
+    """Returns the rows of these devices of `number`. Neighbours, maybe of similar length, go to different devices."""
+    return [keras.tree.map_structure(lambda array, i=i: tf.constant(array[i::number]), batch) for i in replicas]
+
+
+def _rows(batch: tuple | dict) -> int:
+    return len(keras.tree.flatten(batch)[0])
 
 
 def _in_order(parts: tuple) -> np.ndarray:
@@ -148,16 +170,17 @@ def _in_order(parts: tuple) -> np.ndarray:
 
 
 class _Together:
-    """A model's `train_step` on several devices at once, as a function of their shares of a batch."""
+    """A model's `train_step` on several devices at once, as a function of a batch's rows and of the devices' shares."""
 
     def __init__(self, model: keras.Model):
         self.model = model
         self.seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
-    def __call__(self, *shares) -> dict:
+    def __call__(self, total, *shares) -> dict:
         model, optimizer = self.model, self.model.optimizer
         rows = [tf.shape(keras.tree.flatten(share)[0])[0] for share in shares]
-        model.optimizer = _Summing(optimizer, [len(shares) * count / tf.add_n(rows) for count in rows])
+        number = tf.distribute.get_strategy().num_replicas_in_sync
+        model.optimizer = _Summing(optimizer, [number * count / total for count in rows])
         try:
             logs = tf.distribute.get_strategy().run(self._replica, args=(shares,))
         finally:
@@ -168,7 +191,7 @@ class _Together:
     def _replica(self, shares) -> dict:
         number = _replica_id()
         self._shift_seeds(number)
-        logs = self.model.train_step(shares[number])
+        logs = self.model.train_step(shares[_local_id()])
         self._shift_seeds(-number)
         return logs
 
@@ -192,7 +215,7 @@ class _Summing:
         self.optimizer, self.factors = optimizer, factors
 
     def scale_loss(self, loss):
-        return self.optimizer.scale_loss(loss * tf.cast(self.factors[_replica_id()], loss.dtype))
+        return self.optimizer.scale_loss(loss * tf.cast(self.factors[_local_id()], loss.dtype))
 
     def apply_gradients(self, pairs) -> None:
         gradients, variables = zip(*((gradient, variable) for gradient, variable in pairs if gradient is not None))
@@ -207,3 +230,7 @@ def _sum(strategy, *gradients) -> list:
 
 def _replica_id() -> int:
     return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+
+
+def _local_id() -> int:
+    return _replica_id() - workers.replicas()[0]

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tinybert_tf.training import devices
+from tinybert_tf.training import devices, workers
 from tinybert_tf.training.run_directory import RunDirectory
 from tinybert_tf.training.state import Checkpoints
 
@@ -48,6 +48,8 @@ def train(
     If the process dies at any moment, the same call resumes the run. The weights are then the same, bit for bit, as
     those of a run that never died, if the device computes deterministically.
 
+    Several workers all call it. Only the chief reads and writes checkpoints, and all of them end with its weights.
+
     Args:
         model: A compiled and built model; each step is one `train_step` (or several, accumulated).
         variables: Every weight and random seed that training changes, for checkpoints; the optimizer's are added.
@@ -71,7 +73,8 @@ class _Loop:
         self.model, self.folder, self.schedule = model, run, schedule
         self.evaluate, self.best_by = evaluate, best_by
         self.checkpoints = Checkpoints(run.checkpoints, variables + model.optimizer.variables)
-        self.writer = tf.summary.create_file_writer(str(run.tensorboard))
+        # None on a worker that writes nothing.
+        self.writer = tf.summary.create_file_writer(str(run.tensorboard)) if workers.is_chief() else None
         self.step, self.position, self.best, self.meter = 0, [], None, _Meter([])
 
     def run(self, stream, start_counts: bool) -> None:
@@ -79,26 +82,33 @@ class _Loop:
             self.look_at_the_start(start_counts)
         self.meter = _Meter(self.meter.logs)  # its clock starts now
         batches, update = iter(stream(self.position)), _updater(self.model, self.schedule.gradient_accumulation_steps)
-        total = self.schedule.max_steps
-        with tqdm(total=total, initial=self.step, desc=self.folder.stage, unit="step", dynamic_ncols=True) as bar:
+        total, options = self.schedule.max_steps, {"dynamic_ncols": True, "disable": self.writer is None}
+        with tqdm(total=total, initial=self.step, desc=self.folder.stage, unit="step", **options) as bar:
             while self.step < total:
                 batch, self.position = next(batches)
                 self.meter.add(update(batch), batch)
                 self.step += 1
                 bar.update()
                 self.after_step(bar)
-        self.writer.close()
+        if self.writer:
+            self.writer.close()
         if self.best:
-            self.checkpoints.restore(self.best[0])
+            self.take(self.best[0])
 
     def restore(self) -> bool:
         """Restores the last checkpoint; returns whether there was one."""
-        restored = self.checkpoints.restore()
+        restored = self.take()
         if restored:
             self.step, state = restored
             self.position, self.best, self.meter = state["position"], state["best"], _Meter(state["logs"])
         self.folder.rewind(self.step if restored else -1)
         return bool(restored)
+
+    def take(self, step: int | None = None) -> tuple[int, dict] | None:
+        """Restores the chief's checkpoint on all workers; without one they take the chief's values as they are."""
+        restored = workers.from_chief(self.checkpoints.restore(step) if workers.is_chief() else None)
+        workers.assign_from_chief(list(self.checkpoints.variables.values()))
+        return restored
 
     def look_at_the_start(self, start_counts: bool) -> None:
         """Evaluates the model before its first step: phase 2 begins with a head that works, which may be the best."""
@@ -124,11 +134,11 @@ class _Loop:
 
     def look(self) -> bool:
         """Evaluates the model; returns whether it is better than ever."""
-        values = self.evaluate()
-        self.report({f"held_out/{name}": float(value) for name, value in values.items()})
+        values = workers.from_chief({name: float(value) for name, value in self.evaluate().items()})
+        self.report({f"held_out/{name}": value for name, value in values.items()})
         if self.best_by not in values:
             return False
-        found = [float(values[self.best_by]), *([-float(values["loss"])] if "loss" in values else [])]
+        found = [values[self.best_by], *([-values["loss"]] if "loss" in values else [])]
         improved = self.best is None or found > self.best[1:]
         if improved:
             self.best = [self.step, *found]
@@ -136,6 +146,8 @@ class _Loop:
 
     def report(self, values: dict[str, float]) -> None:
         """Writes a line of metrics, to `metrics.jsonl` and for TensorBoard."""
+        if self.writer is None:
+            return
         self.folder.log(self.step, values)
         with self.writer.as_default(self.step):
             for name, value in values.items():
@@ -144,6 +156,8 @@ class _Loop:
 
     def save(self) -> None:
         """Writes a checkpoint; keeps the best one so far."""
+        if self.writer is None:
+            return
         state = {"position": list(self.position), "logs": self.meter.logs, "best": self.best}
         self.checkpoints.save(self.step, state, keep=self.best and self.best[0])
 

@@ -32,6 +32,7 @@ class RunDirectory:
             models: what is read there has a digest among the inputs, so that folders may be moved and renamed.
 
     Attributes:
+        free: The argument.
         was_finished: Whether the run was finished when this object was made.
 
     Raises:
@@ -49,7 +50,7 @@ class RunDirectory:
     ):
         self.path = Path(path).expanduser()
         self.stage = stage
-        self._renamed, self._free = renamed or {}, free
+        self._renamed, self.free = renamed or {}, free
         self.settings = json.loads(json.dumps(settings))  # as they will be read back
         self._defaults = json.loads(json.dumps(defaults or {}))
         self.record = self._read()
@@ -82,7 +83,7 @@ class RunDirectory:
 
     def part(self, name: str) -> "RunDirectory":
         """Returns the run directory of a part of this run, in a folder of that name in this one."""
-        return RunDirectory(self.path / name, name, self.settings, self._defaults, self._renamed, self._free)
+        return type(self)(self.path / name, name, self.settings, self._defaults, self._renamed, self.free)
 
     def finished_with(self, inputs: dict[str, str]) -> bool:
         """Returns whether the run is finished.
@@ -96,7 +97,7 @@ class RunDirectory:
 
     def _check(self, inputs: dict[str, str]) -> None:
         before, settings = self.record.get("inputs", {}), self.record.get("settings", {})
-        free = sorted(self.settings.keys() & set(self._free))
+        free = sorted(self.settings.keys() & set(self.free))
         named = [name for name in free if settings.get(name, self.settings[name]) != self.settings[name]]
         mended = {self.record.get("unread")} - set(named)  # under another name it is something else
         changed = [name for name in inputs if before.get(name, inputs[name]) != inputs[name] and name not in mended]
@@ -203,7 +204,7 @@ class RunDirectory:
             record[part] = {self._renamed.get(name, name): value for name, value in record[part].items()}
         theirs = {"stage": record["stage"], **self._defaults, **record["settings"]}
         for name, value in {"stage": self.stage, **self.settings}.items():
-            if name not in self._free and theirs.get(name) != value:
+            if name not in self.free and theirs.get(name) != value:
                 got = f"{self.path}, a run with {name}={theirs.get(name)!r}"
                 raise InputError("output_dir", got, f"{name}={value!r}, as asked for now, or another folder")
         return record

@@ -1,6 +1,7 @@
 """`python -m tinybert_tf.main` in processes of their own, forked from one that has imported TensorFlow once."""
 
 import dataclasses
+import importlib
 import multiprocessing
 import multiprocessing.process
 import os
@@ -30,16 +31,21 @@ class Command:
         return subprocess.CompletedProcess([], self.process.exitcode, out, err)
 
 
-def start(flags, file_size_bytes=None) -> Command:
+def start(flags, file_size_bytes=None, **environment) -> Command:
     """Starts a command; with `file_size_bytes` no file of it may become longer, as if the disk were full."""
     folder = tempfile.TemporaryDirectory()
-    process = FORKING.Process(target=_main, args=(flags, dict(os.environ), folder.name, file_size_bytes))
+    process = FORKING.Process(target=_main, args=(flags, os.environ | environment, folder.name, file_size_bytes))
     process.start()
     return Command(process, folder)
 
 
 def run(flags, **options) -> subprocess.CompletedProcess:
     return start(flags, **options).finish()
+
+
+def call(module, *args) -> None:
+    """Calls a module's `main`; for a process whose parent does not import the module."""
+    importlib.import_module(module).main(*args)
 
 
 def kill_when(flags, seen, timeout=240) -> None:

@@ -31,8 +31,8 @@ from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import command, is_shape, shape_of, task_length
-from tinybert_tf.stages.job import refuse_several_workers, run_directory_of
-from tinybert_tf.training import devices
+from tinybert_tf.stages.job import run_directory_of
+from tinybert_tf.training import cluster, devices
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
 
 
@@ -44,7 +44,7 @@ def run(config: configs.AllConfig) -> RunDirectory:
     Raises:
         InputError: A setting or an input cannot be used, or an input has changed since its step began.
     """
-    refuse_several_workers("all")
+    cluster.refuse()
     # Each step compares its own settings with those that it began with.
     folder = run_directory_of(config, "all", free=[field.name for field in dataclasses.fields(config)])
     kind = kind_of(config)(config)

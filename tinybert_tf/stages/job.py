@@ -60,9 +60,7 @@ class Job(abc.ABC):
             InputError: A setting or an input cannot be used, or an input has changed; nothing is written then.
         """
         trains = isinstance(self.config, Training)
-        if not trains:
-            refuse_several_workers(self.stage)
-        else:
+        if trains:
             if self.config.jit_compile and cluster.cluster():
                 raise InputError("jit_compile", "true, on several workers", "false")
             seed_everything(self.config)
@@ -98,13 +96,6 @@ class Job(abc.ABC):
     def record_with(self, results: dict) -> dict:
         """Returns the content that `run.json` will have, for a model card."""
         return self.folder.record | {"results": results}
-
-
-def refuse_several_workers(stage: str) -> None:
-    """Refuses a cluster of several workers for a stage that cannot share its work with them."""
-    if several := cluster.cluster():
-        expected = f"none for --stage={stage}: only general, finetune, task and masked_lm run on several machines"
-        raise InputError(cluster.VARIABLE, f"a cluster of {len(several.addresses)} workers", expected)
 
 
 def seed_everything(config: Training) -> None:

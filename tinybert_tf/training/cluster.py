@@ -16,6 +16,7 @@ from tinybert_tf.errors import InputError
 VARIABLE = "TF_CONFIG"
 START_SECONDS = 300  # within which all workers must be there
 JOBS = ("chief", "worker")
+_LAST_PORT = 65535
 _ERRORS = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "FailedPrecondition", "Internal")
 
 
@@ -60,12 +61,15 @@ def cluster() -> Cluster | None:
         raise InputError(VARIABLE, "no cluster", 'JSON with "cluster": {"worker": ["host:port", …]}')
     if other := set(jobs) - set(JOBS):
         raise InputError(VARIABLE, f"a cluster with {min(other)!r}", "workers and at most one chief")
+    for job, addresses in jobs.items():
+        if not isinstance(addresses, list):
+            raise InputError(VARIABLE, f"the {job} {addresses!r}", "a list of addresses")
     if len(jobs.get("chief", ())) > 1:
         raise InputError(VARIABLE, f"{len(jobs['chief'])} chiefs", "one at most")
     addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
     for place, address in enumerate(addresses):
         host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-        if not host or not port.isdecimal() or address in addresses[:place]:
+        if not host or not port.isdecimal() or int(port) > _LAST_PORT or address in addresses[:place]:
             raise InputError(VARIABLE, f"the address {address!r}", "host:port, another one for each worker")
     if len(addresses) == 1:
         return None
@@ -77,11 +81,18 @@ def cluster() -> Cluster | None:
 def _task(task, jobs: dict) -> tuple[str, int]:
     """Returns the job of this process, and its number there."""
     job, number = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
-    if job not in jobs:
+    if not isinstance(job, str) or job not in jobs:
         raise InputError(VARIABLE, f"a task of type {job!r}", f"one of the cluster's: {', '.join(sorted(jobs))}")
     if not str(number).isdecimal() or int(number) >= len(jobs[job]):
         raise InputError(VARIABLE, f"the task's index {number!r}", f"0 to {len(jobs[job]) - 1}, as in the cluster")
     return job, int(number)
+
+
+def refuse() -> None:
+    """Refuses several workers for a stage that does not share its work with them."""
+    if workers := cluster():
+        expected = "none: only --stage=general, finetune, task and masked_lm run on several machines"
+        raise InputError(VARIABLE, f"a cluster of {len(workers.addresses)} workers", expected)
 
 
 def meet(workers: Cluster) -> None:
@@ -95,7 +106,7 @@ def meet(workers: Cluster) -> None:
     own = workers.addresses[workers.index]
     try:
         door = socket.create_server(("", int(own.rpartition(":")[2])))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InputError(VARIABLE, f"{own} for this worker ({error})", "a port that is free here") from None
     missing, deadline = [address for address in workers.addresses if address != own], time.monotonic() + START_SECONDS
     with door:
@@ -110,7 +121,7 @@ def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=2).close()
-    except (OSError, OverflowError):
+    except OSError:
         return False
     return True
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.training import workers
+from tinybert_tf.training import cluster, workers
 
 ALL = "all"
 _AT_A_TIME = "sequences that are computed at a time"
@@ -23,9 +23,11 @@ _AT_A_TIME = "sequences that are computed at a time"
 
 def scope(devices: str, rows: int | None = None) -> contextlib.AbstractContextManager:
     """Returns the context in which a run builds its models and computes; arguments and errors are those of `chosen`."""
+    if rows is None:
+        cluster.refuse()
     if strategy := workers.join(devices):
         number = strategy.num_replicas_in_sync
-        if rows is not None and number > rows:
+        if number > rows:
             raise InputError("devices", f"{number} on all workers", f"at most {rows}, the {_AT_A_TIME}")
         return strategy.scope()
     names = chosen(devices, rows)

@@ -41,7 +41,7 @@ def computed(folder, number, only=()):
     for process in processes:
         process.start()
     for index, process in enumerate(processes):
-        process.join(120)
+        process.join(300)
         assert process.exitcode == 0, (folder / f"log-{index}.txt").read_text()[-3000:]
     return folder
 

@@ -1,6 +1,7 @@
 """Several workers on loopback: the numbers of one machine, only the chief writes, a lost worker ends the others."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -200,11 +201,18 @@ def test_the_whole_recipe_is_refused(alone):
 # === Lost workers ===
 
 
-def finetune(inputs, output, environments):
+def finetune(inputs, output, environments, own=()):
     flags = [f"--model={inputs}/teacher", f"--train_file={inputs}/train.csv", f"--output_dir={output}", "--epochs=20"]
     flags += ["--max_steps=50", "--batch_size=10", "--sequence_length=16", "--dropout=0"]
     flags += ["--save_steps=4", "--log_steps=1", "--eval_steps=25"]
-    return [command_line.start(["--stage=finetune", *flags], **environment) for environment in environments]
+    write_reviews(inputs / "train.csv")
+    options = itertools.zip_longest(environments, own, fillvalue="--seed=1")
+    return [command_line.start(["--stage=finetune", *flags, more], **environment) for environment, more in options]
+
+
+def write_reviews(file):
+    rows = (f"a {word} {thing},{word}" for thing in WORDS for word in ("good", "bad"))
+    file.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
 
 
 def finish(commands):
@@ -228,15 +236,22 @@ def assert_other_ends(commands, victim, folder, step):
 
 
 def test_a_lost_worker_ends_the_other_and_the_same_command_resumes(alone, tmp_path):
-    """The chief is killed, then the other worker; in the end the run is that of one machine."""
-    rows = (f"a {word} {thing},{word}" for thing in WORDS for word in ("good", "bad"))
-    (alone / "train.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    """The chief is killed, then the other worker; three workers resume, and the run ends as that of one machine."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     finish(finetune(alone, whole, [{}]))
     assert_other_ends(finetune(alone, cut, configs(2)), 0, cut, 4)
     assert_other_ends(finetune(alone, cut, configs(2)), 1, cut, 12)
-    chief, other = finish(finetune(alone, cut, configs(2)))
-    assert "Dev      accuracy" in chief.stdout and (other.stdout, other.stderr) == ("", "")
+    chief, *others = finish(finetune(alone, cut, configs(3)))
+    assert "Dev      accuracy" in chief.stdout
+    assert [(other.stdout, other.stderr) for other in others] == [("", "")] * 2
     assert_same(lines_of(cut), lines_of(whole))
     ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in (cut, whole))
     assert max(float(np.abs(ours[name] - theirs[name]).max()) for name in theirs) <= WEIGHTS
+
+
+def test_a_worker_with_other_settings_is_refused_and_nothing_is_written(alone, tmp_path):
+    chief, other = (c.finish(60) for c in finetune(alone, tmp_path / "run", configs(2), ["--seed=1", "--seed=2"]))
+    assert (chief.returncode, other.returncode) == (2, 2)
+    assert other.stderr.splitlines()[-1] == "error: --seed: got 2, where the chief has 1; expected the same"
+    assert chief.stderr.splitlines()[-1].endswith(" is lost")
+    assert not (tmp_path / "run").exists()

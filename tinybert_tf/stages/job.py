@@ -88,6 +88,7 @@ class Job(abc.ABC):
         """Refuses settings and inputs of this worker that are not the chief's."""
         fixed = self.folder.settings.keys() - self.folder.free
         own = {name: self.folder.settings[name] for name in sorted(fixed)} | inputs
+        own["devices"] = len(workers.replicas())
         chiefs = workers.from_chief(own)
         for name, value in own.items():
             if chiefs.get(name) != value:

@@ -23,6 +23,7 @@ class TextClassifier:
     Attributes:
         labels: Class names in the order of the model's output.
         info: The settings in the file: `sequence_length`, `lowercase`, `multi_label`, `signature`, …
+        abstain_below: Probability below which a text gets no label, from the file; None if each text gets one.
 
     Raises:
         InputError: The file is not an exported student, a package is missing, or the model has no use for a threshold.
@@ -39,6 +40,7 @@ class TextClassifier:
         vocabulary, self.info = read_files(model)
         self.labels, self.threshold = self.info["labels"], threshold
         self.multi_label = self.info.get("multi_label", False)  # older files have no such setting
+        self.abstain_below = self.info.get("abstain_below")
         if threshold != 0.5 and not (self.multi_label and 0 < threshold < 1):
             expected = "a number between 0 and 1" if self.multi_label else "none: the model gives each text one answer"
             raise InputError("threshold", threshold, expected)
@@ -54,8 +56,8 @@ class TextClassifier:
             text_pairs: The second text, or one second text per text.
 
         Returns:
-            `{"label": …, "probabilities": {label: …}}`; `{"labels": [label, …], "probabilities": …}` where a text may
-            have any number of labels; `{"score": …}` for regression.
+            `{"label": …, "probabilities": {label: …}}`, the label None where the file abstains; `{"labels": [label, …],
+            "probabilities": …}` where a text may have any number of labels; `{"score": …}` for regression.
 
         Raises:
             InputError: There are not as many second texts as texts, or the model takes no pairs.
@@ -63,7 +65,7 @@ class TextClassifier:
         several = not isinstance(texts, str)
         if not several:
             texts, text_pairs = [texts], None if text_pairs is None else [text_pairs]
-        options = self.multi_label, self.threshold
+        options = self.multi_label, self.threshold, self.abstain_below
         answers = [answer(self.labels, row, *options) for row in self.predict(texts, text_pairs)]
         return answers if several else answers[0]
 
@@ -84,10 +86,17 @@ class TextClassifier:
         return answers
 
 
-def answer(labels: Sequence[str], row: np.ndarray, multi_label: bool = False, threshold: float = 0.5) -> dict:
+def answer(
+    labels: Sequence[str],
+    row: np.ndarray,
+    multi_label: bool = False,
+    threshold: float = 0.5,
+    abstain_below: float | None = None,
+) -> dict:
     """Returns `label` and `probabilities` by label for a row of probabilities; `score` for a row of one number.
 
-    Where a text may have any number of labels, `labels` has those of at least this probability.
+    Where a text may have any number of labels, `labels` has those whose probability is at least `threshold`. Else
+    `label` is None if all probabilities are less than `abstain_below`.
     """
     if len(labels) == 1:
         return {"score": float(f"{row[0]:.7g}")}  # numbers may have any unit
@@ -97,4 +106,10 @@ def answer(labels: Sequence[str], row: np.ndarray, multi_label: bool = False, th
             "labels": [label for label, value in zip(labels, row) if value >= threshold],
             "probabilities": probabilities,
         }
-    return {"label": labels[int(row.argmax())], "probabilities": probabilities}
+    return {"label": label_of(labels, row, abstain_below), "probabilities": probabilities}
+
+
+def label_of(labels: Sequence[str], row: np.ndarray, abstain_below: float | None = None) -> str | None:
+    """Returns the label of the highest of float32 probabilities; None if that is less than `abstain_below`."""
+    best = row.argmax()
+    return None if abstain_below is not None and row[best] < np.float32(abstain_below) else labels[int(best)]

@@ -13,7 +13,8 @@ def main(argv: list[str] | None = None) -> int:
     """Writes one JSON object per text to standard output; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tinybert_tf.tflite.classify",
-        description="Classifies texts with an exported student; needs ai-edge-litert and tokenizers only.",
+        description="Classifies texts with an exported student; needs ai-edge-litert and tokenizers only. "
+        "The label is null where the student abstains.",
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; by default standard input, one text per line")
     parser.add_argument("--model", required=True, help="a student.tflite that --stage=export wrote")

@@ -22,6 +22,7 @@ def convert(
     variant: str = "int8",
     sequence_length: int | None = None,
     fixed: bool = False,
+    abstain_below: float | None = None,
 ) -> bytes:
     """Returns the LiteRT file of a classifier or question answerer, with metadata, of builtin ops only.
 
@@ -33,6 +34,7 @@ def convert(
         variant: Number format of the weights, one of `configs.NUMBER_FORMATS`.
         sequence_length: Most tokens that the model looks at; the tokenizer's by default.
         fixed: Whether the model takes exactly `sequence_length` tokens instead of any number.
+        abstain_below: Probability below which a text gets no label; the metadata say it, the graph does not.
 
     Raises:
         InputError: There is no such variant, its package is missing, or the model has no positions for the length.
@@ -64,7 +66,7 @@ def convert(
     if isinstance(classifier, BertClassifier):
         kind, labels = "text classifier", f": {', '.join(classifier.labels[:20])}"
     description = f"TinyBERT {kind} ({variant}, up to {length} tokens){labels}"
-    model = add_metadata(model, "tinybert_tf student", description, outputs_of(classifier))
+    model = add_metadata(model, "tinybert_tf student", description, outputs_of(classifier), abstain_below)
     model = _with_row_scales(model, variant) if by_rows else model
     _check(model, classifier, variant, length)
     return model

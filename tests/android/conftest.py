@@ -13,6 +13,7 @@ import pytest
 
 from tinybert_tf import assets
 from tinybert_tf.tflite import QuestionAnswerer, TextClassifier
+from tinybert_tf.tflite.classifier import label_of
 
 DEMO = Path(__file__).parents[2] / "android_demo"
 CHECKSUMS = DEMO / "desktop" / "checksums.txt"
@@ -64,8 +65,9 @@ def _answers(model: Path) -> dict[str, str]:
     """What the screen must say to some texts."""
     classifier, texts = TextClassifier(model / "student.tflite"), ["A fine film.", "Dull.", "café", "It's 140 minutes."]
     texts += [f"{word} story" for word in ("old", "new", "long", "short", "odd", "sad", "good", "bad", "dark", "plain")]
-    rows = zip(texts, classifier.predict(texts))
-    return {text: f"{classifier.labels[row.argmax()]}, {100 * row.max():.1f} %" for text, row in rows}
+    rows = list(zip(texts, classifier.predict(texts)))
+    labels = {text: label_of(classifier.labels, row, classifier.abstain_below) for text, row in rows}
+    return {text: f"{labels[text] or 'Unsure'}, {100 * row.max():.1f} %" for text, row in rows}
 
 
 def _found_answers(model: Path) -> dict[str, str]:

@@ -52,6 +52,19 @@ def test_both_signatures(make_classifier, saved):
     assert_close(found, tf.nn.softmax(classifier(cut)))
 
 
+def test_an_unsure_model_gives_no_label(make_classifier, tmp_path):
+    classifier = make_classifier(labels=LABELS, num_layers=1)
+    wanted = expected(classifier, TEXTS)
+    threshold = float(np.sort(wanted.max(-1))[1:3].mean())
+    save_for_serving(LabelGraph(classifier, 12, abstain_below=threshold), tmp_path / "student")
+    signatures = tf.saved_model.load(str(tmp_path / "student" / "1")).signatures
+    found = signatures["serving_default"](text=tf.constant(TEXTS))
+    assert_close(found["probabilities"], wanted)
+    labels = [label.decode() for label in found["label"].numpy()]
+    assert labels == [LABELS[row.argmax()] if row.max() >= threshold else "" for row in wanted]
+    assert labels.count("") == 2
+
+
 def test_several_labels(make_classifier, saved):
     classifier = make_classifier(labels=LABELS, num_layers=1)
     classifier.multi_label = True

@@ -6,7 +6,10 @@ python -m tests.golden.make_android
 import json
 from pathlib import Path
 
+import numpy as np
+
 from tests.conftest import PIECES
+from tinybert_tf.tflite.classifier import answer
 from tinybert_tf.tflite.tokenizer import bert_tokenizer
 
 FILE = Path(__file__).parents[2] / "android_demo" / "core" / "src" / "test" / "resources" / "golden.json"
@@ -85,6 +88,7 @@ TEXTS = [
     "a\x0bfilm\x85film\x1f film a\x07 \u200b\u200b a\ufffd \ue000",
     "ΣΑΣ İİ Éé Ⅻ Ǆ",
 ]
+LABELS = ["bad", "good", "neither"]
 PAIRS = [(0, 0), (2, 0), (0, 2), (2, 3), (3, 2), (21, 2), (2, 21), (21, 21), (3, 21), (10, 14)]
 
 
@@ -99,14 +103,29 @@ def golden() -> dict:
                 row = tokenizer.encode(text, pair)
                 case = rules | {"sequence_length": length, "text": text, "text_pair": pair}
                 cases.append(case | {"token_ids": row.ids, "segment_ids": row.type_ids})
-    return {"vocabulary": VOCABULARY, "cases": cases}
+    return {"vocabulary": VOCABULARY, "cases": cases, "answers": answers()}
+
+
+def answers() -> list[dict]:
+    """Probabilities of three classes, thresholds, and the labels that Python gives; null where it abstains."""
+    rows = [[0.1, 0.2, 0.7], [0.83, 0.12, 0.05], [0.4, 0.4, 0.2], [0.0, 0.0, 1.0], [0.82999998, 0.1, 0.07000002]]
+    found = []
+    for row in rows:
+        # The threshold may lie between two float32 numbers: it is compared as one.
+        for threshold in (None, 0.4, 0.7, 0.83, 0.8300001, 0.999999):
+            values = np.array(row, np.float32)
+            label = answer(LABELS, values, abstain_below=threshold)["label"]
+            found.append({"probabilities": values.tolist(), "abstain_below": threshold, "label": label})
+    return found
 
 
 def main():
     found = golden()
     cases = ",\n".join("  " + json.dumps(case) for case in found["cases"])
     vocabulary = json.dumps(found["vocabulary"])
-    FILE.write_text(f'{{"vocabulary": {vocabulary},\n "cases": [\n{cases}\n]}}\n', encoding="utf-8")
+    answers = ",\n".join("  " + json.dumps(case) for case in found["answers"])
+    text = f'{{"vocabulary": {vocabulary},\n "cases": [\n{cases}\n],\n "answers": [\n{answers}\n]}}\n'
+    FILE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def export(tmp_path, converted):
     """A function that writes a classifier's .tflite file and returns its path."""
     from tinybert_tf.tflite.graph import output_name
 
-    def export(classifier, variant="float32", sequence_length=16, fixed=False):
+    def export(classifier, variant="float32", sequence_length=16, fixed=False, abstain_below=None):
         settings = {
             "labels": classifier.labels,
             "multi_label": classifier.multi_label,
@@ -38,7 +38,8 @@ def export(tmp_path, converted):
             "signature": "serving_default",
             "output": output_name(classifier),
         }
-        model = converted(classifier, variant, sequence_length, fixed)
+        settings |= {} if abstain_below is None else {"abstain_below": abstain_below}
+        model = converted(classifier, variant, sequence_length, fixed, abstain_below)
         model = archive.append_files(model, classifier.tokenizer.vocabulary, classifier.labels, settings)
         path = tmp_path / f"student_{variant}_{fixed}.tflite"
         path.write_bytes(model)

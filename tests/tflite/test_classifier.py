@@ -89,6 +89,20 @@ def test_several_labels(make_classifier, export):
     assert "label" not in TextClassifier(path)("a fine film")
 
 
+def test_an_unsure_file_gives_no_label(make_classifier, export, capsys):
+    classifier = make_classifier(labels=["bad", "good", "neither"])
+    expected = keras_answers(classifier, TEXTS)
+    threshold = float(np.sort(expected.max(1))[1:3].mean())
+    found = TextClassifier(export(classifier, abstain_below=threshold))
+    answers, sure = found(TEXTS), expected.max(1) >= threshold
+    labels = [classifier.labels[row.argmax()] if above else None for row, above in zip(expected, sure)]
+    assert sure.sum() == 2 and [answer["label"] for answer in answers] == labels
+    assert all(sum(answer["probabilities"].values()) == pytest.approx(1, abs=2e-5) for answer in answers)
+    assert classify.main(["--model", str(export(classifier, abstain_below=threshold)), *filter(None, TEXTS)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["label"] for row in rows] == [label for label, text in zip(labels, TEXTS) if text]
+
+
 def test_errors(make_classifier, export, tmp_path):
     with pytest.raises(InputError, match=r"model: got .*none\.tflite \(No such file"):
         TextClassifier(tmp_path / "none.tflite")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from tinybert_tf import assets
@@ -64,3 +65,15 @@ def test_mediapipe_gives_our_answers(mediapipe, exported):
     ours = TextClassifier(exported)(TEXTS)
     for mine, theirs in zip(ours, mediapipe(exported, TEXTS), strict=True):
         assert theirs == pytest.approx(mine["probabilities"], abs=1e-4)
+
+
+def test_mediapipe_gives_no_class_below_the_threshold(mediapipe, export):
+    keras.utils.set_random_seed(0)
+    classifier = BertClassifier(BertEncoder.from_preset("minilm_l6", num_layers=2), ["a", "b", "c"])
+    classifier.classifier.kernel.assign(20 * classifier.classifier.kernel)  # answers that differ
+    best = np.sort(TextClassifier(export(classifier, "float32", 64)).predict(TEXTS).max(1))
+    model = export(classifier, "float32", 64, abstain_below=float(best[1:3].mean()))
+    ours, theirs = TextClassifier(model)(TEXTS), mediapipe(model, TEXTS)
+    assert sum(not answer for answer in theirs) == 2
+    for mine, found in zip(ours, theirs, strict=True):
+        assert (max(found, key=found.get) if found else None) == mine["label"]

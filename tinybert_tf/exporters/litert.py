@@ -41,7 +41,8 @@ def export(reference: Reference | SpanReference, folder: Path, config: ExportCon
         logging.info("Converting to %s: %s.", variant, name)
         info = settings_of(reference, config.fixed_length) | {"variant": variant}
         with quiet():
-            model = convert(student, variant, reference.length, config.fixed_length)
+            options = reference.length, config.fixed_length, info.get("abstain_below")
+            model = convert(student, variant, *options)
         model = append_files(model, student.tokenizer.vocabulary, reference.labels, info)
         (folder / name).write_bytes(model)
         found[name] = {

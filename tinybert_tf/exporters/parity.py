@@ -13,7 +13,9 @@ from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation import metrics
+from tinybert_tf.evaluation.calibration import Confidence
 from tinybert_tf.evaluation.prediction import predict_logits
+from tinybert_tf.exporters.abstaining import Calibration
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.tflite import TextClassifier
 from tinybert_tf.tflite.graph import output_name
@@ -30,17 +32,31 @@ class Reference:
         task: The task whose metrics are computed; None if it is not known.
         examples: The texts.
         length: Most tokens in a text.
+        calibration: The temperature that is in the student's head, and the probability below which files abstain.
     """
 
-    def __init__(self, student: BertClassifier, task: Task | None, examples: Examples, length: int):
+    def __init__(
+        self,
+        student: BertClassifier,
+        task: Task | None,
+        examples: Examples,
+        length: int,
+        calibration: Calibration = Calibration(),  # noqa: B008, it is frozen
+    ):
         self.student, self.task, self.examples, self.length = student, task, examples, length
+        self.calibration = calibration
         self.tokens = TokenizedExamples(examples, student.tokenizer, length)
-        self.answers = metrics.probabilities_of(predict_logits(student, self.tokens), student.multi_label)
+        logits = predict_logits(student, self.tokens)
+        self.answers = metrics.probabilities_of(logits, student.multi_label)
         self.results = {
             "size_bytes": 4 * student.count_params(),
             "metrics": self.metrics_of(self.answers),
             "intervals": self._intervals(),
+            **self._certainty(self.answers),
         }
+        if calibration.temperature and self._is_labelled:
+            before = Confidence.of(logits[:, self._columns], examples.labels, 1 / calibration.temperature)
+            self.results["uncalibrated_error"] = before.calibration_error()
 
     @property
     def is_regression(self) -> bool:
@@ -66,6 +82,7 @@ class Reference:
             "multi_label": self.student.multi_label,
             "text_pairs": self.examples.text_pairs is not None,
             "output": output_name(self.student),
+            **self.calibration.settings(),
         }
 
     def outputs(self, inputs: dict) -> dict:
@@ -91,16 +108,30 @@ class Reference:
 
     def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
         """Returns the task's metrics; none without labels."""
-        if self.task is None or self.examples.labels is None:
+        if not self._is_labelled:
             return {}
-        columns = self.task.columns_of(self.student.labels)
-        return metrics.compute(self.task.metrics, self.examples.labels, self._logits(answers)[:, columns])
+        return metrics.compute(self.task.metrics, self.examples.labels, self._logits(answers)[:, self._columns])
+
+    @property
+    def _is_labelled(self) -> bool:
+        return self.task is not None and self.examples.labels is not None
+
+    @property
+    def _columns(self) -> list[int]:
+        """The place among the answers of each of the task's classes."""
+        return self.task.columns_of(self.student.labels)
+
+    def _certainty(self, answers: np.ndarray) -> dict[str, float | None]:
+        """Returns how far probabilities can be relied on, where that is asked for; nothing without labels."""
+        if not self._is_labelled:
+            return {}
+        return self.calibration.measured(answers[:, self._columns], self.examples.labels)
 
     def _intervals(self) -> dict[str, list[float]]:
         """Returns the 95 % interval of each of the model's metrics."""
-        if self.task is None or self.examples.labels is None:
+        if not self._is_labelled:
             return {}
-        logits = self._logits(self.answers)[:, self.task.columns_of(self.student.labels)]
+        logits = self._logits(self.answers)[:, self._columns]
         return {name: list(metrics.bootstrap(name, self.examples.labels, logits)) for name in self.task.metrics}
 
     def _logits(self, answers: np.ndarray) -> np.ndarray:
@@ -129,7 +160,7 @@ class Reference:
                 metrics.predictions_of(self._logits(part), self.student.multi_label) for part in (answers, self.answers)
             )
             values["agreement"] = float(np.mean(metrics.same_answers(theirs, ours)))
-        return values | {"metrics": self.metrics_of(answers)}
+        return values | {"metrics": self.metrics_of(answers)} | self._certainty(answers)
 
 
 def checked(distances: np.ndarray, tolerance: float | None, variant: str, far: str) -> dict[str, float]:

@@ -43,7 +43,8 @@ def export(reference: Reference | SpanReference, folder: Path, config: ExportCon
     if asks:
         graph = SpanGraph(reference.student, reference.length)
     else:
-        graph = LabelGraph(reference.student, reference.length, examples.text_pairs is not None)
+        pairs, abstain_below = examples.text_pairs is not None, reference.calibration.abstain_below
+        graph = LabelGraph(reference.student, reference.length, pairs, abstain_below)
     with quiet():
         save_for_serving(graph, folder / NAME)
     if not asks:

@@ -16,19 +16,26 @@ class LabelGraph:
     `segment_ids` and `padding_mask`, int32 `[batch, length]`. Both return `label`, strings `[batch]`, and
     `probabilities`, float32 `[batch, classes]`; for regression `score`, float32 `[batch]`. Where a text may have any
     number of labels there is, in place of `label`, `labels`, strings `[batch, classes]`: each class's name if its
-    probability is 0.5 or more, else "".
+    probability is 0.5 or more, else "". A `label` is "" too where the model abstains.
 
     Args:
         model: The classifier, with a tokenizer.
         sequence_length: Most tokens in a row; longer rows are cut.
         text_pairs: Whether the task has second texts.
+        abstain_below: Probability below which a text gets no label; None if each text gets one.
 
     Attributes:
         warmup: Requests for `serving_default`, a short and a long one: a string by input.
     """
 
-    def __init__(self, model: BertClassifier, sequence_length: int, text_pairs: bool = False):
-        self.model, self.length = model, sequence_length
+    def __init__(
+        self,
+        model: BertClassifier,
+        sequence_length: int,
+        text_pairs: bool = False,
+        abstain_below: float | None = None,
+    ):
+        self.model, self.length, self.abstain_below = model, sequence_length, abstain_below
         self._inputs = ("text", "text_pair") if text_pairs else ("text",)
         self._labels = tf.constant(model.labels)
         self.warmup = [dict.fromkeys(self._inputs, text) for text in _TEXTS]
@@ -52,4 +59,7 @@ class LabelGraph:
         if self.model.multi_label:
             probabilities = tf.sigmoid(logits)
             return {PROBABILITIES: probabilities, "labels": tf.where(probabilities >= 0.5, self._labels[None], "")}
-        return {PROBABILITIES: tf.nn.softmax(logits), "label": tf.gather(self._labels, tf.argmax(logits, -1))}
+        probabilities, label = tf.nn.softmax(logits), tf.gather(self._labels, tf.argmax(logits, -1))
+        if self.abstain_below is not None:
+            label = tf.where(tf.reduce_max(probabilities, -1) >= self.abstain_below, label, "")
+        return {PROBABILITIES: probabilities, "label": label}

@@ -15,7 +15,7 @@ from absl import logging
 from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
-from tinybert_tf.exporters import claims, require_extras
+from tinybert_tf.exporters import abstaining, claims, require_extras
 from tinybert_tf.exporters.hub_card import hub_card
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.exporters.span_parity import SpanReference, questions_for
@@ -62,6 +62,7 @@ def exporter_of(name: str) -> ModuleType:
 
 class _Export(Job):
     stage = "export"
+    calibration = abstaining.Calibration()
 
     def read(self) -> dict[str, str]:
         config = self.config
@@ -78,6 +79,7 @@ class _Export(Job):
     def load(self) -> None:
         """Loads the model."""
         self.model = classifier_of(self.config.model, "model")
+        abstaining.check_kind(self.config, self.model.problem_type)
 
     def given_task(self) -> Task:
         """Returns the task that the settings name."""
@@ -86,11 +88,12 @@ class _Export(Job):
     def prepare(self) -> None:
         self.length = saved_length(self.config.sequence_length, self.model)
         self.task = _task_of(self.config, self.model)
+        self.calibration = abstaining.calibrate(self.config, self.model, self.task, self.length)
         self.examples = examples_for(self.task, self.model)
 
     def reference(self) -> Reference:
         """Returns the model's answers, with which files are compared."""
-        return Reference(self.model, self.task, self.examples, self.length)
+        return Reference(self.model, self.task, self.examples, self.length, self.calibration)
 
     def work(self) -> dict:
         reference = self.reference()
@@ -98,6 +101,8 @@ class _Export(Job):
         if self.task is not None:
             results |= {"task": self.task.name, "split": self.task.report_split}
         results["labels"] = list(getattr(self.model, "labels", ()))
+        if self.calibration:
+            results["calibration"] = dataclasses.asdict(self.calibration)
         with write_folder(self.folder.path) as partial:
             for exporter in self.exporters:
                 results["files"] |= exporter.export(reference, partial, self.config)
@@ -117,6 +122,9 @@ class _Export(Job):
             raise InputError("push_to_hub", f"{self.folder.path}, which an older version made", "a new --output_dir")
         if results["labels"]:
             self.model.labels = results["labels"]  # a task may have named them
+        temperature = results.get("calibration", {}).get("temperature")
+        if temperature and self.folder.was_finished:  # else it is in the model at hand
+            abstaining.fold_temperature(self.model, temperature)
         with tempfile.TemporaryDirectory() as partial:
             folder = Path(partial) / config.push_to_hub.split("/")[1]
             self.model.save_to_preset(folder, card=_card_of(config.model))
@@ -132,6 +140,7 @@ class _ExportAnswers(_Export):
     """The same of a question answerer."""
 
     def load(self) -> None:
+        abstaining.check_kind(self.config, "question answering")
         if "web" in self.config.export_formats:
             got = "web, for a model that answers questions"
             raise InputError("export_formats", got, "litert, saved_model or onnx")
@@ -186,6 +195,8 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
         name_classes(model, task, "model")  # another file may be in the place of the one that it learned from
         return task
     except InputError as error:
+        if abstaining.asked(config, on_dev=True):
+            raise abstaining.unread(config, error) from None
         logging.warning(_NOT_MEASURED, error)
         return None
 

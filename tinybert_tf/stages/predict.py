@@ -37,7 +37,10 @@ def _predict(config: PredictConfig) -> None:
         raise InputError("question", repr(config.question), "--text, for a model of texts")
     model = classifier_of(config.model, "model")
     check_threshold(config.threshold, model)
-    options, takes_pairs = (model.multi_label, config.threshold), learned_pairs(config.model)
+    if config.abstain_below is not None and model.problem_type != "single_label_classification":
+        raise InputError("abstain_below", config.abstain_below, "none: it is for models that give a text one label")
+    options = model.multi_label, config.threshold, config.abstain_below
+    takes_pairs = learned_pairs(config.model)
     length = saved_length(config.sequence_length, model)
     predictor = Predictor(model, config.batch_size)
     typed = config.text is None and not config.input_file and sys.stdin.isatty()

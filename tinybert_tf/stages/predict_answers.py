@@ -27,6 +27,8 @@ def predict_answers(config: PredictConfig) -> None:
             raise InputError(name, repr(getattr(config, name)), "--question and --context, for this model")
     if config.threshold != 0.5:
         raise InputError("threshold", config.threshold, "none: --null_threshold is that of questions")
+    if config.abstain_below is not None:
+        raise InputError("abstain_below", config.abstain_below, "none: --null_threshold is that of questions")
     model = QuestionAnswering.load(config.model, "model")
     length = saved_length(config.sequence_length, model)
     threshold = model.null_threshold if config.null_threshold is None else config.null_threshold

@@ -34,6 +34,11 @@ export class TextClassifier {
     return classifier;
   }
 
+  /** Whether the model gives no label: `abstain_below` is a float32 number, as its probabilities are. */
+  isUnsure(values) {
+    return Math.max(...values) < Math.fround(this.info.abstain_below ?? 0);
+  }
+
   /** Returns `{values, tokens, milliseconds}`: a probability per label, or one number where the model has one output. */
   async predict(text, textPair = null) {
     const start = performance.now();

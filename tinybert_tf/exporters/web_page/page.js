@@ -31,7 +31,7 @@ function clear() {
 }
 
 function show({ values, tokens, milliseconds }) {
-  const { labels, multi_label, sequence_length } = classifier.info;
+  const { labels, multi_label, sequence_length, abstain_below } = classifier.info;
   const cut = tokens >= sequence_length ? ", the most that the model reads" : "";
   element("latency").textContent = `${milliseconds.toFixed(1)} ms for ${tokens} tokens${cut}`;
   if (labels.length === 1) {
@@ -40,11 +40,13 @@ function show({ values, tokens, milliseconds }) {
   }
   const places = labels.map((_, place) => place), best = [...places].sort((a, b) => values[b] - values[a]);
   const shown = labels.length > MOST_BARS ? best.slice(0, MOST_BARS) : places;
-  const chosen = multi_label ? best.filter((place) => values[place] >= 0.5) : [best[0]];
+  const isUnsure = labels.length > 1 && !multi_label && classifier.isUnsure(values);
+  if (isUnsure) element("latency").prepend(`Unsure: no label has ${percent(abstain_below)}. `);
+  const chosen = multi_label ? best.filter((place) => values[place] >= 0.5) : isUnsure ? [] : [best[0]];
   element("bars").replaceChildren(
     ...shown.map((place) => row(labels[place], percent(values[place]), values[place], chosen.includes(place))),
   );
-  announce(chosen.map((place) => `${labels[place]}, ${percent(values[place])}`).join("; ") || "no label");
+  announce(chosen.map((place) => `${labels[place]}, ${percent(values[place])}`).join("; ") || (isUnsure ? "unsure" : "no label"));
 }
 
 function row(label, number, share, isChosen) {

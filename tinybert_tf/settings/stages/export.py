@@ -45,6 +45,25 @@ class ExportConfig(TaskData):
     fixed_length: bool = setting(
         False, "Whether files take exactly --sequence_length tokens, as CompiledModel and NPUs need.", EXPORT
     )
+    calibrate: bool = setting(
+        False, "Whether files give probabilities that are calibrated by a temperature, fitted on dev.", EXPORT
+    )
+    target_precision: float | None = setting(
+        None,
+        "Share of the answers on dev that must be right; files abstain from texts that are less sure.",
+        EXPORT,
+        default_means="each text gets an answer",
+        above=0,
+        at_most=1,
+    )
+    abstain_below: float | None = setting(
+        None,
+        "Probability below which files give a text no label.",
+        EXPORT,
+        default_means="the one that --target_precision finds, or none",
+        above=0,
+        below=1,
+    )
     android_assets: str = setting("", "Assets folder of the Android demo, to which the model is copied.", EXPORT)
     push_to_hub: str = setting(
         "",
@@ -57,4 +76,6 @@ class ExportConfig(TaskData):
 
     def __post_init__(self):
         super().__post_init__()
+        expected = "one of the two: --abstain_below or --target_precision"
+        require(self, "abstain_below", self.abstain_below is None or self.target_precision is None, expected)
         require(self, "android_assets", not self.android_assets or "litert" in self.export_formats, "litert among them")

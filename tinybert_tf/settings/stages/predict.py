@@ -30,6 +30,14 @@ class PredictConfig(OnDevices):
     )
     model: str = setting("runs/task", f"Classifier or question answerer: {CLASSIFIER}.", MODEL, place=True)
     threshold: float = setting_like(EvaluateConfig, "threshold")
+    abstain_below: float | None = setting(
+        None,
+        "Probability below which a text gets no label: the label is null.",
+        MODEL,
+        default_means="each text gets one",
+        above=0,
+        below=1,
+    )
     null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
     batch_size: int = setting_like(EvaluateConfig, "batch_size")
 

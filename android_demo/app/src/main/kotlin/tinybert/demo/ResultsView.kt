@@ -92,6 +92,7 @@ class ResultsView(private val root: View) {
         answerText.text = when {
             answer.isRegression -> context.getString(R.string.score, answer.values[0])
             answer.isMultiLabel -> labelsText(answer)
+            answer.isUnsure -> context.getString(R.string.unsure, 100 * answer.values[answer.best])
             else -> context.getString(R.string.answer, answer.labels[answer.best], 100 * answer.values[answer.best])
         }
         val shown = if (answer.isRegression) emptyList() else answer.shown(MOST_BARS)

@@ -138,6 +138,16 @@ class MainActivityTest {
     }
 
     @Test
+    fun `an unsure model gives no label`() {
+        start(StandIn(abstainBelow = 0.8))
+        assertTrue(textOf(R.id.model_info), textOf(R.id.model_info).endsWith("\nGives no label below 80.0 %"))
+        type("a fine film")
+        assertEquals("Unsure, 75.0 %", textOf(R.id.answer))
+        val rows = controller.get().find<LinearLayout>(R.id.bars)
+        assertEquals(listOf(false, false), List(2) { rows.getChildAt(it).isActivated })
+    }
+
+    @Test
     fun `a question and a text`() {
         start(StandIn(asks = true))
         assertEquals("Finds the answer to a question in a text", textOf(R.id.subtitle))

@@ -11,12 +11,14 @@ import tinybert.core.model
  * A model in place of LiteRT: a text with "fine" in it is good, another one is bad.
  *
  * @param asks whether it answers questions: with "fine", or not at all.
+ * @param abstainBelow probability below which it gives no label; null to always give one.
  * @param multiLabel whether it may be both or neither: with "dull" it is bad, whatever else it is.
  */
 class StandIn(
     private val textPairs: Boolean = false,
     private val multiLabel: Boolean = false,
     private val asks: Boolean = false,
+    private val abstainBelow: Double? = null,
     private val failure: RuntimeException? = null,
 ) : InferenceEngine {
     @Volatile
@@ -44,7 +46,7 @@ class StandIn(
     } else {
         ""
     }
-    private val info = """{$kind "name": "test student", "task": "films", "labels": ["bad", "good"], "text_pairs": $textPairs, "multi_label": $multiLabel,
+    private val info = """{$kind "name": "test student", "task": "films", "labels": ["bad", "good"], "text_pairs": $textPairs, "abstain_below": $abstainBelow, "multi_label": $multiLabel,
         "sequence_length": 16, "fixed_length": false, "lowercase": true, "signature": "serving_default",
         "inputs": ["token_ids", "segment_ids", "padding_mask"], "output": "probabilities", "variant": "int8",
         "parameters": 9, "size_bytes": 9, "vocabulary_size": 8, "metrics": {"accuracy": 0.8562}, "metric_texts": 2066}"""

@@ -15,6 +15,7 @@ package tinybert.core
  * @property maxQuestion most WordPieces of a question.
  * @property maxAnswer most WordPieces of an answer.
  * @property nullThreshold odds of "no answer" above which that is the answer; null for a model that always answers.
+ * @property abstainBelow probability below which a text gets no label; null for a model that gives each text one.
  * @property metrics by name, in the exporter's order, as fractions; measured on [metricTexts] texts.
  */
 class ModelInfo(
@@ -42,6 +43,7 @@ class ModelInfo(
     val maxQuestion: Int = 0,
     val maxAnswer: Int = 0,
     val nullThreshold: Double? = null,
+    val abstainBelow: Double? = null,
 ) {
     val isRegression: Boolean get() = output == SCORE
     val isQuestionAnswerer: Boolean get() = kind == QUESTION_ANSWERING
@@ -100,6 +102,7 @@ class ModelInfo(
                 maxQuestion = if (asks) fields.count("max_question").toInt() else 0,
                 maxAnswer = if (asks) fields.count("max_answer").toInt() else 0,
                 nullThreshold = if (asks) fields.numberOrNull("null_threshold") else null,
+                abstainBelow = fields.numberOrNull("abstain_below"),
             )
             val problem = when {
                 kind != CLASSIFICATION && !asks -> "an unknown kind $kind"

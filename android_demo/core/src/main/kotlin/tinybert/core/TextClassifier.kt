@@ -31,7 +31,9 @@ class TextClassifier(
         }
         val end = clockNanos()
         val latency = Latency((tokenized - start) / 1e6, (end - tokenized) / 1e6)
-        return Answer(info.labels, values, info.isRegression, info.multiLabel, input.tokenCount, latency)
+        return Answer(
+            info.labels, values, info.isRegression, info.multiLabel, input.tokenCount, latency, info.abstainBelow,
+        )
     }
 
     override fun reply(text: String, textPair: String?): Reply = classify(text, textPair)
@@ -48,6 +50,7 @@ class TextClassifier(
  *
  * @property values a probability for each of [labels], or one number for regression.
  * @property isMultiLabel whether the text may have any number of the labels.
+ * @property abstainBelow probability below which a text of one label gets none; null if each text gets one.
  */
 class Answer(
     val labels: List<String>,
@@ -56,13 +59,24 @@ class Answer(
     val isMultiLabel: Boolean,
     override val tokenCount: Int,
     override val latency: Latency,
+    val abstainBelow: Double? = null,
 ) : Reply {
     /** Place of the most probable class; the first of equal ones. */
     val best: Int get() = values.indices.maxByOrNull { values[it] } ?: 0
 
+    /** Whether the model is too unsure of a text of one label to give it. */
+    val isUnsure: Boolean
+        get() = !isRegression && !isMultiLabel && abstainBelow != null && values[best] < abstainBelow.toFloat()
+
+    /** The label of a text of one label; null where the model abstains, or answers otherwise. */
+    val label: String? get() = if (isRegression || isMultiLabel || isUnsure) null else labels[best]
+
     /** Places of the labels that the text has: those of [threshold] or more where it may have several, else the best. */
-    fun chosen(threshold: Float = 0.5f): List<Int> =
-        if (isMultiLabel) values.indices.filter { values[it] >= threshold } else listOf(best)
+    fun chosen(threshold: Float = 0.5f): List<Int> = when {
+        isMultiLabel -> values.indices.filter { values[it] >= threshold }
+        isUnsure -> emptyList()
+        else -> listOf(best)
+    }
 
     /** Places of the classes to show: all of them in their order, or the [limit] most probable ones if they are more. */
     fun shown(limit: Int): List<Int> =

@@ -32,4 +32,18 @@ class GoldenTest {
             assertEquals("$case", input.length, input.tokenCount)
         }
     }
+
+    @Test
+    fun `a model abstains where Python does`() {
+        val answers = golden["answers"] as List<*>
+        assertEquals(30, answers.size)
+        for (case in answers) {
+            val (probabilities, threshold, label) = listOf("probabilities", "abstain_below", "label").map { (case as Map<*, *>)[it] }
+            val values = (probabilities as List<*>).map { (it as Double).toFloat() }.toFloatArray()
+            val labels = listOf("bad", "good", "neither")
+            val answer = Answer(labels, values, false, false, 3, Latency(0.0, 0.0), threshold as Double?)
+            assertEquals("$case", label, answer.label)
+            assertEquals("$case", listOfNotNull(label).map(labels::indexOf), answer.chosen())
+        }
+    }
 }

@@ -34,6 +34,9 @@ class ModelFilesTest {
         assertEquals(false, description.info.multiLabel)
         val several = info.replace("\"text_pairs\"", "\"multi_label\": true, \"text_pairs\"")
         assertEquals(true, read(files + ("model_info.json" to several)).info.multiLabel)
+        assertEquals(null, description.info.abstainBelow)
+        val unsure = info.replace("\"text_pairs\"", "\"abstain_below\": 0.83, \"text_pairs\"")
+        assertEquals(0.83, read(files + ("model_info.json" to unsure)).info.abstainBelow!!, 0.0)
     }
 
     @Test
@@ -64,6 +67,7 @@ class ModelFilesTest {
             "\"sequence_length\": 16" to "\"sequence_length\": \"16\"",
             "\"lowercase\": true" to "\"lowercase\": 1",
             "\"text_pairs\"" to "\"multi_label\": 1, \"text_pairs\"",
+            "\"text_pairs\"" to "\"abstain_below\": \"0.8\", \"text_pairs\"",
             "\"padding_mask\"" to "\"mask\"",
             "\"output\": \"probabilities\"" to "\"output\": \"embedding\"",
             "\"size_bytes\": 10" to "\"size_bytes\": -10",

@@ -12,11 +12,12 @@ class TextClassifierTest {
 
     private fun classifier(
         labels: List<String>, output: String, vararg answer: Float, textPairs: Boolean = false, multiLabel: Boolean = false,
+        abstainBelow: Double? = null,
     ): TextClassifier {
         val info = ModelInfo(
             name = "n", task = "t", labels = labels, multiLabel = multiLabel, textPairs = textPairs, sequenceLength = 16, fixedLength = false,
             lowercase = true, signature = "s", output = output, variant = "int8", parameters = 1, sizeBytes = 1,
-            vocabularySize = 5, metrics = emptyMap(), metricTexts = 0,
+            vocabularySize = 5, metrics = emptyMap(), metricTexts = 0, abstainBelow = abstainBelow,
         )
         val engine = object : InferenceEngine {
             override fun run(input: ModelInput): FloatArray = answer.also { inputs += input }
@@ -52,6 +53,17 @@ class TextClassifierTest {
         assertArrayEquals(floatArrayOf(0.2689414f, 0.5f, 0f), none.values, 1e-6f)
         assertEquals(emptyList<Int>(), none.chosen(0.51f))
         assertEquals(listOf(1), classifier(listOf("no", "yes"), "probabilities", 0.6f, 0.8f).classify("film").chosen())
+    }
+
+    @Test
+    fun `an unsure model gives no label`() {
+        val labels = listOf("no", "yes")
+        val unsure = classifier(labels, "probabilities", 0.2f, 0.8f, abstainBelow = 0.9).classify("film")
+        assertEquals(listOf(true, null, emptyList<Int>()), listOf(unsure.isUnsure, unsure.label, unsure.chosen()))
+        assertEquals("yes", classifier(labels, "probabilities", 0.2f, 0.8f, abstainBelow = 0.8).classify("film").label)
+        assertEquals("yes", classifier(labels, "probabilities", 0.2f, 0.8f).classify("film").label)
+        val number = classifier(listOf("score"), "score", 0.2f, abstainBelow = 0.9).classify("film")
+        assertEquals(listOf(false, null), listOf(number.isUnsure, number.label))
     }
 
     @Test

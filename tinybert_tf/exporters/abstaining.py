@@ -1,0 +1,142 @@
+"""Probabilities to rely on: a temperature inside the head, and a probability below which a file gives no label.
+
+Both are found on dev, for classifiers of one label per text: see `evaluation/calibration.py`.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from tinybert_tf.data.batches import TokenizedExamples
+from tinybert_tf.data.tasks import Task
+from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation.calibration import Confidence, fit_temperature
+from tinybert_tf.evaluation.prediction import predict_logits
+from tinybert_tf.models import BertClassifier
+from tinybert_tf.settings.stages import ExportConfig
+
+_FOUND_ON_DEV = ("calibrate", "target_precision")
+_MOST_DIGITS = 15  # of a threshold
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What an export does to a classifier's probabilities, and what it makes of them; nothing by default.
+
+    Args:
+        temperature: Number by which the head's logits are divided; None if they stay as they are.
+        abstain_below: Probability below which a text gets no label; None if each text gets one.
+        dev_texts: Number of texts on which these were found; 0 if they were given.
+    """
+
+    temperature: float | None = None
+    abstain_below: float | None = None
+    dev_texts: int = 0
+
+    def __bool__(self) -> bool:
+        return self.temperature is not None or self.abstain_below is not None
+
+    def settings(self) -> dict[str, float]:
+        """Returns what `model_info.json` says of it."""
+        values = {"temperature": self.temperature, "abstain_below": self.abstain_below}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def measured(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+        """Returns the expected calibration error; with a threshold also the share answered, and its accuracy.
+
+        Args:
+            probabilities: A file's answers, `[texts, classes]`.
+            labels: The right classes, `[texts]`.
+        """
+        if not self:
+            return {}
+        found = Confidence(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+        values = {"calibration_error": found.calibration_error()}
+        if self.abstain_below is not None:
+            answered = found.at(self.abstain_below)
+            values |= {"coverage": answered["coverage"], "answered_accuracy": answered["accuracy"]}
+        return values
+
+
+def asked(config: ExportConfig, on_dev: bool = False) -> str:
+    """Returns the first setting that asks for calibration or abstaining; "" if none does.
+
+    Args:
+        config: The settings.
+        on_dev: Whether only settings count whose value is found on dev.
+    """
+    names = _FOUND_ON_DEV if on_dev else (*_FOUND_ON_DEV, "abstain_below")
+    return next((name for name in names if getattr(config, name)), "")
+
+
+def check_kind(config: ExportConfig, kind: str) -> None:
+    """Refuses a model of this kind if calibration or abstaining is asked for.
+
+    Raises:
+        InputError: It is, and the model does not give each text one label.
+    """
+    if (name := asked(config)) and kind != "single_label_classification":
+        got = f"{_shown(config, name)}, for a {kind.replace('_', ' ')} model"
+        raise InputError(name, got, "a classifier that gives each text one label")
+
+
+def unread(config: ExportConfig, reason: object) -> InputError:
+    """Returns the error that the texts to calibrate on cannot be read."""
+    name = asked(config, on_dev=True)
+    return InputError(name, f"{_shown(config, name)}, without labelled texts ({reason})", "--task, or files")
+
+
+def calibrate(config: ExportConfig, model: BertClassifier, task: Task | None, length: int) -> Calibration:
+    """Folds the temperature that fits dev into the model if the settings ask for it; returns it and the threshold.
+
+    Args:
+        config: The settings.
+        model: The classifier, whose head changes.
+        task: The task, whose texts to measure on are another split than dev; None if it is not known.
+        length: Most tokens in a text.
+
+    Raises:
+        InputError: Dev has no labels, or is what files are measured on, or is never answered so precisely.
+    """
+    name = asked(config, on_dev=True)
+    if not name:
+        return Calibration(abstain_below=config.abstain_below)
+    if task is None:
+        raise unread(config, f"{config.model} is no run that has learned a task")
+    dev = task.splits.get("dev")
+    if dev is None or dev.labels is None or not len(dev) or task.report_split == "dev":
+        got = f"{_shown(config, name)}, for {task.name} without labelled texts in both dev and test"
+        raise InputError(name, got, "one split to calibrate on, and another to measure files on")
+    logits = predict_logits(model, TokenizedExamples(dev, model.tokenizer, length), "dev")
+    logits = logits[:, task.columns_of(model.labels)]
+    temperature, threshold = None, config.abstain_below
+    if config.calibrate:
+        temperature = fit_temperature(logits, dev.labels)
+        fold_temperature(model, temperature)
+    if config.target_precision:
+        threshold = _threshold(Confidence.of(logits, dev.labels, temperature or 1.0), config.target_precision)
+    return Calibration(temperature, threshold, len(dev))
+
+
+def fold_temperature(model: BertClassifier, temperature: float) -> None:
+    """Divides a classifier's logits by a temperature, in its last layer: no answer changes."""
+    for weight in (model.classifier.kernel, model.classifier.bias):
+        weight.assign(np.asarray(weight, np.float64) / temperature)
+
+
+def _threshold(found: Confidence, precision: float) -> float:
+    """Returns the number of fewest digits that divides answers as `Confidence.threshold_for` does.
+
+    Files that round otherwise than the Keras model then rarely fall on its other side.
+    """
+    highest = found.threshold_for(precision)
+    if highest is None:
+        best = np.floor(1e4 * found.curve()[1].max()) / 1e4
+        raise InputError("target_precision", f"{precision}, which no threshold reaches on dev", f"at most {best:g}")
+    below = found.confidence[found.confidence < highest].max(initial=0.0)
+    rounded = (float(np.floor(highest * 10**digits) / 10**digits) for digits in range(2, _MOST_DIGITS))
+    return next((value for value in rounded if below < value <= highest), highest)
+
+
+def _shown(config: ExportConfig, name: str) -> str:
+    return "true" if name == "calibrate" else str(getattr(config, name))

@@ -14,6 +14,7 @@ from tests.tolerance import assert_close
 from tinybert_tf import assets
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.exporters import litert, web
+from tinybert_tf.exporters.abstaining import Calibration
 from tinybert_tf.exporters.parity import Reference
 from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.tflite import TextClassifier
@@ -51,6 +52,13 @@ if (!found.status) {
   found.answer = page.getElementById("answer").textContent;
   found.bars = [...page.querySelectorAll("li")].map((item) => item.innerText.split(/\\s+/).slice(0, 2).join(" "));
   found.latency = page.getElementById("latency").textContent;
+  const unsure = await (await fetch("unsure.json")).json();
+  page.getElementById("pair").value = unsure[1];
+  page.getElementById("text").value = unsure[0];
+  page.getElementById("text").dispatchEvent(new Event("input"));
+  await until(() => page.getElementById("answer").textContent !== found.answer);
+  found.unsure = [page.getElementById("answer").textContent, page.getElementById("latency").textContent];
+  found.chosen = page.querySelectorAll("li.chosen").length;
   const { TextClassifier } = await frame.contentWindow.eval('import("./classifier.js")');
   const classifier = await TextClassifier.load();
   found.values = [];
@@ -116,9 +124,14 @@ def test_the_folder_is_complete(make_classifier, tmp_path, monkeypatch):
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm, which fetches LiteRT.js, is not installed")
 def test_chromium_answers_as_python_does(make_classifier, tmp_path):
     labels = ["bad", "good", "neither"]
-    reference = Reference(make_classifier(labels=labels, num_layers=1), None, Examples(TEXTS, PAIRS), 16)
+    options = None, Examples(TEXTS, PAIRS), 16
+    reference = Reference(make_classifier(labels=labels, num_layers=1), *options)
+    best = reference.answers.max(1)
+    threshold = float(best[0] + best.min()) / 2
+    reference = Reference(reference.student, *options, Calibration(abstain_below=threshold))
     web.export(reference, tmp_path, ExportConfig(export_formats=("web",), variants=("float32",)))
     (tmp_path / "web" / "texts.json").write_text(json.dumps(list(zip(TEXTS, PAIRS))))
+    (tmp_path / "web" / "unsure.json").write_text(json.dumps([part[best.argmin()] for part in (TEXTS, PAIRS)]))
     (tmp_path / "web" / "check.html").write_text(CHECK)
     found = found_by(tmp_path / "web", "check.html")
     assert "error" not in found and not found["status"], found
@@ -128,4 +141,6 @@ def test_chromium_answers_as_python_does(make_classifier, tmp_path):
     best = labels[expected[0].argmax()]
     assert found["bars"] == shown and found["answer"] == f"{best}, {100 * expected[0].max():.1f} %"
     assert re.fullmatch(r"[\d.]+ ms for 8 tokens", found["latency"]) and "bad, good, neither" in found["card"]
+    assert found["unsure"][0] == "unsure" and found["chosen"] == 0
+    assert found["unsure"][1].startswith(f"Unsure: no label has {100 * threshold:.1f} %. ")
     assert found["focus"] == "text" and not found["isWider"] and found["hosts"] == [found["here"]]

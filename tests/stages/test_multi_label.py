@@ -91,6 +91,8 @@ def test_predictions_list_all_labels_above_the_threshold(teacher, tmp_path, eage
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     assert rows[0]["labels"] == ["complaint", "praise"] and rows[1]["labels"] == []
     assert set(rows[1]["probabilities"]) == set(TAGS)
+    with pytest.raises(InputError, match=r"abstain_below: got 0\.3; expected none"):
+        predict.run(configs.PredictConfig(model=str(teacher.path), text="x", abstain_below=0.3))
 
 
 def test_a_model_of_one_label_per_text_is_refused(plain_classifier, tagged, tmp_path):

@@ -25,6 +25,19 @@ def test_predictions_are_one_object_per_line(runs, monkeypatch, eagerly):
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
+def test_below_a_probability_there_is_no_label(plain_classifier, eagerly):
+    def row(**options):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            predict.run(configs.PredictConfig(model=str(plain_classifier), text="a good film", **options))
+        return json.loads(out.getvalue())
+
+    plain = row()
+    best = max(plain["probabilities"].values())
+    assert row(abstain_below=best - 1e-3) == plain
+    assert row(abstain_below=best + 1e-3) == plain | {"label": None}
+
+
 def test_a_line_of_a_text_file_ends_with_a_newline_alone(runs, tmp_path, eagerly):
     (tmp_path / "texts.txt").write_text(f"{ODD_LINES}\n\na bad film\n", encoding="utf-8")
     out = io.StringIO()

@@ -169,6 +169,18 @@ def test_exported_files_give_the_same_answers(data, student, tmp_path):
     assert "QuestionAnswerer" in export.summary(run)
 
 
+def test_spans_are_not_calibrated(student):
+    for option in ({"calibrate": True}, {"target_precision": 0.9}, {"abstain_below": 0.9}):
+        with pytest.raises(
+            InputError, match=f"{min(option)}: got .*, for a question answering model; expected a class"
+        ):
+            export.run(configs.ExportConfig(model=str(student.path), **option))
+    with pytest.raises(
+        InputError, match=r"abstain_below: got 0\.9; expected none: --null_threshold is that of questions"
+    ):
+        predict.run(configs.PredictConfig(model=str(student.path), question="a", context="b", abstain_below=0.9))
+
+
 def student_metrics(student):
     return {name: student.record["results"]["dev"][name] for name in ("exact_match", "f1")}
 

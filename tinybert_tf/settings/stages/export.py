@@ -50,7 +50,7 @@ class ExportConfig(TaskData):
     )
     target_precision: float | None = setting(
         None,
-        "Share of the answers on dev that must be right; files abstain from texts that are less sure.",
+        "Share of the answers on dev that must be right; files abstain from the other, less sure texts.",
         EXPORT,
         default_means="each text gets an answer",
         above=0,

@@ -145,7 +145,7 @@ def test_without_answers_the_default_teacher_is_that_of_finetune():
 
 
 def test_the_whole_recipe_makes_its_teacher_from_the_file(
-    plain_teacher, student_shape, settings, tmp_path, monkeypatch, answered
+    runs, plain_teacher, student_shape, settings, tmp_path, monkeypatch, answered
 ):
     steps, model = {}, {"teacher": str(plain_teacher), "student": student_shape}
     settings["teacher_labels"] = ("good", "bad")
@@ -164,6 +164,9 @@ def test_the_whole_recipe_makes_its_teacher_from_the_file(
     assert teacher.teacher_predictions == student.teacher_predictions == (str(answered / "llm.jsonl"),)
     assert (evaluation.train_file, evaluation.dev_file) == ("", str(answered / "human.csv"))
     assert student.teacher_labels == ("good", "bad") and evaluation.teacher_labels == ()
+    tuned = {"teacher": str(runs["finetune"].path), "student": student_shape}  # has the classes in an order of its own
+    whole_recipe.run(configs.AllConfig(output_dir=str(tmp_path / "tuned"), **tuned, **settings))
+    assert steps["student"].teacher_labels == ("good", "bad") and steps["evaluation"].teacher_labels == ()
     for flags, argument in (
         ({"augment": True}, "augment"),
         ({"class_weights": ("balanced",)}, "class_weights"),

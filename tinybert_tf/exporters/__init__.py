@@ -1,6 +1,7 @@
 """Exporters of a student for other runtimes: one module per format, with the name that `--export_formats` takes.
 
-A new format is a module here, a line in `settings.stages.export.EXPORT_FORMATS`, and its extra in `setup.py`. The module has
+A new format is a module here, a line in `settings.stages.export.EXPORT_FORMATS`, and its extra in `setup.py`.
+The module has
 
 - `NAME`: the name of the format, and of the module;
 - `EXTRAS`: the packages that only this format needs, as a tuple of `Extra`;

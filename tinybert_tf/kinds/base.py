@@ -35,17 +35,20 @@ class Kind(abc.ABC):
         """Returns the fine-tuned model of this name; errors name its flag, `argument`."""
 
     @abc.abstractmethod
-    def adopt(self, model: ModelWithHead, argument: str, labels=()) -> None:
+    def adopt(self, model: ModelWithHead, argument: str) -> None:
         """Makes sure that a model answers this task, and names its classes, if it has any.
 
         Args:
             model: A model that `load` has returned.
             argument: Name of the model's flag.
-            labels: Names from `--teacher_labels`.
 
         Raises:
             InputError: It answers other questions.
         """
+
+    def names_of(self, source: Pretrained) -> tuple[str, ...]:
+        """Returns the names that `--teacher_labels` gives to a fine-tuned teacher's classes."""
+        return ()
 
     @abc.abstractmethod
     def new_model(self, encoder, like=None) -> ModelWithHead:

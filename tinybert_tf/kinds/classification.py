@@ -33,12 +33,12 @@ class Classification(Kind):
 
     Args:
         config: Settings that name the task.
-        model: Model whose classes are those of files without a training file.
-        labels: Names from `--teacher_labels`, which these are then called by.
     """
 
-    def __init__(self, config: TaskData, model: BertClassifier | None = None, labels: Sequence[str] = ()):
-        self.task: Task = task_of(config, model, labels).chosen_by(getattr(config, "metric", ""))
+    def __init__(self, config: TaskData):
+        self.task: Task = task_of(config).chosen_by(getattr(config, "metric", ""))
+        self._given = getattr(config, "teacher_labels", ())
+        self._has_files = bool(getattr(config, "teacher_predictions", ()))
         self._columns = Columns(config.text_column, config.text_pair_column)
 
     @property
@@ -52,8 +52,15 @@ class Classification(Kind):
     def load(cls, name, argument, **options) -> BertClassifier:
         return classifier_of(name, argument, **options)
 
-    def adopt(self, model, argument, labels=()) -> None:
-        name_classes(model, self.task, argument, labels)
+    def adopt(self, model, argument) -> None:
+        name_classes(model, self.task, argument, self._names_for(model.labels))
+
+    def names_of(self, source) -> tuple[str, ...]:
+        return self._names_for(source.labels())
+
+    def _names_for(self, labels: Sequence[str]) -> tuple[str, ...]:
+        # Beside a teacher that has the task's classes, `--teacher_labels` orders the lists of the files of answers.
+        return () if self._has_files and self.task.has_classes(labels) else self._given
 
     def new_model(self, encoder, like=None) -> BertClassifier:
         if like is None:
@@ -87,12 +94,11 @@ class Classification(Kind):
             raise InputError("class_weights", got, "none: models learn from answers, which labels only complete")
         weights_of(task, task.split("train").labels, config.class_weights)
         if not teacher.is_classifier:
-            if config.teacher_labels and not config.teacher_predictions:
+            if self._given and not self._has_files:
                 expected = "none: the teacher is fine-tuned on the task's own classes"
-                raise InputError("teacher_labels", ",".join(config.teacher_labels), expected)
+                raise InputError("teacher_labels", ",".join(self._given), expected)
             return
-        names_columns = config.teacher_predictions and task.has_classes(teacher.labels())
-        task.names_of(teacher.labels(), () if names_columns else config.teacher_labels)
+        task.names_of(teacher.labels(), self.names_of(teacher))
         if teacher.multi_label != task.multi_label:
             several = "any number of labels" if task.multi_label else "one label"
             raise InputError("teacher", config.teacher, f"a model that gives a text {several}, as {task.name} does")

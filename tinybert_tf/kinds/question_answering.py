@@ -25,15 +25,13 @@ class QuestionAnswering(Kind):
 
     Args:
         config: Settings that name the task.
-        model: Model that answers; not needed here.
-        labels: Names from `--teacher_labels`, which spans have no use for.
 
     Raises:
-        InputError: Labels are given, or the task cannot be read.
+        InputError: Names of classes or files of answers are given, or the task cannot be read.
     """
 
-    def __init__(self, config: TaskData, model: BertQuestionAnswerer | None = None, labels=()):
-        if labels:
+    def __init__(self, config: TaskData):
+        if labels := getattr(config, "teacher_labels", ()):
             raise InputError("teacher_labels", ",".join(labels), "none: answers to questions have no classes")
         if predictions := getattr(config, "teacher_predictions", ()):
             expected = "none: a student learns where answers begin and end from a --teacher"
@@ -47,9 +45,8 @@ class QuestionAnswering(Kind):
         with naming(argument):
             return BertQuestionAnswerer.from_preset(name, new_head=False, **options)
 
-    def adopt(self, model, argument, labels=()) -> None:
-        if labels:
-            raise InputError("teacher_labels", ",".join(labels), "none: answers to questions have no classes")
+    def adopt(self, model, argument) -> None:
+        pass
 
     def new_model(self, encoder, like=None) -> BertQuestionAnswerer:
         encoder.tokenizer.check_pairs()
@@ -65,7 +62,6 @@ class QuestionAnswering(Kind):
         return source.answers_questions
 
     def check_recipe(self, config, teacher) -> None:
-        self.adopt(None, "teacher", config.teacher_labels)
         self.losses(None, None, config.class_weights)
 
     @property

@@ -144,8 +144,7 @@ class _Recipe:
         teacher = self.finetune()
         student = self.general()
         student = self.distil(teacher, student, self.augment(teacher))
-        names_columns = self.config.teacher_predictions and not self.fine_tuned
-        names = () if names_columns else self.config.teacher_labels
+        names = self.kind.names_of(self.teacher) if self.fine_tuned else ()
         options = {"model": student, "teacher": teacher, "teacher_labels": names, **self.data}
         options["litert"] = self.config.litert
         if self.config.teacher_predictions and self.task.split("train").labels is None:

@@ -25,7 +25,7 @@ class EvaluateAnswers(Job):
         config = self.config
         self.model = QuestionAnswering.load(config.model, "model")
         self.teacher = QuestionAnswering.load(config.teacher, "teacher") if config.teacher else None
-        self.task = QuestionAnswering(config, labels=config.teacher_labels).task
+        self.task = QuestionAnswering(config).task
         if config.threshold != 0.5:
             raise InputError("threshold", config.threshold, "none: --null_threshold is that of questions")
         for model in filter(None, (self.model, self.teacher)):

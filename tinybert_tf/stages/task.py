@@ -77,8 +77,7 @@ class _TaskDistillation(Job):
         self.kind = kind(config)
         self.task = self.kind.task
         if self.teacher:
-            names_columns = config.teacher_predictions and self.task.has_classes(self.teacher.labels)
-            self.kind.adopt(self.teacher, "teacher", () if names_columns else config.teacher_labels)
+            self.kind.adopt(self.teacher, "teacher")
         self.answering = self.teacher or self.task  # whose classes the student has, in their order
         self.recipe = recipe_of(config, self.task)
         self._read_examples()

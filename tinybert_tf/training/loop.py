@@ -10,6 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tinybert_tf.training import devices, workers
+from tinybert_tf.training.prefetch import Prefetched
 from tinybert_tf.training.run_directory import RunDirectory
 from tinybert_tf.training.state import Checkpoints
 
@@ -81,12 +82,12 @@ class _Loop:
         if not self.restore():
             self.look_at_the_start(start_counts)
         self.meter = _Meter(self.meter.logs)  # its clock starts now
-        batches, update = iter(stream(self.position)), _updater(self.model, self.schedule.gradient_accumulation_steps)
-        total, options = self.schedule.max_steps, {"dynamic_ncols": True, "disable": self.writer is None}
-        with tqdm(total=total, initial=self.step, desc=self.folder.stage, unit="step", **options) as bar:
+        update, total = _updater(self.model, self.schedule.gradient_accumulation_steps), self.schedule.max_steps
+        progress = {"desc": self.folder.stage, "unit": "step", "dynamic_ncols": True, "disable": self.writer is None}
+        with Prefetched(stream(self.position)) as batches, tqdm(total=total, initial=self.step, **progress) as bar:
             while self.step < total:
                 batch, self.position = next(batches)
-                self.meter.add(update(batch), batch)
+                self.meter.add(update(batch), batch, batches.seconds_waited)
                 self.step += 1
                 bar.update()
                 self.after_step(bar)
@@ -192,16 +193,18 @@ class _Meter:
     """Means since the last line of metrics; `logs` holds the logs of each step since then."""
 
     def __init__(self, logs: list[dict[str, float]]):
-        self.logs, self._tokens, self._since = logs, 0, time.perf_counter()
+        self.logs, self._tokens, self._waited, self._since = logs, 0, 0.0, time.perf_counter()
 
-    def add(self, logs: dict, batch: tuple | dict) -> None:
+    def add(self, logs: dict, batch: tuple | dict, waited: float) -> None:
         batch = batch[0] if isinstance(batch, tuple) else batch
         self.logs.append(logs)
         self._tokens += int(batch["padding_mask"].sum())
+        self._waited += waited
 
     def flush(self) -> dict[str, float]:
         now = time.perf_counter()
         values = {name: float(np.mean([log[name] for log in self.logs])) for name in self.logs[0]}
         values["tokens_per_second"] = round(self._tokens / (now - self._since), 1)
-        self.logs, self._tokens, self._since = [], 0, now
+        values["input_wait"] = round(self._waited / (now - self._since), 4)  # share of the time
+        self.logs, self._tokens, self._waited, self._since = [], 0, 0.0, now
         return values

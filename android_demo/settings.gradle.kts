@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "tinybert-demo"
-include(":core", ":app")
+include(":core", ":library", ":app")

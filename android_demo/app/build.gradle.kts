@@ -19,7 +19,7 @@ android {
         release {
             isMinifyEnabled = true
             isShrinkResources = true
-            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "proguard-rules.pro")
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
         }
     }
 
@@ -44,9 +44,9 @@ kotlin {
 }
 
 dependencies {
-    implementation(project(":core"))
-    implementation(libs.litert)
+    implementation(project(":library"))
     testImplementation(libs.junit)
+    testImplementation(libs.litert)
     testImplementation(libs.robolectric)
 }
 

@@ -18,6 +18,7 @@ import java.util.concurrent.Executors
 import tinybert.core.ModelInfo
 import tinybert.core.TextModel
 import tinybert.demo.ModelSession.State
+import tinybert.litert.loadModel
 
 /** The one screen: text in, the model's answer below it, as one types. */
 class MainActivity : Activity() {

@@ -22,6 +22,7 @@ import org.tensorflow.lite.Interpreter
 import tinybert.core.ModelException
 import tinybert.core.ModelInfo
 import tinybert.core.ModelInput
+import tinybert.litert.LiteRtEngine
 
 /** How the app asks LiteRT; LiteRT itself is a stand-in, for its native library is Android's. */
 @RunWith(RobolectricTestRunner::class)

@@ -24,6 +24,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import tinybert.core.ModelInfo
+import tinybert.litert.loadModel
 
 /** The screen on Android's own framework classes, which Robolectric runs on the JVM; the model is a stand-in. */
 @RunWith(RobolectricTestRunner::class)

@@ -25,6 +25,7 @@ import org.robolectric.annotation.GraphicsMode
 import tinybert.core.ModelFiles
 import tinybert.core.model
 import tinybert.core.parseJson
+import tinybert.litert.loadModel
 
 /**
  * The screen with a real exported student, which LiteRT runs in a Python process; see `tests/android/` at the top of the

@@ -1,4 +1,4 @@
-package tinybert.demo
+package tinybert.litert
 
 import android.content.res.AssetManager
 import java.io.IOException
@@ -11,22 +11,24 @@ import tinybert.core.TextModel
 import tinybert.core.model
 
 /**
- * Opens the model in the app's assets.
+ * Opens the model in an app's assets: the files that `--stage=export --android_assets=…` writes. Takes some tenths of a
+ * second, so call it on a background thread.
  *
+ * @param folder where the files are in the assets, such as "reviews".
  * @throws MissingModelException there is none.
  * @throws ModelException it cannot be used.
  */
-fun loadModel(assets: AssetManager): TextModel {
-    val description = ModelFiles.read(assets::open)
-    val model = mapModel(assets, description.info.sizeBytes)
+fun loadModel(assets: AssetManager, folder: String = ""): TextModel {
+    val description = ModelFiles.read { assets.open(inFolder(folder, it)) }
+    val model = mapModel(assets, folder, description.info.sizeBytes)
     return description.model(LiteRtEngine(model, description.info, threadsOfDevice()))
 }
 
 /** Maps the model into memory, where it lies in the APK: it is stored there uncompressed. */
-private fun mapModel(assets: AssetManager, sizeBytes: Long): MappedByteBuffer {
-    if (ModelFiles.MODEL !in assets.list("").orEmpty()) throw MissingModelException(ModelFiles.MODEL)
+private fun mapModel(assets: AssetManager, folder: String, sizeBytes: Long): MappedByteBuffer {
+    if (ModelFiles.MODEL !in assets.list(folder).orEmpty()) throw MissingModelException(ModelFiles.MODEL)
     try {
-        assets.openFd(ModelFiles.MODEL).use { file ->
+        assets.openFd(inFolder(folder, ModelFiles.MODEL)).use { file ->
             if (file.declaredLength != sizeBytes) {
                 throw ModelException("${ModelFiles.MODEL} has ${file.declaredLength} bytes, not $sizeBytes")
             }
@@ -38,6 +40,8 @@ private fun mapModel(assets: AssetManager, sizeBytes: Long): MappedByteBuffer {
         throw ModelException("${ModelFiles.MODEL} cannot be mapped: ${error.message}", error)
     }
 }
+
+private fun inFolder(folder: String, name: String) = if (folder.isEmpty()) name else "$folder/$name"
 
 /** Half of the cores, up to 4: the fast ones of most phones. */
 private fun threadsOfDevice(): Int = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4)

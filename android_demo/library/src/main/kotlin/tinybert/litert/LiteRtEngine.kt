@@ -1,4 +1,4 @@
-package tinybert.demo
+package tinybert.litert
 
 import java.nio.MappedByteBuffer
 import org.tensorflow.lite.Interpreter

@@ -1,6 +1,7 @@
 """The demo built without an Android SDK, and its Kotlin code beside Python's. One file: one worker builds it."""
 
 import importlib.util
+import io
 import json
 import re
 import subprocess
@@ -61,6 +62,19 @@ def test_the_apk(demo, app_assets):
     assert "sdkVersion:'23'" in badging and "targetSdkVersion:'36'" in badging
     assert "launchable-activity: name='tinybert.demo.MainActivity'" in badging
     assert not re.search("uses-permission", badging)
+
+
+def test_the_library(demo):
+    """An Android library holds what LiteRT needs kept, and the classes of `core` and `library`."""
+    with zipfile.ZipFile(demo / "desktop" / "library" / "target" / "tinybert.aar") as archive:
+        assert set(archive.namelist()) >= {"AndroidManifest.xml", "R.txt", "classes.jar", "proguard.txt"}
+        assert b"-keep class org.tensorflow.lite.**" in archive.read("proguard.txt")
+        manifest = ElementTree.fromstring(archive.read("AndroidManifest.xml"))
+        with zipfile.ZipFile(io.BytesIO(archive.read("classes.jar"))) as classes:
+            names = {name for name in classes.namelist() if name.endswith(".class")}
+    assert manifest.get("package") == "tinybert.litert" and len(archive.filelist) < 10
+    assert {"tinybert/core/TextClassifier.class", "tinybert/litert/ModelAssetsKt.class"} <= names
+    assert all(name.startswith(("tinybert/core/", "tinybert/litert/")) for name in names)
 
 
 def test_scripts_are_kotlin(demo, tmp_path):

@@ -36,7 +36,7 @@ def test_scripts_use_what_the_catalogue_has():
     known |= {f"plugins.{name.replace('-', '.')}" for name in CATALOGUE["plugins"]}
     known |= {name.replace("-", ".") for name in CATALOGUE["libraries"]}
     used = {name for script in SCRIPTS for name in re.findall(r"\blibs\.([\w.]+)", script.read_text())}
-    assert len(SCRIPTS) == 4 and used and {name.removesuffix(".get") for name in used} <= known
+    assert len(SCRIPTS) == 5 and used and {name.removesuffix(".get") for name in used} <= known
     entries = [*CATALOGUE["libraries"].values(), *CATALOGUE["plugins"].values()]
     assert all(entry["version"]["ref"] in VERSIONS for entry in entries)
 

@@ -80,7 +80,9 @@ def run(build, number, folder):
         with directory.start({}):
             train(model, variables, stream, directory, schedule, lambda: evaluate(held_out))
         weights = [np.asarray(variable) for variable in variables]
-    lines = [{k: v for k, v in line.items() if k not in ("tokens_per_second", "input_wait")} for line in directory.metrics()]
+    lines = [
+        {k: v for k, v in line.items() if k not in ("tokens_per_second", "input_wait")} for line in directory.metrics()
+    ]
     return lines, weights
 
 

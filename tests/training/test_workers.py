@@ -59,7 +59,10 @@ def two(tmp_path_factory):
 
 def lines_of(folder):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [{name: value for name, value in line.items() if name != "tokens_per_second"} for line in lines]
+    return [
+        {name: value for name, value in line.items() if name not in ("tokens_per_second", "input_wait")}
+        for line in lines
+    ]
 
 
 def apart(file, other):

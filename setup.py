@@ -52,7 +52,7 @@ setup(
     ],
     extras_require={
         "test": ["jpype1>=1.5", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9", "tinybert-tf[http,int4,onnx,serving]"],
-        "bench": ["torch>=2.4", "transformers>=4.48"],
+        "bench": ["ipykernel>=6", "nbclient>=0.10", "torch>=2.4", "transformers>=4.48"],
         "http": ["starlette>=0.40", "uvicorn>=0.30"],
         "int4": ["ai-edge-quantizer>=0.9"],
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"],

@@ -16,7 +16,7 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "quickstart.ipynb"
 
 
 def shown(text: str) -> str:
-    """Returns what a terminal shows of a text, of each line what follows its last carriage return, without LiteRT's log."""
+    """Returns what a terminal shows of a text: what follows each line's last carriage return; without LiteRT's log."""
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return "\n".join(line for line in lines if not line.startswith("INFO: Created TensorFlow Lite"))
 

@@ -1,4 +1,4 @@
-"""Settings of the stages that read a task's examples, and of what is learned beside them."""
+"""Settings of the stages that read a task's examples, and of their further training texts and answers."""
 
 import dataclasses
 

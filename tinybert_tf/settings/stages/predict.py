@@ -34,7 +34,7 @@ class PredictConfig(OnDevices):
         None,
         "Probability below which a text gets no label: the label is null.",
         MODEL,
-        default_means="each text gets one",
+        default_means="each text gets a label",
         above=0,
         below=1,
     )

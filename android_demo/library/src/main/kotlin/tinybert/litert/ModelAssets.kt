@@ -11,8 +11,8 @@ import tinybert.core.TextModel
 import tinybert.core.model
 
 /**
- * Opens the model in an app's assets: the files that `--stage=export --android_assets=…` writes. Takes some tenths of a
- * second, so call it on a background thread.
+ * Opens the model in an app's assets: the files that `--stage=export --android_assets=…` writes. Call it on a
+ * background thread: it reads the vocabulary and opens the model.
  *
  * @param folder where the files are in the assets, such as "reviews".
  * @throws MissingModelException there is none.

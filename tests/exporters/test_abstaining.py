@@ -1,5 +1,7 @@
 """The temperature inside a head, the threshold that dev gives, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,25 @@ def test_dev_gives_temperature_and_threshold_in_the_tasks_order_of_labels(classi
 def test_a_threshold_has_few_digits_and_the_same_texts_above_it(confidence, threshold):
     found = Confidence(np.array([0.9999 if confidence < 1 else 1.0, confidence, 0.7111]), np.array([True, True, False]))
     assert abstaining._threshold(found, 0.9) == threshold
+
+
+def test_a_threshold_near_1_holds_for_numbers_of_32_bits():
+    """In 64 bits two answers are surer than three wrong ones; in 32 bits all five are 1."""
+    margins, labels = np.array([20.0, 19.0, 18.9, 18.8, 18.7, 5.0]), np.array([0, 0, 1, 1, 1, 0])
+    found = Confidence.of(np.stack([margins, np.zeros(6)], axis=1), labels)
+    assert found.at(found.threshold_for(0.9))["coverage"] == pytest.approx(2 / 6)
+    rounded = dataclasses.replace(found, confidence=found.confidence.astype(np.float32))
+    with pytest.raises(InputError, match="no threshold reaches"):
+        abstaining._threshold(rounded, 0.9)
+
+
+def test_a_temperature_at_the_end_of_its_range_is_refused(classifier, examples):
+    answers = logits_of(classifier, examples)[:, [2, 1, 0]].argmax(axis=1)
+    weights = np.asarray(classifier.classifier.kernel)
+    task = task_of(Examples(TEXTS, labels=answers), "train", "dev", "test")
+    with pytest.raises(InputError, match=r"^calibrate: got true, for answers to the 20 texts of dev that fit no temp"):
+        abstaining.calibrate(ExportConfig(calibrate=True), classifier, task, 8)
+    np.testing.assert_array_equal(classifier.classifier.kernel, weights)
 
 
 def test_what_is_measured(examples):

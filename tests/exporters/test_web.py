@@ -142,5 +142,5 @@ def test_chromium_answers_as_python_does(make_classifier, tmp_path):
     assert found["bars"] == shown and found["answer"] == f"{best}, {100 * expected[0].max():.1f} %"
     assert re.fullmatch(r"[\d.]+ ms for 8 tokens", found["latency"]) and "bad, good, neither" in found["card"]
     assert found["unsure"][0] == "unsure" and found["chosen"] == 0
-    assert found["unsure"][1].startswith(f"Unsure: no label has {100 * threshold:.1f} %. ")
+    assert found["unsure"][1].startswith(f"Unsure: no label has a probability of {threshold}. ")
     assert found["focus"] == "text" and not found["isWider"] and found["hosts"] == [found["here"]]

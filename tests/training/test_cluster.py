@@ -16,7 +16,6 @@ TWO = {"worker": ["a:1", "b:2"]}
 REFUSED = {
     "no": "TF_CONFIG: got 'no' (Expecting value: line 1 column 1 (char 0)); expected JSON",
     "[]": "TF_CONFIG: got no cluster; expected",
-    "{}": "TF_CONFIG: got no cluster; expected",
     '{"cluster": {"worker": "a:1"}}': "TF_CONFIG: got the worker 'a:1'; expected a list",
     '{"cluster": {"ps": ["a:1"], "worker": ["b:1"]}}': "TF_CONFIG: got a cluster with 'ps'; expected workers and at",
     '{"cluster": {"chief": ["a:1", "b:1"]}}': "TF_CONFIG: got 2 chiefs; expected one at most",
@@ -24,6 +23,8 @@ REFUSED = {
     '{"cluster": {"worker": ["a:1", "a:1"]}}': "TF_CONFIG: got the address 'a:1'; expected host:port, another one for",
     '{"cluster": {"worker": ["a:1", 2]}}': "TF_CONFIG: got the address 2; expected host:port",
     '{"cluster": {"worker": ["a:1", "b:70000"]}}': "TF_CONFIG: got the address 'b:70000'; expected host:port",
+    '{"cluster": {"worker": ["a:1", "b:0"]}}': "TF_CONFIG: got the address 'b:0'; expected host:port",
+    '{"cluster": "a:1"}': "TF_CONFIG: got no cluster; expected",
     json.dumps({"cluster": TWO}): "TF_CONFIG: got a task of type None; expected one of the cluster's: worker",
     json.dumps({"cluster": TWO, "task": {"type": "chief", "index": 0}}): "TF_CONFIG: got a task of type 'chief'",
     json.dumps({"cluster": TWO, "task": {"type": ["worker"]}}): "TF_CONFIG: got a task of type ['worker']",
@@ -54,7 +55,7 @@ def test_a_chief_may_be_a_job_of_its_own(monkeypatch):
     assert cluster.cluster().is_chief
 
 
-@pytest.mark.parametrize("text", ["", '{"cluster": {"worker": ["a:1"]}}'])
+@pytest.mark.parametrize("text", ["", "{}", '{"cluster": {}}', '{"cluster": {"worker": ["a:1"]}}'])
 def test_a_worker_alone_is_no_cluster(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     assert cluster.cluster() is None

@@ -35,7 +35,7 @@ class Remember(keras.Model):
         return {"loss": keras.ops.sum(x["padding_mask"])}
 
 
-def run(path, scores, steps=4, losses=None, **kwargs):
+def run(path, scores, steps=4, losses=None, stream=stream, **kwargs):
     keras.backend.clear_session()  # names as in a new process
     model = Remember()
     model.compile("sgd")
@@ -85,6 +85,20 @@ def test_the_start_may_be_the_best(tmp_path):
 
 def test_the_start_counts_for_nothing_where_it_is_random(tmp_path):
     assert run(tmp_path, [0.9, 0.1, 0.4, 0.3, 0.4], start_counts=False)[0] == 2.0
+
+
+def test_no_batch_is_read_beyond_the_last_step(tmp_path):
+    """A run that stopped before it was finished reads nothing when it is repeated."""
+    read = []
+
+    def counted(position):
+        for batch, after in stream(position):
+            read.append(after)
+            yield batch, after
+
+    for _ in range(2):
+        run(tmp_path, SCORES, stream=counted)
+    assert read == [(1,), (2,), (3,), (4,)]
 
 
 def test_the_learning_rate_on_record_is_that_of_the_innermost_optimizer():

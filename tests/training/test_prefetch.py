@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tinybert_tf.training import prefetch
 from tinybert_tf.training.prefetch import Prefetched
 
 
@@ -42,17 +43,35 @@ def test_closing_ends_the_thread_in_the_middle():
     assert threading.active_count() == before
 
 
-def test_waiting_is_measured():
-    def slow():
-        for i in range(3):
-            time.sleep(0.05)
-            yield i
+def test_waiting_is_measured(monkeypatch):
+    clock = iter([10.0, 13.5, 20.0, 20.25])
+    monkeypatch.setattr(prefetch.time, "perf_counter", lambda: next(clock))
+    with Prefetched(range(2)) as items:
+        waited = [(next(items), items.seconds_waited) for _ in range(2)]
+    assert waited == [(0, 3.5), (1, 0.25)]
 
-    with Prefetched(slow()) as items:
-        waited = [(item, items.seconds_waited) for item in items]
-    assert sum(seconds for _, seconds in waited) >= 0.1
-    with Prefetched(range(3), ahead=4) as items:
-        while items.ready < 4:
-            time.sleep(0.01)
-        waited = [(item, items.seconds_waited) for item in items]
-    assert sum(seconds for _, seconds in waited) < 0.1
+
+def test_nothing_is_read_before_the_first_item_is_wanted():
+    def never():
+        raise AssertionError("read")
+        yield
+
+    with Prefetched(never()):
+        pass
+
+
+def test_an_error_beside_a_slow_source_is_not_held_up_and_nothing_comes_after():
+    wait = threading.Event()
+
+    def stuck():
+        yield 1
+        wait.wait(30)
+        yield 2
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Prefetched(stuck()) as items:
+        next(items)
+        raise KeyboardInterrupt
+    assert time.monotonic() - begin < 10
+    assert list(items) == []
+    wait.set()

@@ -12,7 +12,9 @@ import scipy.optimize
 from tinybert_tf.evaluation import metrics
 
 BINS = 15
-_RANGE = (np.log(0.05), np.log(20.0))  # of the temperature's logarithm
+_RANGE, _STEP = (np.log(0.05), np.log(20.0)), 1e-4  # of the temperature's logarithm
+# Between these a temperature fits; beyond them all answers are right, or the labels have nothing to do with them.
+MOST_SURE, LEAST_SURE = np.exp(_RANGE[0] + 10 * _STEP), np.exp(_RANGE[1] - 10 * _STEP)
 TARGETS = (0.9, 0.95, 0.99)
 
 
@@ -22,7 +24,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     def loss(logarithm):
         return metrics.loss_of(labels, logits / np.exp(logarithm))
 
-    found = scipy.optimize.minimize_scalar(loss, bounds=_RANGE, method="bounded", options={"xatol": 1e-4})
+    found = scipy.optimize.minimize_scalar(loss, bounds=_RANGE, method="bounded", options={"xatol": _STEP})
     return float(np.exp(found.x))
 
 

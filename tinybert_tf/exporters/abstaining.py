@@ -10,7 +10,7 @@ import numpy as np
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
-from tinybert_tf.evaluation.calibration import Confidence, fit_temperature
+from tinybert_tf.evaluation.calibration import LEAST_SURE, MOST_SURE, Confidence, fit_temperature
 from tinybert_tf.evaluation.prediction import predict_logits
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import ExportConfig
@@ -112,9 +112,14 @@ def calibrate(config: ExportConfig, model: BertClassifier, task: Task | None, le
     temperature, threshold = None, config.abstain_below
     if config.calibrate:
         temperature = fit_temperature(logits, dev.labels)
+        if not MOST_SURE < temperature < LEAST_SURE:
+            got = f"true, for answers to the {len(dev):,} texts of dev that fit no temperature"
+            raise InputError("calibrate", got, "texts in dev of which the model gets some right, and some not")
         fold_temperature(model, temperature)
     if config.target_precision:
-        threshold = _threshold(Confidence.of(logits, dev.labels, temperature or 1.0), config.target_precision)
+        found = Confidence.of(logits, dev.labels, temperature or 1.0)
+        found = dataclasses.replace(found, confidence=found.confidence.astype(np.float32))  # as files compare it
+        threshold = _threshold(found, config.target_precision)
     return Calibration(temperature, threshold, len(dev))
 
 
@@ -135,7 +140,7 @@ def _threshold(found: Confidence, precision: float) -> float:
         raise InputError("target_precision", f"{precision}, which no threshold reaches on dev", f"at most {best:g}")
     below = found.confidence[found.confidence < highest].max(initial=0.0)
     rounded = (float(np.floor(highest * 10**digits) / 10**digits) for digits in range(2, _MOST_DIGITS))
-    return next((value for value in rounded if below < value <= highest), highest)
+    return next((value for value in rounded if np.float32(below) < np.float32(value) <= np.float32(highest)), highest)
 
 
 def _shown(config: ExportConfig, name: str) -> str:

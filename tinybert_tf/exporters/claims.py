@@ -54,7 +54,7 @@ def sentences(results: dict) -> list[str]:
             line += ": expected calibration error {} before, {} after".format(*errors)
         found.append(f"{line}.")
     if threshold := done.get("abstain_below"):
-        line = f"Below a probability of {threshold:.4g} a file abstains"
+        line = f"Below a probability of {threshold} a file abstains"
         if "coverage" in keras:
             answers, right = _percent(keras["coverage"]), _percent(keras["answered_accuracy"])
             line += f": Keras answers {answers} of the texts" + (f", {right} of them right" if right else "")

@@ -30,7 +30,7 @@ def export(reference: Reference | SpanReference, folder: Path, config: ExportCon
     Args:
         reference: The Keras model, and the texts or questions.
         folder: The folder for `saved_model`.
-        config: The settings, none of which affects this format.
+        config: The settings; what affects this format is in `reference`.
 
     Returns:
         What was measured of answers to questions; nothing of a classifier, whose file holds the Keras model itself.

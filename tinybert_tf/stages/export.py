@@ -74,6 +74,8 @@ class _Export(Job):
             got = "the ONNX files of an MPNet, which take other ids than its folder's tokenizer gives"
             raise InputError("push_to_hub", got, "--export_formats without onnx")
         given = self.given_task().fingerprint() if config.files or config.glue_dir else ""
+        if not given and abstaining.asked(config, on_dev=True) and (task := _task_of(config, self.model)):
+            given = task.fingerprint()
         return {**digests_of(model=self.model), "task": given}
 
     def load(self) -> None:

@@ -17,6 +17,7 @@ VARIABLE = "TF_CONFIG"
 START_SECONDS = 300  # within which all workers must be there
 JOBS = ("chief", "worker")
 _LAST_PORT = 65535
+_OTHER_CAUSES = ("FailedPrecondition", "Internal")  # often; unless another worker is named
 _ERRORS = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "FailedPrecondition", "Internal")
 
 
@@ -56,8 +57,10 @@ def cluster() -> Cluster | None:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(VARIABLE, f"{text[:80]!r} ({error})", "JSON") from None
-    jobs = content.get("cluster") if isinstance(content, dict) else None
-    if not isinstance(jobs, dict) or not jobs:
+    jobs = content.get("cluster", {}) if isinstance(content, dict) else None
+    if jobs == {}:  # one machine, as TensorFlow reads it
+        return None
+    if not isinstance(jobs, dict):
         raise InputError(VARIABLE, "no cluster", 'JSON with "cluster": {"worker": ["host:port", …]}')
     if other := set(jobs) - set(JOBS):
         raise InputError(VARIABLE, f"a cluster with {min(other)!r}", "workers and at most one chief")
@@ -69,7 +72,7 @@ def cluster() -> Cluster | None:
     addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
     for place, address in enumerate(addresses):
         host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-        if not host or not port.isdecimal() or int(port) > _LAST_PORT or address in addresses[:place]:
+        if not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT or address in addresses[:place]:
             raise InputError(VARIABLE, f"the address {address!r}", "host:port, another one for each worker")
     if len(addresses) == 1:
         return None
@@ -105,7 +108,7 @@ def meet(workers: Cluster) -> None:
     """
     own = workers.addresses[workers.index]
     try:
-        door = socket.create_server(("", int(own.rpartition(":")[2])))
+        door = _door(int(own.rpartition(":")[2]))
     except OSError as error:
         raise InputError(VARIABLE, f"{own} for this worker ({error})", "a port that is free here") from None
     missing, deadline = [address for address in workers.addresses if address != own], time.monotonic() + START_SECONDS
@@ -117,10 +120,17 @@ def meet(workers: Cluster) -> None:
             time.sleep(0.2)
 
 
+def _door(port: int) -> socket.socket:
+    """Returns a server on a port of this machine, for IPv6 too where there is any."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
+
+
 def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=2).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
     except OSError:
         return False
     return True
@@ -133,4 +143,6 @@ def lost(error: Exception) -> str | None:
         return None
     tasks = re.findall(r"/job:(chief|worker)(?:/replica:0)?/task:(\d+)", error.message)
     found = {workers.place(job, int(number)) for job, number in tasks} - {workers.index}
+    if not found and name in _OTHER_CAUSES:
+        return None
     return ", ".join(workers.addresses[place] for place in sorted(found)) or "another worker"

@@ -22,7 +22,15 @@ _AT_A_TIME = "sequences that are computed at a time"
 
 
 def scope(devices: str, rows: int | None = None) -> contextlib.AbstractContextManager:
-    """Returns the context in which a run builds its models and computes; arguments and errors are those of `chosen`."""
+    """Returns the context in which a run builds its models and computes.
+
+    Args:
+        devices: Number of devices, or `all`: of those of this machine, or, of several workers, of each one's GPUs.
+        rows: Sequences that are computed at a time; None for a stage that does not train.
+
+    Raises:
+        InputError: There are fewer devices, or fewer sequences; or `TF_CONFIG` cannot be used, or not by this stage.
+    """
     if rows is None:
         cluster.refuse()
     if strategy := workers.join(devices):

@@ -1,6 +1,7 @@
 """The training loop of every stage: batches in, checkpoints and metrics out, resumable to the bit."""
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Iterable
 
@@ -84,7 +85,9 @@ class _Loop:
         self.meter = _Meter(self.meter.logs)  # its clock starts now
         update, total = _updater(self.model, self.schedule.gradient_accumulation_steps), self.schedule.max_steps
         progress = {"desc": self.folder.stage, "unit": "step", "dynamic_ncols": True, "disable": self.writer is None}
-        with Prefetched(stream(self.position)) as batches, tqdm(total=total, initial=self.step, **progress) as bar:
+        # No more than there are steps: what is read beyond would count as read, in a run that never learned from it.
+        wanted = itertools.islice(stream(self.position), total - self.step)
+        with Prefetched(wanted) as batches, tqdm(total=total, initial=self.step, **progress) as bar:
             while self.step < total:
                 batch, self.position = next(batches)
                 self.meter.add(update(batch), batch, batches.seconds_waited)

@@ -8,10 +8,13 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 _END = object()
+_LAST_WORDS = 1.0  # seconds in which the thread may finish the item that it is making
 
 
 class Prefetched(Iterator[Item]):
-    """The items of an iterable in its order, of which a thread holds the next ones ready. Close it, or use `with`.
+    """The items of an iterable in its order, of which a thread holds the next ones ready. To be used in a `with`.
+
+    The thread begins with the first item that is asked for. After the `with` it makes no more, and there are no more.
 
     Args:
         items: An iterable that nothing else reads. What it raises is raised where its next item would be.
@@ -26,12 +29,6 @@ class Prefetched(Iterator[Item]):
         self._ready: queue.Queue = queue.Queue(ahead)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(items,), name="prefetch", daemon=True)
-        self._thread.start()
-
-    @property
-    def ready(self) -> int:
-        """Number of entries that are ready, of which the last one is the end."""
-        return self._ready.qsize()
 
     def _read(self, items: Iterable[Item]) -> None:
         try:
@@ -53,6 +50,10 @@ class Prefetched(Iterator[Item]):
         return False
 
     def __next__(self) -> Item:
+        if self._closed.is_set():
+            raise StopIteration
+        if self._thread.ident is None:
+            self._thread.start()
         start = time.perf_counter()
         item, error = self._ready.get()
         self.seconds_waited = time.perf_counter() - start
@@ -65,9 +66,6 @@ class Prefetched(Iterator[Item]):
         return self
 
     def __exit__(self, *exception) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the thread; it may finish the item that it is making."""
         self._closed.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join(_LAST_WORDS)  # not for ever: to find the next item may take it long

@@ -46,8 +46,13 @@ def join(devices: str) -> tf.distribute.Strategy | None:
     tf.get_logger().setLevel("ERROR")  # otherwise a line for each sum that is traced
     cluster.meet(workers)
     signal.alarm(cluster.START_SECONDS)  # ends this process if a worker is lost just now: TensorFlow would wait for it
-    _joined.append(tf.distribute.MultiWorkerMirroredStrategy())
-    signal.alarm(0)
+    try:
+        _joined.append(tf.distribute.MultiWorkerMirroredStrategy())
+    except RuntimeError as error:
+        expected = "a process in which TensorFlow has computed nothing yet"
+        raise InputError(cluster.VARIABLE, f"several workers ({error})", expected) from None
+    finally:
+        signal.alarm(0)
     return _joined[0]
 
 

@@ -41,7 +41,7 @@ function show({ values, tokens, milliseconds }) {
   const places = labels.map((_, place) => place), best = [...places].sort((a, b) => values[b] - values[a]);
   const shown = labels.length > MOST_BARS ? best.slice(0, MOST_BARS) : places;
   const isUnsure = labels.length > 1 && !multi_label && classifier.isUnsure(values);
-  if (isUnsure) element("latency").prepend(`Unsure: no label has ${percent(abstain_below)}. `);
+  if (isUnsure) element("latency").prepend(`Unsure: no label has a probability of ${abstain_below}. `);
   const chosen = multi_label ? best.filter((place) => values[place] >= 0.5) : isUnsure ? [] : [best[0]];
   element("bars").replaceChildren(
     ...shown.map((place) => row(labels[place], percent(values[place]), values[place], chosen.includes(place))),

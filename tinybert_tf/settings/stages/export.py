@@ -50,7 +50,7 @@ class ExportConfig(TaskData):
     )
     target_precision: float | None = setting(
         None,
-        "Share of the answers on dev that must be right; files abstain where the probability is lower.",
+        "Share of the answers on dev that must be right; files abstain below the probability for it.",
         EXPORT,
         default_means="each text gets an answer",
         above=0,
@@ -64,7 +64,9 @@ class ExportConfig(TaskData):
         above=0,
         below=1,
     )
-    android_assets: str = setting("", "Assets folder of an Android app, to which the model's four files are copied.", EXPORT)
+    android_assets: str = setting(
+        "", "Assets folder of an Android app, to which the model's four files are copied.", EXPORT
+    )
     push_to_hub: str = setting(
         "",
         "Repository on the Hugging Face hub, USER/NAME, to upload the model, its card, LiteRT and ONNX files to.",

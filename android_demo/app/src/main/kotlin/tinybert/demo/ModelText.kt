@@ -31,7 +31,7 @@ fun modelDetails(context: Context, info: ModelInfo): String {
         lines += context.getString(R.string.info_metric, name, 100 * value, numbers.format(info.metricTexts))
     }
     if (info.metrics.isEmpty()) lines += context.getString(R.string.info_no_metric)
-    info.abstainBelow?.let { lines += context.getString(R.string.info_abstains, 100 * it) }
+    info.abstainBelow?.let { lines += context.getString(R.string.info_abstains, it.toString()) }
     return lines.joinToString("\n")
 }
 

@@ -141,7 +141,7 @@ class MainActivityTest {
     @Test
     fun `an unsure model gives no label`() {
         start(StandIn(abstainBelow = 0.8))
-        assertTrue(textOf(R.id.model_info), textOf(R.id.model_info).endsWith("\nGives no label below 80.0 %"))
+        assertTrue(textOf(R.id.model_info), textOf(R.id.model_info).endsWith("\nGives no label below a probability of 0.8"))
         type("a fine film")
         assertEquals("Unsure, 75.0 %", textOf(R.id.answer))
         val rows = controller.get().find<LinearLayout>(R.id.bars)

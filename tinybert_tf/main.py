@@ -151,7 +151,7 @@ def _write_any_name() -> None:
 def _outside(error: Exception) -> str | None:
     """Returns what to say about a lost worker, a full disk, missing rights or the like; None for any other error."""
     if lost := cluster.lost(error):
-        return f"the connection to {lost} is lost ({' '.join(error.message.split())[:120]})"
+        return f"the connection to {lost} is lost"
     tf = sys.modules.get("tensorflow")
     names = ("ResourceExhausted", "PermissionDenied", "NotFound", "OutOfRange", "Unavailable", "DataLoss", "Unknown")
     if tf is None or not isinstance(error, tuple(getattr(tf.errors, f"{name}Error") for name in names)):

@@ -93,3 +93,23 @@ def test_a_port_in_use_is_refused():
         address = f"127.0.0.1:{door.getsockname()[1]}"
         with pytest.raises(InputError, match=rf"got {address} for this worker \(.*in use.*\); expected a port that"):
             cluster.meet(Cluster((address, "127.0.0.1:1"), 0))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "expected"),
+    [
+        ("UnavailableError", "Socket closed", "another worker"),
+        ("UnavailableError", "/job:worker/replica:0/task:1: Socket closed", "b:2"),
+        ("InternalError", "error from /job:worker/task:1", "b:2"),
+        ("InternalError", "Failed to launch CUDA kernel", None),
+        ("FailedPreconditionError", "runs/tensorboard is not a directory", None),
+        ("NotFoundError", "/job:worker/task:1", None),
+    ],
+)
+def test_only_a_lost_connection_is_called_so(monkeypatch, error, message, expected):
+    import tensorflow as tf
+
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 0}}))
+    assert cluster.lost(getattr(tf.errors, error)(None, None, message)) == expected
+    monkeypatch.delenv("TF_CONFIG")
+    assert cluster.lost(getattr(tf.errors, error)(None, None, message)) is None

@@ -52,7 +52,7 @@ def write_files(folder: Path, size_bytes: int) -> str:
     for number, text in enumerate(itertools.islice(itertools.cycle(texts_of(size_bytes)), FILES)):
         path = folder / f"{number // 1000}" / f"{number}.txt"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text[: size_bytes // FILES].ljust(size_bytes // FILES, "."), encoding="utf-8")
+        path.write_text((f"{text} " * 9)[: size_bytes // FILES], encoding="utf-8")
     return str(folder / "*" / "*.txt")
 
 

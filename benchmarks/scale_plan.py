@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--peak", type=float, default=312e12, help="operations per second of a GPU (A100, bfloat16)")
     parser.add_argument("--share", type=float, default=0.35, help="share of the peak that a step reaches")
     parser.add_argument("--batch_per_gpu", type=int, default=256, help="sequences per GPU and step")
-    parser.add_argument("--reads", type=float, default=1.4e6, help="tokens per second that one core reads and cuts")
+    parser.add_argument("--reads", type=float, default=2e6, help="tokens per second that one core reads and cuts")
     options = parser.parse_args()
     per_sequence = forward_flops(TEACHER, LENGTH) + 3 * forward_flops(STUDENT, LENGTH)
     sequences = options.tokens * options.epochs / LENGTH

@@ -73,9 +73,14 @@ class PhoneGraph:
         return {PROBABILITIES: tf.sigmoid(logits) if self.classifier.multi_label else tf.nn.softmax(logits)}
 
     def _cut(self, ids):
-        """Cuts `[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text."""
+        """Cuts `[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text.
+
+        LiteRT lets callers resize inputs to several rows, whatever the signature says. CONCATENATION with a column of one
+        row refuses them.
+        """
         length = tf.minimum(tf.shape(ids)[1], self.sequence_length)
-        return tf.concat([ids[0, : length - 1], ids[0, -1:]], 0)
+        ids = tf.concat([ids, tf.zeros([1, 1], tf.int32)], 1)
+        return tf.concat([ids[0, : length - 1], ids[0, -2:-1]], 0)
 
     def _embed(self, token_ids, segment_ids):
         embeddings = self.encoder.embeddings

@@ -52,6 +52,16 @@ def test_a_tiny_model(make_classifier, batch, variant, tolerance, shape):
         assert np.abs(answer(model, row) - expected).max() < tolerance
 
 
+@pytest.mark.parametrize("fixed", [False, True])
+def test_two_texts_at_once_are_refused(make_classifier, fixed):
+    """LiteRT would let inputs be resized to two rows, and row two be lost."""
+    interpreter = Interpreter(model_content=convert(make_classifier(**ONE), "float32", 8, fixed))
+    for place in interpreter.get_input_details():
+        interpreter.resize_tensor_input(place["index"], [2, 8])
+    with pytest.raises(RuntimeError, match=r"\(1 != 2\).*failed to prepare"):
+        interpreter.allocate_tensors()
+
+
 @pytest.fixture(scope="module")
 def real_classifier():
     """Half of MiniLM's layers under a random head: 3 layers, 384 wide, 30,522 WordPieces."""

@@ -75,8 +75,8 @@ class PhoneGraph:
     def _cut(self, ids):
         """Cuts `[1, any]` to `[length]`: the first tokens and the last one, [SEP], as tokenizers cut a text.
 
-        LiteRT lets callers resize inputs to several rows, whatever the signature says. CONCATENATION with a column of one
-        row refuses them.
+        LiteRT lets callers resize inputs to several rows, whatever the signature says. CONCATENATION with a column of
+        one row refuses them.
         """
         length = tf.minimum(tf.shape(ids)[1], self.sequence_length)
         ids = tf.concat([ids, tf.zeros([1, 1], tf.int32)], 1)

@@ -11,6 +11,7 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation.calibration import Confidence
 from tinybert_tf.evaluation.prediction import predict_logits
+from tinybert_tf.evaluation.thresholds import best_cuts
 from tinybert_tf.exporters import abstaining
 from tinybert_tf.exporters.abstaining import Calibration
 from tinybert_tf.settings.stages import ExportConfig
@@ -41,7 +42,7 @@ def logits_of(classifier, examples):
 
 def test_a_folded_temperature_divides_the_logits_and_changes_no_answer(classifier, examples):
     before = logits_of(classifier, examples)
-    abstaining.fold_temperature(classifier, 1.37)
+    abstaining.Calibration(temperature=1.37).fold_into(classifier)
     after = logits_of(classifier, examples)
     np.testing.assert_allclose(after, before / 1.37, rtol=0, atol=1e-6 * np.abs(before).max())
     np.testing.assert_array_equal(after.argmax(1), before.argmax(1))
@@ -140,3 +141,29 @@ def test_a_threshold_is_given_or_found():
             ExportConfig(abstain_below=value)
     with pytest.raises(InputError, match=r"target_precision: got 95\.0"):
         ExportConfig(target_precision=95.0)
+
+
+def test_thresholds_of_several_labels_are_lowered_logits_in_the_models_order(make_classifier):
+    model = make_classifier(labels=LABELS, num_layers=1)
+    model.multi_label = True
+    has = np.array([[len(text) % 2, "good" in text, "dull" in text] for text in TEXTS], int)
+    task = dataclasses.replace(task_of(Examples(TEXTS, labels=has), "train", "dev", "test"), multi_label=True)
+    before = logits_of(model, task.splits["dev"])
+    found = abstaining.calibrate(ExportConfig(fit_thresholds=True), model, task, 8)
+    np.testing.assert_array_equal(found.cuts, best_cuts(before[:, [2, 1, 0]], has)[[2, 1, 0]])
+    assert any(found.cuts) and found.dev_texts == len(TEXTS)
+    np.testing.assert_allclose(logits_of(model, task.splits["dev"]), before - found.cuts, rtol=0, atol=1e-6)
+    thresholds = found.settings()["fitted_thresholds"]
+    np.testing.assert_allclose(thresholds, 1 / (1 + np.exp(-np.array(found.cuts))), atol=1e-4)
+    assert found and not found.measured(before, has)
+
+
+def test_each_kind_of_model_refuses_what_the_other_has():
+    several, one = "multi_label_classification", "single_label_classification"
+    with pytest.raises(InputError, match=r"fit_thresholds: got true, for a single label .*; expected one that gives a"):
+        abstaining.check_kind(ExportConfig(fit_thresholds=True), one)
+    with pytest.raises(
+        InputError, match=r"calibrate: got true, for a multi label .*; expected a classifier that gives"
+    ):
+        abstaining.check_kind(ExportConfig(calibrate=True, fit_thresholds=True), several)
+    abstaining.check_kind(ExportConfig(fit_thresholds=True), several)

@@ -76,7 +76,12 @@ def test_every_file_is_calibrated_and_abstains_from_the_same_texts(config, stude
     assert [label.decode() or None for label in found["label"].numpy()] == expected
 
     results = run.record["results"]
-    assert results["calibration"] == {"temperature": temperature, "abstain_below": threshold, "dev_texts": 20}
+    assert results["calibration"] == {
+        "temperature": temperature,
+        "abstain_below": threshold,
+        "dev_texts": 20,
+        "cuts": (),
+    }
     labels = 1 - labels  # the model's class 0 is good
     before, after = (Confidence.of(logits, labels, value) for value in (1.0, temperature))
     keras = results["keras"]

@@ -13,7 +13,8 @@ from tests.stages.conftest import QUICK
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.settings import stages as configs
-from tinybert_tf.stages import evaluate, finetune, predict, task
+from tinybert_tf.stages import evaluate, export, finetune, predict, task
+from tinybert_tf.tflite import TextClassifier
 
 TAGS = {"praise": "good", "complaint": "bad", "boredom": "dull"}
 SETTINGS = QUICK | {"sequence_length": 16, "batch_size": 32, "dropout": 0.0, "learning_rate": 6e-3, "eval_steps": 65}
@@ -107,3 +108,32 @@ def test_a_model_of_one_label_per_text_is_refused(plain_classifier, tagged, tmp_
     (tmp_path / "train.jsonl").write_text('{"text": "x", "label": ["good", "bad"]}\n' * 20)
     with pytest.raises(InputError, match=r"^model: got a single_label_classification; expected a model for texts"):
         evaluate.run(configs.EvaluateConfig(**given, train_file=str(tmp_path / "train.jsonl"), split="dev"))
+
+
+def test_every_file_gives_a_class_at_its_own_threshold(teacher, tagged, tmp_path):
+    model = BertClassifier.from_preset(str(teacher.path))
+    model.classifier.bias.assign_sub([9.0, 0.0, 6.0])  # two classes that are hardly ever given at one half
+    model.save_to_preset(tmp_path / "timid")
+    (tmp_path / "test.csv").write_text("text,tags\ngood film bad,praise|complaint\ndull film film,boredom\n")
+    config = configs.ExportConfig(
+        output_dir=str(tmp_path / "export"),
+        model=str(tmp_path / "timid"),
+        test_file=str(tmp_path / "test.csv"),
+        sequence_length=16,
+        fit_thresholds=True,
+        variants=("float32", "int8"),
+        export_formats=("litert", "onnx"),
+        **tagged,
+    )
+    folder = export.run(config)
+    results = folder.record["results"]
+    assert results["keras"]["metrics_at_half"]["micro_f1"] < 0.7 < results["keras"]["metrics"]["micro_f1"] == 1
+    assert all(values["metrics"]["micro_f1"] == 1 for values in results["files"].values())
+    classifier = TextClassifier(folder.path / "student.tflite")
+    thresholds = classifier.info["fitted_thresholds"]
+    assert thresholds[1] == 0.5 and max(thresholds[0], thresholds[2]) < 0.3
+    assert [answer["labels"] for answer in classifier(["good film bad", "dull film film"])] == [
+        ["complaint", "praise"],
+        ["boredom"],
+    ]
+    assert "Thresholds of 2 of 3 classes, fitted on 30 texts of dev; micro f1 " in export.summary(folder)

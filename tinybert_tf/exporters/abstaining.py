@@ -1,21 +1,26 @@
-"""Probabilities to rely on: a temperature inside the head, and a probability below which a file gives no label.
+"""Probabilities to rely on: what is folded into the head, and a probability below which a file gives no label.
 
-Both are found on dev, for classifiers of one label per text: see `evaluation/calibration.py`.
+All are found on dev. Classifiers of one label per text have a temperature and that probability: see
+`evaluation/calibration.py`. Those of several have a threshold per class: see `evaluation/thresholds.py`.
 """
 
 import dataclasses
 
 import numpy as np
+import scipy.special
 
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation.calibration import LEAST_SURE, MOST_SURE, Confidence, fit_temperature
 from tinybert_tf.evaluation.prediction import predict_logits
+from tinybert_tf.evaluation.thresholds import best_cuts
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import ExportConfig
 
-_FOUND_ON_DEV = ("calibrate", "target_precision")
+_ONE, _SEVERAL = "single_label_classification", "multi_label_classification"
+_KINDS = {"calibrate": _ONE, "target_precision": _ONE, "fit_thresholds": _SEVERAL, "abstain_below": _ONE}  # by setting
+_EXPECTED = {_ONE: "a classifier that gives each text one label", _SEVERAL: "one that gives a text several labels"}
 _MOST_DIGITS = 15  # of a threshold
 
 
@@ -27,19 +32,30 @@ class Calibration:
         temperature: Number by which the head's logits are divided; None if they stay as they are.
         abstain_below: Probability below which a text gets no label; None if each text gets one.
         dev_texts: Number of texts on which these were found; 0 if they were given.
+        cuts: Number by which each of the head's logits is lowered, in the order of the classes; empty if they stay.
     """
 
     temperature: float | None = None
     abstain_below: float | None = None
     dev_texts: int = 0
+    cuts: tuple[float, ...] = ()
 
     def __bool__(self) -> bool:
-        return self.temperature is not None or self.abstain_below is not None
+        return self.temperature is not None or self.abstain_below is not None or bool(self.cuts)
 
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> dict[str, float | list[float]]:
         """Returns what `model_info.json` says of it."""
         values = {"temperature": self.temperature, "abstain_below": self.abstain_below}
+        values["fitted_thresholds"] = [round(float(value), 4) for value in scipy.special.expit(self.cuts)] or None
         return {name: value for name, value in values.items() if value is not None}
+
+    def fold_into(self, model: BertClassifier) -> None:
+        """Changes a classifier's last layer: divides its logits by the temperature, and lowers them by the cuts."""
+        if self.temperature is not None:
+            for weight in (model.classifier.kernel, model.classifier.bias):
+                weight.assign(np.asarray(weight, np.float64) / self.temperature)
+        if self.cuts:
+            model.classifier.bias.assign(np.asarray(model.classifier.bias, np.float64) - self.cuts)
 
     def measured(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
         """Returns the expected calibration error; with a threshold also the share answered, and its accuracy.
@@ -48,7 +64,7 @@ class Calibration:
             probabilities: A file's answers, `[texts, classes]`.
             labels: The right classes, `[texts]`.
         """
-        if not self:
+        if self.temperature is None and self.abstain_below is None:
             return {}
         found = Confidence(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
         values = {"calibration_error": found.calibration_error()}
@@ -65,19 +81,19 @@ def asked(config: ExportConfig, on_dev: bool = False) -> str:
         config: The settings.
         on_dev: Whether only settings count whose value is found on dev.
     """
-    names = _FOUND_ON_DEV if on_dev else (*_FOUND_ON_DEV, "abstain_below")
-    return next((name for name in names if getattr(config, name)), "")
+    return next((name for name in _KINDS if getattr(config, name) and not (on_dev and name == "abstain_below")), "")
 
 
 def check_kind(config: ExportConfig, kind: str) -> None:
-    """Refuses a model of this kind if calibration or abstaining is asked for.
+    """Refuses a model of this kind if something is asked for that it has no use for.
 
     Raises:
-        InputError: It is, and the model does not give each text one label.
+        InputError: It is.
     """
-    if (name := asked(config)) and kind != "single_label_classification":
-        got = f"{_shown(config, name)}, for a {kind.replace('_', ' ')} model"
-        raise InputError(name, got, "a classifier that gives each text one label")
+    for name, wanted in _KINDS.items():
+        if getattr(config, name) and kind != wanted:
+            got = f"{_shown(config, name)}, for a {kind.replace('_', ' ')} model"
+            raise InputError(name, got, _EXPECTED[wanted])
 
 
 def unread(config: ExportConfig, reason: object) -> InputError:
@@ -87,7 +103,7 @@ def unread(config: ExportConfig, reason: object) -> InputError:
 
 
 def calibrate(config: ExportConfig, model: BertClassifier, task: Task | None, length: int) -> Calibration:
-    """Folds the temperature that fits dev into the model if the settings ask for it; returns it and the threshold.
+    """Folds what fits dev into the model, as far as the settings ask for it; returns all that they ask for.
 
     Args:
         config: The settings.
@@ -108,25 +124,30 @@ def calibrate(config: ExportConfig, model: BertClassifier, task: Task | None, le
         got = f"{_shown(config, name)}, for {task.name} without labelled texts in both dev and test"
         raise InputError(name, got, "one split to calibrate on, and another to measure files on")
     logits = predict_logits(model, TokenizedExamples(dev, model.tokenizer, length), "dev")
-    logits = logits[:, task.columns_of(model.labels)]
+    columns = task.columns_of(model.labels)
+    found = _found(logits[:, columns], dev.labels, config)
+    if found.cuts:  # in the order of the task's classes; the model may have more, and in another order
+        cuts = dict(zip(columns, found.cuts))
+        found = dataclasses.replace(found, cuts=tuple(cuts.get(place, 0.0) for place in range(len(model.labels))))
+    found.fold_into(model)
+    return found
+
+
+def _found(logits: np.ndarray, labels: np.ndarray, config: ExportConfig) -> Calibration:
+    """Returns what fits the answers to dev."""
+    if config.fit_thresholds:
+        return Calibration(dev_texts=len(labels), cuts=tuple(best_cuts(logits, labels).tolist()))
     temperature, threshold = None, config.abstain_below
     if config.calibrate:
-        temperature = fit_temperature(logits, dev.labels)
+        temperature = fit_temperature(logits, labels)
         if not MOST_SURE < temperature < LEAST_SURE:
-            got = f"true, for answers to the {len(dev):,} texts of dev that fit no temperature"
+            got = f"true, for answers to the {len(labels):,} texts of dev that fit no temperature"
             raise InputError("calibrate", got, "texts in dev of which the model gets some right, and some not")
-        fold_temperature(model, temperature)
     if config.target_precision:
-        found = Confidence.of(logits, dev.labels, temperature or 1.0)
+        found = Confidence.of(logits, labels, temperature or 1.0)
         found = dataclasses.replace(found, confidence=found.confidence.astype(np.float32))  # as files compare it
         threshold = _threshold(found, config.target_precision)
-    return Calibration(temperature, threshold, len(dev))
-
-
-def fold_temperature(model: BertClassifier, temperature: float) -> None:
-    """Divides a classifier's logits by a temperature, in its last layer: no answer changes."""
-    for weight in (model.classifier.kernel, model.classifier.bias):
-        weight.assign(np.asarray(weight, np.float64) / temperature)
+    return Calibration(temperature, threshold, len(labels))
 
 
 def _threshold(found: Confidence, precision: float) -> float:
@@ -144,4 +165,4 @@ def _threshold(found: Confidence, precision: float) -> float:
 
 
 def _shown(config: ExportConfig, name: str) -> str:
-    return "true" if name == "calibrate" else str(getattr(config, name))
+    return str(getattr(config, name)).lower()

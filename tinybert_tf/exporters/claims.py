@@ -53,6 +53,12 @@ def sentences(results: dict) -> list[str]:
             errors = _percent(keras["uncalibrated_error"]), _percent(keras["calibration_error"])
             line += ": expected calibration error {} before, {} after".format(*errors)
         found.append(f"{line}.")
+    if cuts := done.get("cuts"):
+        fitted = f"{sum(map(bool, cuts))} of {len(cuts)} classes"
+        line = f"Thresholds of {fitted}, fitted on {done['dev_texts']:,} texts of dev"
+        for name, before in keras.get("metrics_at_half", {}).items():
+            line += f"; {name.replace('_', ' ')} {100 * before:.2f} before, {100 * keras['metrics'][name]:.2f} after"
+        found.append(f"{line}.")
     if threshold := done.get("abstain_below"):
         line = f"Below a probability of {threshold} a file abstains"
         if "coverage" in keras:

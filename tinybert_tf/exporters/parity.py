@@ -32,7 +32,7 @@ class Reference:
         task: The task whose metrics are computed; None if it is not known.
         examples: The texts.
         length: Most tokens in a text.
-        calibration: The temperature that is in the student's head, and the probability below which files abstain.
+        calibration: What is in the student's head already, and the probability below which files abstain.
     """
 
     def __init__(
@@ -57,6 +57,9 @@ class Reference:
         if calibration.temperature and self._is_labelled:
             before = Confidence.of(logits[:, self._columns], examples.labels, 1 / calibration.temperature)
             self.results["uncalibrated_error"] = before.calibration_error()
+        if calibration.cuts and self._is_labelled:
+            before = (logits + calibration.cuts)[:, self._columns]
+            self.results["metrics_at_half"] = metrics.compute(task.metrics, examples.labels, before)
 
     @property
     def is_regression(self) -> bool:

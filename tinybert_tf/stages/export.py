@@ -124,9 +124,8 @@ class _Export(Job):
             raise InputError("push_to_hub", f"{self.folder.path}, which an older version made", "a new --output_dir")
         if results["labels"]:
             self.model.labels = results["labels"]  # a task may have named them
-        temperature = results.get("calibration", {}).get("temperature")
-        if temperature and self.folder.was_finished:  # else it is in the model at hand
-            abstaining.fold_temperature(self.model, temperature)
+        if self.folder.was_finished:  # else it is in the model at hand
+            abstaining.Calibration(**results.get("calibration", {})).fold_into(self.model)
         with tempfile.TemporaryDirectory() as partial:
             folder = Path(partial) / config.push_to_hub.split("/")[1]
             self.model.save_to_preset(folder, card=_card_of(config.model))

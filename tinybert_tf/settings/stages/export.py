@@ -64,6 +64,11 @@ class ExportConfig(TaskData):
         above=0,
         below=1,
     )
+    fit_thresholds: bool = setting(
+        False,
+        "Whether files give a class at the probability with the best F1 on dev, where texts may have several.",
+        EXPORT,
+    )
     android_assets: str = setting(
         "", "Assets folder of an Android app, to which the model's four files are copied.", EXPORT
     )

@@ -9,7 +9,7 @@ from keras import ops
 
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.distillation.compatibility import check_models, check_settings
-from tinybert_tf.distillation.features import Feature, forward
+from tinybert_tf.distillation.features import TEACHERS, Feature, forward
 from tinybert_tf.distillation.losses import all_losses, prediction_loss_of
 from tinybert_tf.distillation.matches import Match, all_matches
 from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
@@ -167,38 +167,44 @@ class TinyBertDistiller(TrainedModel):
         return [variable for variable in self.variables if id(variable) not in teachers]
 
     def compute_losses(self, inputs, training=False) -> tuple[dict[Match, tf.Tensor], tf.Tensor | None]:
-        """Runs both models once; the teacher does not run if only its logits are needed and `inputs` has them.
+        """Runs both models once; the teacher does not run if `inputs` has all that is matched of it.
 
         Args:
-            inputs: The three tensors of a BERT, and maybe `teacher_logits` `[batch, classes]`, of question answerers
-                `[batch, 2, length]`.
+            inputs: The three tensors of a BERT, and maybe features of the teacher: `teacher_logits` `[batch, classes]`,
+                of question answerers `[batch, 2, length]`; and those of layers, as `LayerCache` names them.
             training: Whether the student learns.
 
         Returns:
             The loss of every `Match`, each `[batch]`; and the student's logits, or None.
         """
         inputs = dict(inputs)
-        teacher_logits = inputs.pop("teacher_logits", None)
-        answer = self._answer
-        teacher = {} if teacher_logits is None or answer is None else {answer.output: teacher_logits}
-        wanted = [(match.loss.feature, match.teacher_layer) for match in self.matches]
-        wanted = [(feature, layer) for feature, layer in wanted if feature.output not in teacher]
-        if wanted and self.teacher is None:
+        given = {name: inputs.pop(name) for name in [*inputs] if name.startswith(TEACHERS)}
+        computed = [match for match in self.matches if match.given_as not in given]
+        if computed and self.teacher is None:
             raise InputError("inputs", ", ".join(inputs), "teacher_logits among them, because there is no teacher")
-        if wanted:
-            outputs = forward(self.teacher, inputs, wanted, False, self.match_position_bias)
+        if computed:
             # Otherwise the tape watches the frozen teacher too, and goes back through it.
-            teacher |= keras.tree.map_structure(ops.stop_gradient, outputs)
+            given |= keras.tree.map_structure(ops.stop_gradient, self.teachers_features(inputs, computed))
         wanted = [(match.loss.feature, match.student_layer) for match in self.matches]
         student = forward(self.student, inputs, wanted, training, self.match_position_bias)
-        losses = {}
+        losses, answer = {}, self._answer
         for match in self.matches:
             ours = match.loss.feature.of(student, match.student_layer)
-            theirs = match.loss.feature.of(teacher, match.teacher_layer)
             if match.loss.projected:
                 ours = self.projections[str(match.student_layer)](ours)
-            losses[match] = match.loss(ours, theirs, inputs["padding_mask"])
+            losses[match] = match.loss(ours, given[match.given_as], inputs["padding_mask"])
         return losses, None if answer is None else student[answer.output]
+
+    def teachers_features(self, inputs: dict, matches: list[Match]) -> dict[str, tf.Tensor]:
+        """Returns the teacher's side of these matches, by the names under which a batch may hold them.
+
+        Args:
+            inputs: The three tensors of a BERT, each `[batch, length]`.
+            matches: Some of `self.matches`.
+        """
+        wanted = [(match.loss.feature, match.teacher_layer) for match in matches]
+        outputs = forward(self.teacher, inputs, wanted, False, self.match_position_bias)
+        return {match.given_as: match.loss.feature.of(outputs, match.teacher_layer) for match in matches}
 
     def train_step(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

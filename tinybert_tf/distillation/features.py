@@ -4,6 +4,7 @@ import dataclasses
 
 from keras import ops
 
+from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.models import BertClassifier, BertEncoder, BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
 
@@ -17,11 +18,13 @@ class Feature:
         argument: Argument of the model's `call` that asks for this output; None where a model with a head returns it
             anyway.
         first_layer: Number of the layer that comes first in the output; None where the output is the whole model's.
+        dims: What the axes of a layer's feature of one text are: see `shape`.
     """
 
     output: str
     argument: str | None = None
     first_layer: int | None = None
+    dims: tuple[str, ...] = ()
 
     @property
     def is_answer(self) -> bool:
@@ -33,10 +36,24 @@ class Feature:
         found = outputs[self.output]
         return found if layer is None else found[layer - self.first_layer]
 
+    def shape(self, config: EncoderConfig, length: int) -> tuple[int, ...]:
+        """Returns the shape of a layer's feature of one text with this many tokens."""
+        sizes = {"length": length, "num_heads": config.num_heads, "hidden_dim": config.hidden_dim}
+        sizes["3 hidden_dim"] = 3 * config.hidden_dim
+        return tuple(sizes[dim] for dim in self.dims)
 
-HIDDEN_STATES = Feature("hidden_states", "return_intermediates", first_layer=0)
-ATTENTION_SCORES = Feature("attention_scores", "return_intermediates", first_layer=1)
-QUERY_KEY_VALUE = Feature("query_key_value", "return_query_key_value", first_layer=1)
+    def given_as(self, layer: int | None) -> str:
+        """Returns the name under which a batch may hold the teacher's feature, which then is not computed."""
+        return TEACHERS_LOGITS if self.is_answer else f"{TEACHERS}{self.output}_{layer}"
+
+
+TEACHERS = "teacher_"
+TEACHERS_LOGITS = f"{TEACHERS}logits"
+HIDDEN_STATES = Feature("hidden_states", "return_intermediates", first_layer=0, dims=("length", "hidden_dim"))
+ATTENTION_SCORES = Feature(
+    "attention_scores", "return_intermediates", first_layer=1, dims=("num_heads", "length", "length")
+)
+QUERY_KEY_VALUE = Feature("query_key_value", "return_query_key_value", first_layer=1, dims=("length", "3 hidden_dim"))
 LOGITS = Feature("logits")
 SPAN_LOGITS = Feature("span_logits")  # start and end: `[batch, 2, length]`
 # The answer of each kind of model with a head that can be distilled.

@@ -8,8 +8,6 @@ To add a loss: write its class here and name it in `all_losses`, add its weight 
 to `settings.distillation.Distillation`.
 """
 
-import math
-
 import keras
 from keras import ops
 
@@ -149,10 +147,10 @@ class RelationLoss(Loss):
 
     def _log_relations(self, vectors, mask):
         """Returns the logarithms of all three relations by head: `[batch, 3 · relation_heads, length, length]`."""
-        heads, dim = 3 * self.relation_heads, vectors.shape[-1] // (3 * self.relation_heads)
+        heads, dim = 3 * self.relation_heads, ops.shape(vectors)[-1] // (3 * self.relation_heads)
         split = ops.reshape(_float(vectors), (-1, ops.shape(vectors)[1], heads, dim))
         split = ops.transpose(split, (0, 2, 1, 3))
-        scores = ops.matmul(split, ops.transpose(split, (0, 1, 3, 2))) / math.sqrt(dim)
+        scores = ops.matmul(split, ops.transpose(split, (0, 1, 3, 2))) / ops.sqrt(ops.cast(dim, "float32"))
         return ops.log_softmax(ops.where(mask[:, None, None, :] > 0, scores, _MASKED), axis=-1)
 
     def check_shapes(self, student, teacher):

@@ -76,6 +76,11 @@ class Match:
         return f"{self.loss.name}_loss"
 
     @property
+    def given_as(self) -> str:
+        """Name under which a batch may hold the teacher's side of it."""
+        return self.loss.feature.given_as(self.teacher_layer)
+
+    @property
     def layer_name(self) -> str | None:
         """Name under which `evaluate` logs this match alone; None where its sum has no other parts."""
         return f"{self.name}_{self.student_layer}" if self.student_layer else None

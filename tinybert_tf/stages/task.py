@@ -19,6 +19,7 @@ from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import initialize_head_from_teacher
+from tinybert_tf.distillation.layer_cache import LayerCache
 from tinybert_tf.errors import naming
 from tinybert_tf.evaluation.dev import in_one_line
 from tinybert_tf.kinds import kind_of
@@ -179,6 +180,8 @@ class _TaskDistillation(Job):
         distiller.compile(optimizer, jit_compile=config.jit_compile)
         if not workers.from_chief(folder.has_checkpoint):
             self._initialize(phase, distiller, data)
+        if config.layer_cache and phase != "prediction":
+            data.tokens = LayerCache(distiller, data.tokens, config.layer_cache, config.batch_size)
         message = "%s: %d steps of %d examples, learning rate %g."
         logging.info(message, phase, max_steps, config.batch_size, learning_rate)
         on_dev = None if intermediate else self.kind.dev_evaluator(student, self.length)
@@ -218,7 +221,7 @@ class _TaskDistillation(Job):
         steps = data.steps(recipe.prediction_epochs if alone else recipe.epochs)
         steps = min(steps, (recipe.prediction_max_steps if alone else recipe.max_steps) or steps)
         repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
-        self.answers.add_to(data, examples, self.length, phase, worthwhile=repeat)
+        self.answers.add_to(data, examples, self.length, phase, repeat, bool(config.layer_cache))
         return data, steps
 
     def _initialize(self, phase: str, distiller: TinyBertDistiller, data: Buckets) -> None:

@@ -55,6 +55,12 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         DISTILLATION,
         choices={"teacher": "from the teacher's", "own": "as they are"},
     )
+    layer_cache: str = setting(
+        "",
+        "Folder that keeps the teacher's layers on each training text, so that it reads each text once.",
+        DISTILLATION,
+        default_means="none: the teacher reads each batch",
+    )
     epochs: int = setting_like(
         Training,
         "epochs",
@@ -119,6 +125,8 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         super().__post_init__()
         if not self.teacher and not self.teacher_predictions:
             object.__setattr__(self, "teacher", "runs/finetune")
+        reads_layers = bool(self.teacher) and self.phase != "prediction"
+        require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers are matched")
         learns = self.phase != "intermediate" or not self.teacher_predictions
         require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")
         without_layers = self.phase in ("", "prediction")

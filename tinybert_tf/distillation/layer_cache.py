@@ -1,0 +1,121 @@
+"""A teacher's layers on texts that are read again and again: computed once, and kept on disk in 16 bits."""
+
+import hashlib
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+from tqdm import tqdm
+
+from tinybert_tf.configs import INPUTS
+from tinybert_tf.data.batches import Rows
+from tinybert_tf.distillation.distiller import TinyBertDistiller
+from tinybert_tf.distillation.matches import Match
+from tinybert_tf.errors import InputError
+from tinybert_tf.files import write_whole
+from tinybert_tf.training import devices
+from tinybert_tf.training.run_directory import digest_of
+
+_TYPE = np.float16
+
+
+class LayerCache:
+    """Rows of tokens, each with the teacher's side of all that a distiller matches between layers.
+
+    The distiller then computes no layer of the teacher. A row's features lie together in a file, without padding; half
+    precision keeps each number to 0.05 %. The file's name is a digest of teacher, matches and tokens, so runs share
+    it. It is written whole or not at all.
+
+    Args:
+        distiller: The distiller.
+        rows: The rows.
+        folder: Folder of the file; it is made if it does not exist.
+        batch_size: Rows that the teacher reads at a time.
+
+    Raises:
+        InputError: The folder has too little room, cannot be written, or half precision cannot hold the features.
+    """
+
+    def __init__(self, distiller: TinyBertDistiller, rows: Rows, folder: str | Path, batch_size: int = 32):
+        self._rows, self.lengths = rows, rows.lengths
+        found = {match.given_as: match for match in distiller.matches if not match.loss.feature.is_answer}
+        self._matches: dict[str, Match] = found
+        self._config = distiller.teacher.config
+        known, places = np.unique(self.lengths, return_inverse=True)
+        sizes = np.array([sum(math.prod(self._shape(name, int(length))) for name in found) for length in known])
+        self._starts = np.concatenate([[0], np.cumsum(sizes.astype(np.int64)[places])])
+        self._bytes = int(self._starts[-1]) * _TYPE().itemsize
+        folder = Path(folder).expanduser()
+        file = folder / f"{self._key(distiller)}.f16"
+        if not (file.is_file() and file.stat().st_size == self._bytes):
+            self._write(distiller, file, batch_size)
+        self._values = np.memmap(file, _TYPE, "r", shape=(int(self._starts[-1]),))
+
+    def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the inputs at these places, and the teacher's features, float16 and padded with zeros."""
+        inputs = self._rows.rows(places)
+        length = inputs["token_ids"].shape[1]
+        padded = {name: np.zeros((len(places), *self._shape(name, length)), _TYPE) for name in self._matches}
+        for row, place in enumerate(places):
+            values, begin = self._values[self._starts[place] : self._starts[place + 1]], 0
+            for name, target in padded.items():
+                shape = self._shape(name, int(self.lengths[place]))
+                end = begin + math.prod(shape)
+                target[(row, *map(slice, shape))] = values[begin:end].reshape(shape)
+                begin = end
+        return inputs | padded
+
+    def _shape(self, name: str, length: int) -> tuple[int, ...]:
+        return self._matches[name].loss.feature.shape(self._config, length)
+
+    def _key(self, distiller: TinyBertDistiller) -> str:
+        teacher = distiller.teacher
+        policy = teacher.dtype_policy.name
+        says = f"{digest_of(teacher)} {teacher.config} {policy} {distiller.match_position_bias} {[*self._matches]}"
+        digest = hashlib.sha256(says.encode())
+        for place in range(len(self.lengths)):
+            inputs = self._rows.rows(np.array([place]))
+            digest.update(b"".join(inputs[name].tobytes() + b"|" for name in INPUTS[:2]))
+        return digest.hexdigest()[:32]
+
+    def _write(self, distiller: TinyBertDistiller, file: Path, batch_size: int) -> None:
+        matches = list(self._matches.values())
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(file.parent).free
+            if self._bytes > free:
+                got = f"{file.parent} with {free / 1e9:.1f} GB of room"
+                raise InputError(
+                    "layer_cache", got, f"{self._bytes / 1e9:.1f} GB for the teacher's layers on these texts"
+                )
+            logging.info("The teacher's layers on %d texts: %.2f GB in %s", len(self.lengths), self._bytes / 1e9, file)
+            run = devices.Forward(lambda inputs: distiller.teachers_features(inputs, matches), INPUTS)
+            order = np.argsort(self.lengths, kind="stable")
+            with (
+                write_whole(file, "wb") as stream,
+                tqdm(total=len(order), desc="teacher's layers", unit="text", dynamic_ncols=True) as bar,
+            ):
+                for begin in range(0, len(order), batch_size):
+                    places = order[begin : begin + batch_size]
+                    inputs = self._rows.rows(places)
+                    found = run({name: inputs[name] for name in INPUTS})
+                    for row, place in enumerate(places):
+                        stream.seek(int(self._starts[place]) * _TYPE().itemsize)
+                        stream.write(self._block(found, row, int(self.lengths[place])))
+                    bar.update(len(places))
+        except OSError as error:
+            raise InputError("layer_cache", f"{file.parent} ({error.strerror})", "a folder to write to") from None
+
+    def _block(self, found: dict[str, np.ndarray], row: int, length: int) -> bytes:
+        """Returns the features of one row, one after another, without padding."""
+        parts = []
+        for name in self._matches:
+            with np.errstate(over="ignore"):  # said below
+                part = found[name][(row, *map(slice, self._shape(name, length)))].astype(_TYPE)
+            if not np.isfinite(part).all():
+                got = "numbers in the teacher's layers that half precision cannot hold"
+                raise InputError("layer_cache", got, f"none beyond {np.finfo(_TYPE).max:.0f}, or no cache")
+            parts.append(np.ascontiguousarray(part).tobytes())
+        return b"".join(parts)

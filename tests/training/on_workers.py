@@ -82,8 +82,6 @@ def main(environment, folder, only=()):
     log = os.open(folder / f"log-{index}.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    # Optimizing the graphs takes as long as tracing them; tiny models gain nothing from it.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     found = {"refusals": [refusal("1"), refusal("2", 10), refusal("1", 1)]}
     if not several:
         save_teacher(folder / "teacher", 1)

@@ -106,14 +106,15 @@ def app_assets(tmp_path_factory):
 def _export(folder: Path, android_assets: Path) -> None:
     import keras
 
-    from tinybert_tf.configs import STUDENT_PRESETS
+    from tinybert_tf.configs import EncoderConfig
     from tinybert_tf.models import BertClassifier, BertEncoder, BertTokenizer
     from tinybert_tf.settings.stages import ExportConfig
     from tinybert_tf.stages import export
 
     keras.utils.set_random_seed(0)
     tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt", sequence_length=64)
-    encoder = BertEncoder.from_shape(STUDENT_PRESETS["tinybert_4l_312"], tokenizer=tokenizer)
+    shape = EncoderConfig(num_layers=2, hidden_dim=96, intermediate_dim=192)
+    encoder = BertEncoder.from_shape(shape, tokenizer=tokenizer)
     BertClassifier(encoder, ["no", "yes"]).save_to_preset(folder / "model")
     (folder / "test.csv").write_text("text,label\nA fine film.,yes\nDull.,no\n")
     files = {"model": str(folder / "model"), "test_file": str(folder / "test.csv")}

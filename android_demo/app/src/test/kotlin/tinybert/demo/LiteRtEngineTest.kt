@@ -15,7 +15,7 @@ import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
-import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
 import org.robolectric.annotation.Implementation
 import org.robolectric.annotation.Implements
 import org.tensorflow.lite.Interpreter
@@ -24,9 +24,9 @@ import tinybert.core.ModelInfo
 import tinybert.core.ModelInput
 import tinybert.litert.LiteRtEngine
 
-/** How the app asks LiteRT; LiteRT itself is a stand-in, for its native library is Android's. */
+/** How the app asks LiteRT; LiteRT itself is a stand-in (`robolectric.properties`), for its native library is Android's. */
 @RunWith(RobolectricTestRunner::class)
-@Config(shadows = [ShadowInterpreterImpl::class, ShadowInterpreter::class], instrumentedPackages = ["org.tensorflow.lite"])
+@GraphicsMode(GraphicsMode.Mode.NATIVE) // as the other tests, to share their classes
 class LiteRtEngineTest {
     @get:Rule
     val folder = TemporaryFolder()

@@ -23,11 +23,13 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
+import org.robolectric.annotation.GraphicsMode
 import tinybert.core.ModelInfo
 import tinybert.litert.loadModel
 
 /** The screen on Android's own framework classes, which Robolectric runs on the JVM; the model is a stand-in. */
 @RunWith(RobolectricTestRunner::class)
+@GraphicsMode(GraphicsMode.Mode.NATIVE) // as the other tests, to share their classes
 class MainActivityTest {
     private val controller: ActivityController<MainActivity> = Robolectric.buildActivity(MainActivity::class.java)
     private val opened = mutableListOf<StandIn>()

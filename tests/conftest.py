@@ -21,18 +21,22 @@ FILES_WITH_RUNS = {
     f"tests/stages/test_{name}.py"
     for name in ("finetune", "masked_lm", "augment", "task", "evaluate", "predict", "teacher_predictions")
 }
+QUESTIONS = "tests/stages/questions/"  # whose files share a teacher and a student
 PIECES = [*SPECIAL_TOKENS, *WORDS, "##s", "##ed", "##ing", "##er", "##ly", "##a", "##n", ".", ",", "!", "'"]
 
 
 # What takes longest, first: two workers then end at about the same time.
 LONGEST = (
     "tests/android/test_demo.py",
+    "tests/training/test_workers.py",
     "tests/stages/",
+    "tests/training/test_compression.py",
     "tests/tflite/",
     "tests/test_readme.py",
     "tests/exporters/",
     "tests/models/",
     "tests/distillation/",
+    "tests/tokenizer/",
 )
 
 
@@ -50,7 +54,7 @@ def pytest_collection_finish(session):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """As with `--dist loadfile`, whole files go to a worker; the files that share `runs` all go to one, first."""
+    """As with `--dist loadfile`, whole files go to a worker; the files that share models all go to one."""
     if config.option.dist != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -58,6 +62,8 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
+            if file.startswith(QUESTIONS):
+                return QUESTIONS
             return "runs" if file in FILES_WITH_RUNS else file
 
     config.option.loadscopereorder = False

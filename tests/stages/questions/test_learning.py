@@ -1,98 +1,20 @@
-"""Questions through the stages: a tiny teacher learns, a student imitates it, and both are measured and exported."""
+"""Questions through the stages that train: a tiny teacher learns, and a student imitates it."""
 
 import dataclasses
-import io
 import json
 
-import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.conftest import PIECES, WORDS
+from tests.stages.questions.conftest import TINY, of, squad
 from tinybert_tf.errors import InputError
-from tinybert_tf.models import BertEncoder, BertMaskedLM, BertQuestionAnswerer, BertTokenizer
+from tinybert_tf.models import BertMaskedLM, BertQuestionAnswerer
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as all_stages
-from tinybert_tf.stages import augment, evaluate, export, finetune, predict, task, vocabulary
-from tinybert_tf.tflite import QuestionAnswerer
+from tinybert_tf.stages import augment, evaluate, finetune, predict, task
 from tinybert_tf.training import loop
-
-TINY = {"deterministic": False, "batch_size": 8, "sequence_length": 24, "eval_steps": 60, "save_steps": 60}
-PLAIN = [word for word in WORDS if word not in ("fine", "film")]
-CONTEXT = "it is a fine film and a dull story"
-
-
-def squad(count, seed, unanswerable=False):
-    """A question per context: the answer is "fine film" wherever it is; it may be nowhere in every third."""
-    rng, paragraphs = np.random.default_rng(seed), []
-    for i in range(count):
-        words = list(rng.choice(PLAIN, 7))
-        row = {"id": f"q{i}", "question": "the film", "answers": []}
-        if not unanswerable or i % 3:
-            words.insert(place := int(rng.integers(8)), "fine film")
-            row["answers"] = [{"text": "fine film", "answer_start": len(" ".join([*words[:place], ""]))}]
-        paragraphs.append({"context": " ".join(words), "qas": [row | {"is_impossible": not row["answers"]}]})
-    return {"version": "1.1", "data": [{"title": "t", "paragraphs": paragraphs}]}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squad")
-    for name, content in {
-        "train": squad(60, 0),
-        "dev": squad(16, 1),
-        "train2": squad(30, 0, True),
-        "dev2": squad(16, 1, True),
-    }.items():
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """The folder of a random BERT of one layer, and of 12 heads as students have them."""
-    keras.utils.set_random_seed(0)
-    encoder = BertEncoder(len(PIECES), 1, 12, 24, 48, max_sequence_length=64)
-    encoder.tokenizer = BertTokenizer(PIECES, sequence_length=64)
-    folder = tmp_path_factory.mktemp("plain") / "model"
-    encoder.save_to_preset(folder)
-    return folder
-
-
-def of(data, version=""):
-    files = {f"{name}_file": str(data / f"{name}{version[1:]}.json") for name in ("train", "dev")}
-    return files | {"task": f"squad{'_v2' if version else ''}"}
-
-
-@pytest.fixture(scope="module")
-def teacher(data, plain, tmp_path_factory):
-    config = configs.FinetuneConfig(
-        output_dir=str(tmp_path_factory.mktemp("runs") / "teacher"),
-        model=str(plain),
-        max_steps=60,
-        learning_rate=4e-3,
-        dropout=0.0,
-        **TINY,
-        **of(data),
-    )
-    return finetune.run(config)
-
-
-@pytest.fixture(scope="module")
-def student(data, teacher, student_shape, tmp_path_factory):
-    config = configs.TaskConfig(
-        output_dir=str(tmp_path_factory.mktemp("runs") / "student"),
-        teacher=str(teacher.path),
-        student=student_shape,
-        max_steps=25,
-        learning_rate=4e-3,
-        init_tokens=300,
-        **TINY,
-        **of(data),
-    )
-    return task.run(config)
 
 
 def test_the_teacher_learns(teacher):
@@ -110,79 +32,6 @@ def test_the_student_imitates_it_jointly(student, teacher):
     assert {"attention_loss", "hidden_loss", "embedding_loss"} <= set(lines[0])
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert "distilled from" in (student.model / "README.md").read_text()
-
-
-def test_evaluation_beside_the_teacher(data, student, teacher, tmp_path):
-    config = configs.EvaluateConfig(
-        output_dir=str(tmp_path / "run"),
-        model=str(student.path),
-        teacher=str(teacher.path),
-        sequence_length=24,
-        **of(data),
-    )
-    folder = evaluate.run(config)
-    values = folder.record["results"]["splits"]["dev"]
-    assert values["metrics"] == {k: student.record["results"]["dev"][k] for k in ("exact_match", "f1")}
-    assert values["teacher_metrics"]["f1"] == teacher.record["results"]["dev"]["f1"]
-    low, high = values["intervals"]["f1"]
-    assert low <= values["metrics"]["f1"] <= high and values["examples"] == 16
-    predictions = json.loads((folder.path / "predictions.json").read_text())
-    assert set(predictions) == {f"q{i}" for i in range(16)}
-    assert "EM " in evaluate.summary(folder) and evaluate.run(config).was_finished
-
-
-def test_answers_are_predicted(student, teacher, data, capsys, monkeypatch, eagerly):
-    predict.run(configs.PredictConfig(model=str(teacher.path), question="film", context=CONTEXT))
-    row = json.loads(capsys.readouterr().out)
-    assert set(row) == {"id", "question", "answer", "start", "end", "probability", "no_answer"}
-    assert CONTEXT[row["start"] : row["end"]] == row["answer"] and not row["no_answer"]
-    predict.run(configs.PredictConfig(model=str(teacher.path), input_file=str(data / "dev.json")))
-    assert len(capsys.readouterr().out.splitlines()) == 16
-    monkeypatch.setattr(
-        "sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps({"question": "film", "context": CONTEXT}).encode()))
-    )
-    predict.run(configs.PredictConfig(model=str(teacher.path)))
-    assert json.loads(capsys.readouterr().out) == row
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a film\n")))
-    with pytest.raises(InputError, match="input_file: got line 1 of standard input: 'a film'; expected JSON objects"):
-        predict.run(configs.PredictConfig(model=str(teacher.path)))
-
-
-def test_exported_files_give_the_same_answers(data, student, tmp_path):
-    config = configs.ExportConfig(
-        model=str(student.path),
-        output_dir=str(tmp_path / "run"),
-        variants=("float32", "int8"),
-        export_formats=("litert", "saved_model", "onnx"),
-    )
-    run = export.run(config)
-    files = json.loads((run.path / "parity.json").read_text())["files"]
-    names = ["student.tflite", "student_int8.tflite", "saved_model", "onnx/model.onnx", "onnx/model_quantized.onnx"]
-    assert list(files) == names
-    for name in ("student.tflite", "saved_model", "onnx/model.onnx"):
-        assert files[name]["agreement"] == 1.0 and files[name]["metrics"] == student_metrics(student)
-    info = json.loads((run.path / "model_info.json").read_text())
-    expected = {"kind": "question_answering", "sequence_length": 24, "stride": 8, "max_question": 12, "max_answer": 30}
-    assert expected.items() <= info.items() and info["null_threshold"] is None and info["task"] == "squad"
-    answer = QuestionAnswerer(run.path / "student_int8.tflite")("film", CONTEXT)
-    assert CONTEXT[answer["start"] : answer["end"]] == answer["answer"]
-    assert "QuestionAnswerer" in export.summary(run)
-
-
-def test_spans_are_not_calibrated(student):
-    for option in ({"calibrate": True}, {"target_precision": 0.9}, {"abstain_below": 0.9}):
-        with pytest.raises(
-            InputError, match=f"{min(option)}: got .*, for a question answering model; expected a class"
-        ):
-            export.run(configs.ExportConfig(model=str(student.path), **option))
-    with pytest.raises(
-        InputError, match=r"abstain_below: got 0\.9; expected none: --null_threshold is that of questions"
-    ):
-        predict.run(configs.PredictConfig(model=str(student.path), question="a", context="b", abstain_below=0.9))
-
-
-def student_metrics(student):
-    return {name: student.record["results"]["dev"][name] for name in ("exact_match", "f1")}
 
 
 def test_a_model_of_unanswerable_questions_gets_a_threshold(data, plain, tmp_path, capsys, eagerly):
@@ -233,20 +82,6 @@ def test_the_whole_recipe(data, teacher, student_shape, tmp_path, eagerly):
     summary = all_stages.summary(run)
     assert "exact_match" in summary and "--question=" in summary and all_stages.run(config).was_finished
     assert "fine film" in (run.path / "evaluation_texts.txt").read_text()
-
-
-def test_a_smaller_vocabulary_keeps_the_head(teacher, tmp_path, eagerly):
-    (tmp_path / "text.txt").write_text("a fine film and the story of it is dull")
-    config = configs.VocabularyConfig(
-        model=str(teacher.path), corpus=(str(tmp_path / "text.txt"),), output_dir=str(tmp_path / "run")
-    )
-    small = BertQuestionAnswerer.from_preset(str(vocabulary.run(config).path), new_head=False)
-    whole = BertQuestionAnswerer.from_preset(str(teacher.path), new_head=False)
-    assert len(small.tokenizer.vocabulary) < len(whole.tokenizer.vocabulary)
-    found, expected = (
-        model(model.tokenizer(["the film"], ["a fine film"]))["start_logits"] for model in (small, whole)
-    )
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_what_does_not_fit_is_refused(data, teacher, classifier_folder, tmp_path, eagerly):

@@ -118,8 +118,9 @@ def _double_array(values: dict[bytes, int]) -> np.ndarray:
         place = bases.get(node)
         if place is None:
             value, children = node
+            labels = [byte for byte, _ in children]
             base += 1
-            while not units.keys().isdisjoint([base, *(base ^ byte for byte, _ in children)]):
+            while base in units or not units.keys().isdisjoint(map(base.__xor__, labels)):
                 base += 1
             bases[node] = place = base
             units[base] = 1 << 31 | value

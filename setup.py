@@ -56,6 +56,7 @@ setup(
         "http": ["starlette>=0.40", "uvicorn>=0.30"],
         "int4": ["ai-edge-quantizer>=0.9"],
         "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"],
+        "scale": ["apache-beam>=2.77"],
         "serving": ["tensorflow-serving-api>=2.19"],
     },
     classifiers=[

@@ -22,6 +22,7 @@ ROWS = [
     ["augmentation", "distillation", "tflite"],
     ["evaluation"],
     ["kinds"],
+    ["scale"],
     ["exporters"],
     ["report"],
     ["stages"],

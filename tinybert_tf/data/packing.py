@@ -78,15 +78,10 @@ class PackedText:
 
     def held_out(self, num_sequences: int) -> list[dict]:
         """Returns up to this many full sequences of the corpus's held-out slice, in batches; the list may be empty."""
-        texts, size = [], 0
-        for text in self.corpus.documents(held_out=True):
-            texts.append(text)
-            size += len(text)
-            if size > 8 * num_sequences * self.sequence_length:
-                break
-        if not texts:
+        documents = self._held_out(2 * num_sequences * self.sequence_length)
+        if not documents:
             return []
-        packed = self._pack(texts, [self.seed], short_share=0.0)
+        packed = self._pack(documents, [self.seed], short_share=0.0)
         return [packed.batch(i) for i in range(min(packed.num_batches, -(-num_sequences // self.batch_size)))]
 
     def count(self, epochs: int) -> int:
@@ -96,6 +91,16 @@ class PackedText:
             for epoch in range(epochs)
             for window, texts in enumerate(self._windows(epoch))
         )
+
+    def _held_out(self, tokens: int) -> list[str]:
+        """Returns held-out documents of about this many tokens, or all of them."""
+        texts, size = [], 0
+        for text in self.corpus.documents(held_out=True):
+            texts.append(text)
+            size += len(text)
+            if size > 4 * tokens:
+                break
+        return texts
 
     def _windows(self, epoch: int) -> Iterator[list[str]]:
         texts, size = [], 0
@@ -108,11 +113,15 @@ class PackedText:
         if texts:
             yield texts
 
-    def _pack(self, texts: list[str], seed: list[int], short_share: float = SHORT_SHARE) -> "_Packed":
+    def _pack(self, documents: list, seed: list[int], short_share: float = SHORT_SHARE) -> "_Packed":
         rng = np.random.default_rng(seed)
-        texts = [texts[i] for i in rng.permutation(len(texts))]
-        tokens = self.tokenizer.tokenize(texts).flat_values.numpy()
+        tokens = self._tokens(documents, rng)
         return _Packed(tokens, self.tokenizer, self.batch_size, self.sequence_length, short_share, rng)
+
+    def _tokens(self, texts: list[str], rng: np.random.Generator) -> np.ndarray:
+        """Returns the tokens of documents in random order, one document after another."""
+        texts = [texts[i] for i in rng.permutation(len(texts))]
+        return self.tokenizer.tokenize(texts).flat_values.numpy()
 
 
 class _Packed:

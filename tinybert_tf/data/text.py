@@ -43,7 +43,7 @@ class Corpus:
         self.bad_lines = BadLines(refuse=bad_lines == "refuse")
         self._without = {key_of(line) for file in without for _, line in lines_of(_existing(file))} - {""}
         self.shards = [shard for source in sources for shard in self._shards(source)]
-        if next(self._documents(self.shards), None) is None:
+        if next(self.documents_in(self.shards), None) is None:
             raise InputError("corpus", f"{', '.join(sources)} without any text", "text")
         if next(self.documents(), None) is None:
             got = f"{', '.join(sources)}, whose documents all fall into the 2 % that are held out"
@@ -60,9 +60,23 @@ class Corpus:
         if order_seed is not None:
             order = np.random.default_rng(order_seed).permutation(len(shards))
             shards = [shards[i] for i in order]
-        for document in self._documents(shards):
+        for document in self.documents_in(shards):
             if (bucket(document) in HELD_OUT_BUCKETS) == held_out:
                 yield document
+
+    def documents_in(self, shards: Sequence[Path | str]) -> Iterator[str]:
+        """Yields the documents of some of the shards, the held-out ones among them."""
+        for shard in shards:
+            if isinstance(shard, Path):
+                texts = documents_of(shard, self.field, self.bad_lines)
+            elif shard.startswith("tfds:"):
+                texts = self.bad_lines.good(shard, _tfds(shard.removeprefix("tfds:"), self.field), "example")
+            else:
+                texts = packaged.documents(shard)
+            for text in texts:
+                text = self._cleaned(text.strip()) if self._without else text.strip()
+                for start in range(0, len(text), MAX_DOCUMENT_CHARACTERS):
+                    yield text[start : start + MAX_DOCUMENT_CHARACTERS]
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of every file's name, size, first and last mebibyte, and of what is left out."""
@@ -95,19 +109,6 @@ class Corpus:
             expected = f"files of text or tables, tfds:NAME, or {', '.join(packaged.READERS)}"
             raise InputError("corpus", f"{source!r}, which is not a file", expected)
         return files
-
-    def _documents(self, shards) -> Iterator[str]:
-        for shard in shards:
-            if isinstance(shard, Path):
-                texts = documents_of(shard, self.field, self.bad_lines)
-            elif shard.startswith("tfds:"):
-                texts = self.bad_lines.good(shard, _tfds(shard.removeprefix("tfds:"), self.field), "example")
-            else:
-                texts = packaged.documents(shard)
-            for text in texts:
-                text = self._cleaned(text.strip()) if self._without else text.strip()
-                for start in range(0, len(text), MAX_DOCUMENT_CHARACTERS):
-                    yield text[start : start + MAX_DOCUMENT_CHARACTERS]
 
 
 def key_of(text: str) -> str:

@@ -8,7 +8,7 @@ from tinybert_tf.settings.fields import DATA, RUN, TRAINING, Settings, require, 
 CORPUS = (
     "Unlabelled text, comma-separated: globs of text files (an empty line ends a document) or of .csv, .tsv, .json, "
     ".jsonl or .parquet files (a row is a document), plain or .gz; tfds:NAME; or the packaged wiki_openings and "
-    "movie_reviews."
+    "movie_reviews. Stages that train take records too, a run of the stage corpus."
 )
 
 

@@ -13,10 +13,10 @@ from absl import logging
 
 from tinybert_tf.augmentation.augmenter import read_stop_words
 from tinybert_tf.augmentation.word_vectors import WordVectors
+from tinybert_tf.data.packed_records import open_corpus
 from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
-from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.baselines import NAMES, TFIDF
@@ -114,7 +114,7 @@ class _Recipe:
                 BertMaskedLM.from_preset(config.masked_lm, new_head=False)
         reads = self.has_general or (self.augments and not config.masked_lm)
         if reads or config.corpus != configs.AllConfig.corpus:
-            Corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
+            open_corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
 
     def _check_answers(self) -> None:
         """Refuses texts without labels, and files of answers, that cannot be used."""

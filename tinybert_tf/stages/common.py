@@ -11,8 +11,10 @@ from absl import logging
 
 from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
 from tinybert_tf.data.batches import first_tokens
+from tinybert_tf.data.packed_records import open_corpus
 from tinybert_tf.data.packing import PackedText
 from tinybert_tf.data.question_task import QuestionTask
+from tinybert_tf.data.records import Records
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import Corpus
 from tinybert_tf.distillation import TinyBertDistiller
@@ -98,19 +100,19 @@ def start_student(config: Distillation, distiller: TinyBertDistiller, batches: I
         initialize_embeddings(distiller, list(itertools.islice(batches, few)))
 
 
-def corpus_of(config: OnText) -> Corpus:
-    """Returns the corpus that the settings name."""
-    return Corpus(config.corpus, config.corpus_field, config.without, config.bad_lines)
+def corpus_of(config: OnText) -> Corpus | Records:
+    """Returns the corpus, or the records, that the settings name."""
+    return open_corpus(config.corpus, config.corpus_field, config.without, config.bad_lines)
 
 
-def watch(corpus: Corpus, folder: RunDirectory) -> None:
+def watch(corpus: Corpus | Records, folder: RunDirectory) -> None:
     """Has the run's record say that lines of the corpus could not be read, so that they may be mended meanwhile."""
     corpus.bad_lines.when_found = lambda: folder.note_unread("corpus")
     if corpus.bad_lines.count:
         folder.note_unread("corpus")
 
 
-def not_read(corpus: Corpus) -> dict[str, int]:
+def not_read(corpus: Corpus | Records) -> dict[str, int]:
     """Returns what was left out of the corpus as far as it was read, for `run.json`, and says so."""
     counts = {"left_out": len(corpus.left_out), "bad_lines": corpus.bad_lines.count}
     if counts["left_out"]:

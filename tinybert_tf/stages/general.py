@@ -4,7 +4,8 @@ from shlex import quote
 
 from absl import logging
 
-from tinybert_tf.data.packing import PackedText, Position
+from tinybert_tf.data.packed_records import packed
+from tinybert_tf.data.packing import Position
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertEncoder
@@ -73,7 +74,7 @@ class _General(Job):
             *(config.student, student.num_layers, student.hidden_dim, self.student.count_params() / 1e6),
         )
         tokenizer = self.teacher.tokenizer
-        self.text = PackedText(self.corpus, tokenizer, config.batch_size, config.sequence_length, config.seed)
+        self.text = packed(self.corpus, tokenizer, config.batch_size, config.sequence_length, config.seed)
         self.distiller = TinyBertDistiller(
             self.teacher, self.student, dtype=config.dtype_policy, **config.distiller_options()
         )

@@ -29,14 +29,16 @@ class Job(abc.ABC):
 
     Attributes:
         stage: Name of the stage.
+        free: Names of settings that may change when the run is resumed, besides names of files and models.
         folder: The run directory.
     """
 
     stage: str
+    free: Collection[str] = ()
 
     def __init__(self, config):
         self.config = config
-        self.folder = run_directory_of(config, self.stage)
+        self.folder = run_directory_of(config, self.stage, self.free)
 
     @abc.abstractmethod
     def read(self) -> dict[str, str]:

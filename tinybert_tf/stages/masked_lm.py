@@ -4,7 +4,7 @@ import keras
 from absl import logging
 
 from tinybert_tf.data.masking import MaskedText
-from tinybert_tf.data.packing import PackedText
+from tinybert_tf.data.packed_records import packed
 from tinybert_tf.errors import naming
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.settings.stages import MaskedLMConfig
@@ -57,7 +57,7 @@ class _MaskedLM(Job):
 
     def prepare(self) -> None:
         config, tokenizer = self.config, self.model.tokenizer
-        text = PackedText(self.corpus, tokenizer, config.batch_size, config.sequence_length, config.seed)
+        text = packed(self.corpus, tokenizer, config.batch_size, config.sequence_length, config.seed)
         self.max_steps = steps_on_text(config, text)
         self.masked = MaskedText(text, config.mask_probability)
         self.model.compile(

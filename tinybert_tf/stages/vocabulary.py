@@ -8,8 +8,9 @@ from absl import logging
 from tqdm import tqdm
 
 from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.records import Records
 from tinybert_tf.data.vocabulary import check_size, count_pieces, frequent_pieces, pieces_to_keep
-from tinybert_tf.errors import naming
+from tinybert_tf.errors import InputError, naming
 from tinybert_tf.models import BertClassifier, BertEncoder, BertMaskedLM, BertQuestionAnswerer, BertTokenizer
 from tinybert_tf.models.vocabulary import with_pieces
 from tinybert_tf.presets.resolve import open_preset
@@ -49,6 +50,10 @@ class _Vocabulary(Job):
     def read(self) -> dict[str, str]:
         self.learned = learned_data(self.config.model)
         self.corpus = corpus_of(self.config) if self.config.corpus else None
+        if isinstance(self.corpus, Records):
+            raise InputError(
+                "corpus", f"{self.corpus.folder}, which holds records", "text, whose WordPieces are counted"
+            )
         with naming("model"):
             source = open_preset(self.config.model)
             kind = BertEncoder

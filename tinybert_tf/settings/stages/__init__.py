@@ -2,6 +2,7 @@
 
 from tinybert_tf.settings.stages.all import AllConfig
 from tinybert_tf.settings.stages.augment import AugmentConfig
+from tinybert_tf.settings.stages.corpus import CorpusConfig
 from tinybert_tf.settings.stages.evaluate import EvaluateConfig
 from tinybert_tf.settings.stages.export import ExportConfig
 from tinybert_tf.settings.stages.finetune import FinetuneConfig
@@ -13,6 +14,7 @@ from tinybert_tf.settings.stages.vocabulary import VocabularyConfig
 
 STAGES = {
     "all": AllConfig,
+    "corpus": CorpusConfig,
     "general": GeneralConfig,
     "finetune": FinetuneConfig,
     "masked_lm": MaskedLMConfig,

@@ -1,0 +1,123 @@
+"""`--stage=corpus`: with Beam where that is installed, and refused in one line where it is not."""
+
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from tinybert_tf.data.records import RECORDS_FILE
+from tinybert_tf.data.text import Corpus
+from tinybert_tf.errors import InputError
+from tinybert_tf.scale.beam import Engine
+from tinybert_tf.scale.corpus import Preparation
+from tinybert_tf.settings.stages import CorpusConfig, MaskedLMConfig, VocabularyConfig
+from tinybert_tf.stages import corpus, masked_lm, vocabulary
+from tinybert_tf.stages.job import run_directory_of
+
+
+@pytest.fixture
+def config(sources, plain_model, tmp_path):
+    return CorpusConfig(corpus=tuple(sources), teacher=plain_model, num_shards=3, output_dir=str(tmp_path / "records"))
+
+
+@pytest.fixture(scope="session")
+def plain_model(tmp_path_factory, tokenizer):
+    """The folder of a random BERT."""
+    from tinybert_tf.models import BertEncoder
+
+    encoder = BertEncoder(len(tokenizer.vocabulary), 1, 2, 8, 16, max_sequence_length=32, tokenizer=tokenizer)
+    encoder.save_to_preset(folder := tmp_path_factory.mktemp("model") / "plain")
+    return str(folder)
+
+
+@pytest.fixture
+def in_order(engine, monkeypatch):
+    """The stage does its units in this process, without Beam."""
+    monkeypatch.setattr(corpus, "Engine", lambda runner, options: engine())
+
+
+def changed(config, **changes):
+    return dataclasses.replace(config, **changes)
+
+
+def test_without_beam_one_line_names_the_extra(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    with pytest.raises(InputError, match=r"^runner: got 'DirectRunner' without apache_beam .* 'tinybert-tf\[scale\]'"):
+        corpus.run(config)
+    assert not (tmp_path / "records").exists()
+
+
+def test_a_run_resumes_with_another_runner_but_not_with_other_settings(config, tmp_path, in_order):
+    run = corpus.run(config)
+    assert run.record["results"]["documents"] > 800 and "bad_lines" in run.record["results"]
+    assert f"--corpus={run.path}" in corpus.summary(run)
+    assert corpus.run(changed(config, runner="SparkRunner", pipeline_options="--x=1")).was_finished
+    with pytest.raises(InputError, match=r"output_dir: got .*num_shards=3; expected num_shards=4"):
+        corpus.run(changed(config, num_shards=4))
+    with pytest.raises(InputError, match=r"corpus: got .* holds records already"):
+        corpus.run(changed(config, corpus=(str(run.path),), output_dir=str(tmp_path / "again")))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(InputError, match=r"output_dir: got .* which holds other files"):
+        corpus.run(changed(config, output_dir=str(tmp_path / "other")))
+
+
+def test_an_empty_corpus_is_refused(config, tmp_path, in_order):
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(InputError, match=r"corpus: got .*empty\.txt without any text"):
+        corpus.run(changed(config, corpus=(str(tmp_path / "empty.txt"),)))
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.usefixtures("eagerly", "in_order")
+def test_a_stage_that_trains_reads_records(config, plain_model, tmp_path):
+    records = str(corpus.run(config).path)
+    options = {"corpus": (records,), "model": plain_model, "max_steps": 2, "batch_size": 4, "sequence_length": 16}
+    options |= {"eval_sequences": 4, "deterministic": False}
+    run = masked_lm.run(MaskedLMConfig(**options, output_dir=str(tmp_path / "run")))
+    assert run.record["results"]["untrained"]["loss"] > 0
+    with pytest.raises(InputError, match=r"corpus: got .* holds records; expected text"):
+        vocabulary.run(VocabularyConfig(corpus=(records,), model=plain_model, output_dir=str(tmp_path / "cut")))
+
+
+def test_beam_writes_the_same_records(config, tokenizer, engine, tmp_path):
+    pytest.importorskip("apache_beam")
+    results = corpus.run(config).record["results"]
+    (tmp_path / "other").mkdir()
+    Preparation(Corpus(config.corpus), tokenizer, tmp_path / "other", config.num_shards).run(engine())
+    ours, theirs = (tmp_path / name / RECORDS_FILE for name in ("records", "other"))
+    assert ours.read_bytes() == theirs.read_bytes()  # with the checksums of all files
+    assert results["tokens"] == json.loads(theirs.read_text())["tokens"]
+
+
+def test_what_a_worker_refuses_is_one_line_and_the_run_can_be_mended(config, tmp_path):
+    pytest.importorskip("apache_beam")
+    (tmp_path / "texts.jsonl").write_text('{"text": "a fine film"}\n{"text": "a dull film"}\n{"text": 3}\n' * 2)
+    config = changed(config, corpus=(str(tmp_path / "texts.jsonl"),), bad_lines="refuse")
+    with pytest.raises(InputError) as raised:
+        corpus.run(config)
+    assert str(raised.value) == f"corpus: got {tmp_path}/texts.jsonl, line 3: 'text' of int; expected a text"
+    (tmp_path / "texts.jsonl").write_text('{"text": "a fine film"}\n{"text": "a dull film"}\n')
+    assert corpus.run(config).record["results"]["documents"] == 2
+    assert run_directory_of(config, "corpus", ("runner", "pipeline_options")).finished
+
+
+@pytest.mark.parametrize(
+    "runner, options, words",
+    [
+        ("FastRunner", "", "^runner: got 'FastRunner' .*; expected DirectRunner, "),
+        (
+            "DirectRunner",
+            "--direct_num_worker=2",
+            "^pipeline_options: got --direct_num_worker; expected options of Beam",
+        ),
+        ("DirectRunner", "--direct_num_workers=two", "^pipeline_options: got .*invalid int value: 'two'"),
+        ("SparkRunner", "fast", "^pipeline_options: got fast; expected options of Beam"),
+        ("DirectRunner", "'--open", "^pipeline_options: got .*No closing quotation"),
+    ],
+)
+def test_what_beam_does_not_know_is_refused(runner, options, words):
+    pytest.importorskip("apache_beam")
+    with pytest.raises(InputError, match=words):
+        Engine(runner, options)

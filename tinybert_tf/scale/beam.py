@@ -1,0 +1,122 @@
+"""Apache Beam: imported only where it is needed, and its errors in one line."""
+
+import contextlib
+import importlib
+import io
+import logging
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+
+from tinybert_tf.errors import InputError
+
+_EXTRA = "pip install 'tinybert-tf[scale]', best in an environment of its own: Beam needs protobuf 6"
+_RUNNERS = "DirectRunner, DataflowRunner, FlinkRunner or SparkRunner"
+# A worker's error, as it is written in the text of the runner's own.
+_WORKERS_ERROR = re.compile(r"InputError: (\w+): got (.*?); expected (.*?)(?: \[while running .*)?$", re.MULTILINE)
+
+
+class Engine:
+    """A runner of Beam that does units of work.
+
+    Args:
+        runner: Name of the runner.
+        options: Further options of the pipeline, as on a command line.
+
+    Raises:
+        InputError: Beam is not installed, or does not know the runner or an option.
+    """
+
+    def __init__(self, runner: str, options: str = ""):
+        self.beam = _imported("apache_beam", runner)
+        self._options = self._options_of(runner, options)
+
+    def run(self, stages: Sequence[tuple[str, Callable[[int], None], Sequence[int]]]) -> None:
+        """Does units of work, those of a stage after all of the stages before it, and waits for the end.
+
+        Args:
+            stages: Name, function of a unit's number, and numbers of the units of each stage.
+
+        Raises:
+            InputError: A unit raised it.
+        """
+        beam = self.beam
+        pipeline, before = beam.Pipeline(options=self._options), None
+        for name, work, units in stages:
+            after = {} if before is None else {"before": beam.pvalue.AsSingleton(before)}
+            before = (
+                pipeline
+                | f"{name}: units" >> beam.Create(list(units))
+                | f"{name}: spread" >> beam.Reshuffle()
+                | f"{name}: work" >> beam.Map(_Unit(work), **after)
+                | f"{name}: all" >> beam.combiners.Count.Globally()
+            )
+        try:
+            with _quiet("apache_beam"):
+                pipeline.run().wait_until_finish()
+        except Exception as error:
+            found = _WORKERS_ERROR.search(f"{type(error).__name__}: {error}")
+            if found is None:
+                raise
+            raise InputError(*found.groups()) from None
+
+    def _options_of(self, runner: str, options: str):
+        module = _imported("apache_beam.options.pipeline_options", runner)
+        with _refused("runner", repr(runner), _RUNNERS):
+            self.beam.runners.runner.create_runner(runner)
+        expected = "options of Beam, as --name=value"
+        with _refused("pipeline_options", repr(options), expected):
+            given = shlex.split(options)
+            made = module.PipelineOptions(given, runner=runner)
+            known, all_names = made.get_all_options(), made.get_all_options(retain_unknown_options=True)
+        unknown = [part for part in given if not part.startswith("--")]
+        if "direct" in runner.lower():  # of other runners Python does not know all options
+            unknown += [f"--{name}" for name in sorted(all_names.keys() - known.keys())]
+        if unknown:
+            raise InputError("pipeline_options", unknown[0], expected)
+        workers = made.view_as(module.WorkerOptions)
+        workers.default_sdk_harness_log_level = workers.default_sdk_harness_log_level or "ERROR"
+        return made
+
+
+class _Unit:
+    """A unit's work as a function of its number; the number of units that had to be done before is not needed."""
+
+    def __init__(self, work: Callable[[int], None]):
+        self.work = work
+
+    def __call__(self, number: int, before: int = 0) -> int:
+        self.work(number)
+        return number
+
+
+def _imported(module: str, runner: str):
+    try:
+        with _quiet():
+            return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError("runner", f"{runner!r} without apache_beam ({error})", _EXTRA) from None
+
+
+@contextlib.contextmanager
+def _refused(argument: str, got: str, expected: str) -> Iterator[None]:
+    """Says in one line what Beam, or Python's parser of options, raises for a value that it does not take."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), _quiet():
+            yield
+    except (Exception, SystemExit) as error:
+        reason = (said.getvalue().strip().splitlines() or [str(error)])[-1]
+        raise InputError(argument, f"{got} ({' '.join(reason.split())[:150]})", expected) from None
+
+
+@contextlib.contextmanager
+def _quiet(name: str | None = None) -> Iterator[None]:
+    """Keeps what Beam says of its own parts out of the log; its import says some of it by the root logger."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

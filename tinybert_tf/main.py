@@ -136,7 +136,7 @@ def _log_devices() -> None:
 
 def _resumable(config) -> str:
     """Returns what is added to the message of a run that ends early."""
-    begun = hasattr(config, "output_dir") and Path(config.output_dir).expanduser().joinpath("run.json").exists()
+    begun = getattr(config, "output_dir", "") and Path(config.output_dir).expanduser().joinpath("run.json").exists()
     where = " on all workers" if cluster.cluster() else ""
     return f"; repeat the command{where} to resume" if begun else ""
 

@@ -19,6 +19,10 @@ class InOrder:
     def __init__(self, dies_at=None, backwards=False):
         self.left, self.backwards, self.done = dies_at, backwards, []
 
+    def infer(self, name, job, units):
+        model = job.load()
+        self.run([(name, lambda unit: job.write(unit, job.answer(model, job.read(unit))), units)])
+
     def run(self, stages):
         for name, work, units in stages:
             for unit in list(units)[:: -1 if self.backwards else 1]:
@@ -38,6 +42,16 @@ def tokenizer():
     from tinybert_tf.models import BertTokenizer
 
     return BertTokenizer(PIECES)
+
+
+@pytest.fixture(scope="session")
+def plain_model(tmp_path_factory, tokenizer):
+    """The folder of a random BERT."""
+    from tinybert_tf.models import BertEncoder
+
+    encoder = BertEncoder(len(tokenizer.vocabulary), 1, 2, 8, 16, max_sequence_length=32, tokenizer=tokenizer)
+    encoder.save_to_preset(folder := tmp_path_factory.mktemp("model") / "plain")
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

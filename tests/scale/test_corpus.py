@@ -21,16 +21,6 @@ def config(sources, plain_model, tmp_path):
     return CorpusConfig(corpus=tuple(sources), teacher=plain_model, num_shards=3, output_dir=str(tmp_path / "records"))
 
 
-@pytest.fixture(scope="session")
-def plain_model(tmp_path_factory, tokenizer):
-    """The folder of a random BERT."""
-    from tinybert_tf.models import BertEncoder
-
-    encoder = BertEncoder(len(tokenizer.vocabulary), 1, 2, 8, 16, max_sequence_length=32, tokenizer=tokenizer)
-    encoder.save_to_preset(folder := tmp_path_factory.mktemp("model") / "plain")
-    return str(folder)
-
-
 @pytest.fixture
 def in_order(engine, monkeypatch):
     """The stage does its units in this process, without Beam."""

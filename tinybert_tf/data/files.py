@@ -56,13 +56,14 @@ class Table:
         return self.labels is not None and isinstance(self.labels[0], tuple)
 
 
-def read_table(path: str, columns: Columns, argument: str = "train_file") -> Table:
+def read_table(path: str, columns: Columns, argument: str = "train_file", content: str | None = None) -> Table:
     """Reads a file, whose name tells its kind.
 
     Args:
         path: Path that ends in .csv, .tsv, .jsonl or .json.
         columns: Names of the columns to read.
         argument: Name of the argument that errors blame.
+        content: Text of the file, if it is known already.
 
     Raises:
         InputError: The file, a column or a row cannot be used; the message names file and row.
@@ -72,7 +73,7 @@ def read_table(path: str, columns: Columns, argument: str = "train_file") -> Tab
     if read is None:
         raise InputError(argument, str(path), "a file named .csv, .tsv or .jsonl")
     has_labels, texts, pairs, labels, rows = None, [], [], [], []
-    for number, row in read(content_of(path, argument), path, argument):
+    for number, row in read(content_of(path, argument) if content is None else content, path, argument):
         if has_labels is None:
             has_labels = bool(columns.label) and (columns.label in row or not columns.labels_may_lack)
         texts.append(_text(row, columns.text, "text_column", path, number))

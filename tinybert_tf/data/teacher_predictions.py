@@ -3,18 +3,20 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from absl import logging
 
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.files import Columns, content_of, shown
+from tinybert_tf.data.shard_files import files_of
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.teacher_answers import AnswerReader
 from tinybert_tf.errors import InputError
 
 _FLAG = "teacher_predictions"
+SHARDS = "predictions"  # what the names of shards begin with
 _SAME = 1e-3  # answers that differ by less are one: a batch of another length changes the fifth decimal
 
 
@@ -38,7 +40,7 @@ def read_teacher_predictions(
     answer one text differently within a file are left out, and so are those of other texts; all are counted.
 
     Args:
-        files: Paths of JSON lines.
+        files: Paths of JSON lines, or of folders of shards of them, each of which counts as one file.
         task: The task, whose training examples `id` counts from 0.
         examples: The texts that are to be answered.
         columns: Names of the texts' columns, which rows may have in place of `text` and `text_pair`.
@@ -122,7 +124,7 @@ class _Places:
 
 
 class _File:
-    """One file of answers; takes the arguments of `read_teacher_predictions`."""
+    """One file of answers, or one folder of shards; takes the arguments of `read_teacher_predictions`."""
 
     def __init__(self, path: str, places: _Places, reader: AnswerReader, refuse: bool):
         self.path, self.places, self.reader, self.refuse = path, places, reader, refuse
@@ -131,9 +133,7 @@ class _File:
     def answers(self) -> dict[str, np.ndarray]:
         """Reads the file."""
         found, torn = {}, set()
-        for number, line in enumerate(content_of(self.path, _FLAG).split("\n"), 1):
-            if not line.strip():
-                continue
+        for path, number, line in self._lines():
             try:
                 key, answer = self._row(line)
                 if key is None:
@@ -144,9 +144,16 @@ class _File:
                     raise InputError(_FLAG, "another answer to the text of an earlier row", expected)
                 self.counts["good"] += 1
             except InputError as error:
-                self._leave_out(number, error)
+                self._leave_out(path, number, error)
         self._check(found)
         return {key: answer for key, answer in found.items() if key not in torn}
+
+    def _lines(self) -> Iterator[tuple[str, int, str]]:
+        """Yields file, number and text of each line that is not empty."""
+        for path in files_of(self.path, SHARDS, _FLAG):
+            for number, line in enumerate(content_of(path, _FLAG).split("\n"), 1):
+                if line.strip():
+                    yield path, number, line
 
     def _row(self, line: str) -> tuple[str | None, np.ndarray | None]:
         """Returns a row's key and answer; None and None for a text that needs no answer."""
@@ -162,9 +169,9 @@ class _File:
             return None, None
         return key, self.reader.read(row)
 
-    def _leave_out(self, number: int, error: InputError) -> None:
+    def _leave_out(self, path: str, number: int, error: InputError) -> None:
         self.counts["bad"] += 1
-        self.first = self.first or InputError(_FLAG, f"{self.path}, row {number}: {error.got}", error.expected)
+        self.first = self.first or InputError(_FLAG, f"{path}, row {number}: {error.got}", error.expected)
         if self.refuse:
             raise self.first
 

@@ -7,6 +7,7 @@ import logging
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from tinybert_tf.errors import InputError
 
@@ -14,6 +15,22 @@ _EXTRA = "pip install 'tinybert-tf[scale]', best in an environment of its own: B
 _RUNNERS = "DirectRunner, DataflowRunner, FlinkRunner or SparkRunner"
 # A worker's error, as it is written in the text of the runner's own.
 _WORKERS_ERROR = re.compile(r"InputError: (\w+): got (.*?); expected (.*?)(?: \[while running .*)?$", re.MULTILINE)
+
+
+class Inference(Protocol):
+    """A model's work on units; a worker gets a copy, and loads the model once."""
+
+    def read(self, number: int) -> Any:
+        """Returns the texts of a unit."""
+
+    def load(self) -> Any:
+        """Returns the model."""
+
+    def answer(self, model: Any, texts: Any) -> Any:
+        """Returns the model's answers to the texts of a unit."""
+
+    def write(self, number: int, answers: Any) -> None:
+        """Writes the answers to a unit, whole or not at all."""
 
 
 class Engine:
@@ -40,8 +57,8 @@ class Engine:
         Raises:
             InputError: A unit raised it.
         """
-        beam = self.beam
-        pipeline, before = beam.Pipeline(options=self._options), None
+        beam, before = self.beam, None
+        pipeline = beam.Pipeline(options=self._options)
         for name, work, units in stages:
             after = {} if before is None else {"before": beam.pvalue.AsSingleton(before)}
             before = (
@@ -51,6 +68,30 @@ class Engine:
                 | f"{name}: work" >> beam.Map(_Unit(work), **after)
                 | f"{name}: all" >> beam.combiners.Count.Globally()
             )
+        self._finish(pipeline)
+
+    def infer(self, name: str, job: Inference, units: Sequence[int]) -> None:
+        """Lets a model answer units of work, through Beam's `RunInference`; raises what `run` raises.
+
+        Args:
+            name: Name of the work.
+            job: What is read, answered and written.
+            units: Numbers of the units.
+        """
+        beam, base = self.beam, _imported("apache_beam.ml.inference.base", "RunInference")
+        pipeline = beam.Pipeline(options=self._options)
+        _ = (
+            pipeline
+            | f"{name}: units" >> beam.Create(list(units))
+            | f"{name}: spread" >> beam.Reshuffle()
+            | f"{name}: read" >> beam.Map(lambda number: (number, job.read(number)))
+            | f"{name}: answer" >> base.RunInference(_handler(base, job))
+            | f"{name}: write" >> beam.MapTuple(job.write)
+        )
+        self._finish(pipeline)
+
+    @staticmethod
+    def _finish(pipeline) -> None:
         try:
             with _quiet("apache_beam"):
                 pipeline.run().wait_until_finish()
@@ -77,6 +118,25 @@ class Engine:
         workers = made.view_as(module.WorkerOptions)
         workers.default_sdk_harness_log_level = workers.default_sdk_harness_log_level or "ERROR"
         return made
+
+
+def _handler(base, job: Inference):
+    """Returns Beam's handler of a model for a job. A unit is a batch: within it, its job has batches by length."""
+
+    class Handler(base.ModelHandler):
+        def __init__(self):
+            super().__init__(min_batch_size=1, max_batch_size=1)
+
+        def load_model(self):
+            return job.load()
+
+        def run_inference(self, batch, model, inference_args=None):
+            return [(number, job.answer(model, rows)) for number, rows in batch]
+
+        def get_num_bytes(self, batch):
+            return 0  # Beam would pickle all texts to count them
+
+    return Handler()
 
 
 class _Unit:

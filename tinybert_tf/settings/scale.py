@@ -20,8 +20,7 @@ class OnRunner(Settings):
     )
     pipeline_options: str = setting(
         "",
-        "Further options of the runner in one string, such as '--direct_num_workers=2 "
-        "--direct_running_mode=multi_processing'.",
+        "Further options of the runner, in one string.",
         RUN,
     )
     num_shards: int = setting(NUM_SHARDS, "Parts of the output, each of which one worker writes.", RUN, at_least=1)

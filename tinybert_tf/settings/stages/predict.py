@@ -2,15 +2,16 @@
 
 import dataclasses
 
-from tinybert_tf.settings.fields import DATA, MODEL, require, setting, setting_like
+from tinybert_tf.settings.fields import DATA, MODEL, RUN, require, setting, setting_like
 from tinybert_tf.settings.names import CLASSIFIER
+from tinybert_tf.settings.scale import OnRunner
 from tinybert_tf.settings.stages.evaluate import EvaluateConfig
 from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.settings.training import OnDevices
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictConfig(OnDevices):
+class PredictConfig(OnRunner, OnDevices):
     """Settings of `--stage=predict`: reads texts or questions, writes one JSON object with the answer per line."""
 
     text: str | None = setting(None, "A single text.", DATA, default_means="none")
@@ -19,9 +20,11 @@ class PredictConfig(OnDevices):
     context: str = setting("", "Text in which the answer to --question is looked for.", DATA)
     input_file: str = setting(
         "",
-        "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns; questions: SQuAD's .json, or .jsonl.",
+        "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns; questions: SQuAD's .json, or .jsonl. "
+        "A --runner takes .txt or .jsonl, and globs.",
         DATA,
         default_means="standard input, one text, or JSON object with question and context, per line",
+        place=True,
     )
     text_column: str = setting_like(TaskData, "text_column")
     text_pair_column: str = setting_like(TaskData, "text_pair_column")
@@ -40,6 +43,12 @@ class PredictConfig(OnDevices):
     )
     null_threshold: float | None = setting_like(EvaluateConfig, "null_threshold")
     batch_size: int = setting_like(EvaluateConfig, "batch_size")
+    output_dir: str = setting(
+        "",
+        "Folder of the shards that a --runner writes; repeat the command to resume.",
+        RUN,
+        default_means="none: standard output",
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -51,3 +60,7 @@ class PredictConfig(OnDevices):
         require(
             self, "input_file", not (self.question and self.input_file), "one of the two: --question or --input_file"
         )
+        require(self, "input_file", bool(self.input_file) or not self.runner, "a file for the --runner to read")
+        require(self, "devices", self.devices == "1" or not self.runner, "1: each worker of a --runner has one device")
+        expected = "a folder with --runner, and none without it"
+        require(self, "output_dir", bool(self.output_dir) == bool(self.runner), expected)

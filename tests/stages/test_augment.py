@@ -51,7 +51,8 @@ def test_a_line_of_augmented_texts_ends_with_a_newline_alone(runs, reviews, tmp_
 
 
 def test_an_interrupted_augmentation_goes_on_to_the_same_file(runs, files, tmp_path, monkeypatch, eagerly):
-    monkeypatch.setattr(augment, "_CHUNK", 50)
+    monkeypatch.setattr("tinybert_tf.scale.variants.CHUNK", 50)
+    monkeypatch.setattr(augment, "CHUNK", 50)
     options = {"masked_lm": str(runs["masked_lm"].path), "vectors": "", "num_variants": 5, "num_candidates": 4} | files
     whole = augment.run(configs.AugmentConfig(output_dir=str(tmp_path / "whole"), **options))
     calls = []

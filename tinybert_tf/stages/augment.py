@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -9,30 +10,27 @@ import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from tinybert_tf.augmentation.augmenter import Augmenter, read_stop_words
 from tinybert_tf.augmentation.file import FILE, cut_to_whole_chunks, read_lines
-from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.errors import InputError, naming
+from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation.metrics import predictions_of, same_answers
 from tinybert_tf.evaluation.prediction import predict_logits
-from tinybert_tf.files import write_text
-from tinybert_tf.kinds import kind_of
+from tinybert_tf.files import write_text, write_whole
 from tinybert_tf.kinds.classification import classifier_of, name_classes
-from tinybert_tf.models import BertMaskedLM
-from tinybert_tf.settings.recipes import recipe_for
+from tinybert_tf.scale.beam import Engine
+from tinybert_tf.scale.variants import CHUNK, Variants, VariantShards
 from tinybert_tf.settings.stages import AugmentConfig
 from tinybert_tf.stages.common import command, task_length
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.run_directory import RunDirectory
 
 VARIANTS = ".variants.jsonl"  # the unfinished file, while the run lasts
+SHARDS = ".shards"  # what a runner's workers write
 _NO_VARIANTS = (
     "No text has a variant: a word changes if it is one WordPiece of --masked_lm or has neighbours among --vectors, "
     "and if it is not one of --stop_words."
 )
-_CHUNK = 500  # examples that are written together; a killed run resumes after the last whole chunk
 
 
 def run(config: AugmentConfig) -> RunDirectory:
@@ -62,16 +60,12 @@ def summary(folder: RunDirectory) -> str:
 
 class _Augment(Job):
     stage = "augment"
+    free = ("runner", "pipeline_options")
 
     def read(self) -> dict[str, str]:
         config = self.config
-        self.kind = kind_of(config)(config)
-        self.task = self.kind.task
-        self.examples = self.task.split("train")
-        with naming("masked_lm"):
-            self.masked_lm = BertMaskedLM.from_preset(config.masked_lm, new_head=False)
-        self.vectors = WordVectors.load(config.vectors) if config.vectors else None
-        self.stop_words = read_stop_words(config.stop_words)
+        self.variants = Variants(config)
+        self.kind, self.task, self.examples = self.variants.kind, self.variants.task, self.variants.examples
         if config.teacher and not self.kind.has_flips:
             raise InputError("teacher", config.teacher, f"none: {self.task.name} has no labels that could flip")
         self.teacher = classifier_of(config.teacher, "teacher") if config.teacher else None
@@ -81,49 +75,45 @@ class _Augment(Job):
             if self.task.is_regression and config.drop_flips:
                 raise InputError("drop_flips", "true, for a regression", "classes: a number has no label that flips")
         return {
-            **digests_of(masked_lm=self.masked_lm),
+            **digests_of(masked_lm=self.variants.masked_lm),
             "task": self.task.fingerprint(),
-            "vectors": self.vectors.fingerprint() if self.vectors else "",
-            "stop_words": hashlib.sha256("\n".join(sorted(self.stop_words)).encode()).hexdigest(),
+            "vectors": self.variants.vectors.fingerprint() if self.variants.vectors else "",
+            "stop_words": hashlib.sha256("\n".join(sorted(self.variants.stop_words)).encode()).hexdigest(),
             **(digests_of(teacher=self.teacher) if self.teacher else {"teacher": ""}),
         }
 
+    def prepare(self) -> None:
+        self.engine = Engine(self.config.runner, self.config.pipeline_options) if self.config.runner else None
+
     def work(self) -> dict:
         start = time.monotonic()
-        variants = self.folder.path / VARIANTS
-        self._write_variants(variants)
-        results = self._finish_file(variants)
+        file, count = self.folder.path / VARIANTS, len(self.examples)
+        logging.info("Up to %d variants of each of %d %s examples.", self.variants.num_variants, count, self.task.name)
+        if self.engine is None:
+            self._write_variants(file)
+        else:
+            self._write_shards(file)
+        results = self._finish_file(file)
         return results | {"seconds": round(time.monotonic() - start, 1)}
 
     def _write_variants(self, file: Path) -> None:
-        config, examples = self.config, self.examples
-        augmenter = Augmenter(
-            self.masked_lm,
-            self.vectors,
-            config.num_candidates,
-            config.batch_tokens,
-            config.masked_share,
-            self.stop_words,
-        )
-        num_variants = config.num_variants or recipe_for(self.task.name).num_variants
-        done = cut_to_whole_chunks(file, _CHUNK)
-        logging.info("Up to %d variants of each of %d %s examples.", num_variants, len(examples), self.task.name)
-        firsts, seconds = self.kind.columns(examples)
+        done, count = cut_to_whole_chunks(file, CHUNK), len(self.examples)
         with (
             file.open("a", encoding="utf-8") as stream,
-            tqdm(total=len(examples), initial=done, desc="augment", unit="example", dynamic_ncols=True) as bar,
+            tqdm(total=count, initial=done, desc="augment", unit="example", dynamic_ncols=True) as bar,
         ):
-            for begin in range(done, len(examples), _CHUNK):
-                numbers = range(begin, min(begin + _CHUNK, len(examples)))
-                texts = [firsts[i] for i in numbers] + ([seconds[i] for i in numbers] if seconds else [])
-                places = augmenter.places(texts)
-                lines = []
-                for k, i in enumerate(numbers):
-                    where = (places[k], places[len(numbers) + k] if seconds else ())
-                    lines += self.kind.variant_lines(examples, i, where, config, num_variants)
-                stream.write("".join(lines))
+            for begin in range(done, count, CHUNK):  # a killed run resumes after the last whole chunk
+                stream.writelines(self.variants.lines(begin))
                 stream.flush()
-                bar.update(len(numbers))
+                bar.update(min(CHUNK, count - begin))
+
+    def _write_shards(self, file: Path) -> None:
+        """Has a runner make the variants, and joins its shards to one file."""
+        shards = VariantShards(self.config, len(self.examples), self.folder.path / SHARDS)
+        shards.run(self.engine)
+        with write_whole(file) as stream:
+            for number in range(shards.num_shards):
+                stream.writelines(read_lines(shards.file(number)))
 
     def _finish_file(self, variants: Path) -> dict:
         """Counts the teacher's label flips, drops such variants if asked to, and gives the file its name."""
@@ -141,6 +131,7 @@ class _Augment(Job):
                 results |= {"dropped": len(flipped), "rows": len(lines)}
         write_text(self.folder.path / FILE, "".join(lines))
         variants.unlink()  # not earlier: a run killed before this resumes from all variants
+        shutil.rmtree(self.folder.path / SHARDS, ignore_errors=True)
         return results
 
     def _flips(self, rows: list[dict]) -> tuple[set[int], int, float]:

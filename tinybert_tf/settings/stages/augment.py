@@ -5,12 +5,13 @@ import dataclasses
 from tinybert_tf.settings.fields import AUGMENTATION, MODEL, RUN, require, setting
 from tinybert_tf.settings.names import CLASSIFIER, FOLDER
 from tinybert_tf.settings.recipes import recipe_default
+from tinybert_tf.settings.scale import OnRunner
 from tinybert_tf.settings.task_data import TaskData, TeacherLabels
 from tinybert_tf.settings.training import OnDevices
 
 
 @dataclasses.dataclass(frozen=True)
-class AugmentConfig(TeacherLabels, TaskData, OnDevices):
+class AugmentConfig(OnRunner, TeacherLabels, TaskData, OnDevices):
     """Settings of `--stage=augment`: makes variants of the training texts (paper, section 3.3 and algorithm 1)."""
 
     masked_lm: str = setting(
@@ -55,4 +56,5 @@ class AugmentConfig(TeacherLabels, TaskData, OnDevices):
 
     def __post_init__(self):
         super().__post_init__()
+        require(self, "devices", self.devices == "1" or not self.runner, "1: each worker of a --runner has one device")
         require(self, "drop_flips", not self.drop_flips or bool(self.teacher), "a --teacher to judge by")

@@ -76,6 +76,15 @@ def test_what_a_later_step_refuses_is_refused_first(plain_teacher, files, studen
     assert not (tmp_path / "all").exists()
 
 
+def test_records_are_refused_because_no_text_can_be_left_out_of_them(plain_teacher, files, student_shape, tmp_path):
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "records.json").write_text('{"version": 1, "tokenizer": {}, "shards": []}')
+    options = {"output_dir": str(tmp_path / "all"), "teacher": str(plain_teacher), "student": student_shape}
+    with pytest.raises(InputError, match=r"corpus: got .* which holds records; expected text, of which"):
+        whole_recipe.run(configs.AllConfig(**options | files, corpus=(str(tmp_path / "records"),)))
+    assert not (tmp_path / "all").exists()
+
+
 def test_a_teacher_of_other_classes_is_refused_first_unless_they_are_named(
     shallow_teacher, files, student_shape, tmp_path, eagerly
 ):

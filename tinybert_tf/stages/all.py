@@ -15,6 +15,7 @@ from tinybert_tf.augmentation.augmenter import read_stop_words
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.packed_records import open_corpus
 from tinybert_tf.data.question_task import QuestionTask
+from tinybert_tf.data.records import Records
 from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation.compatibility import check_pair
@@ -114,7 +115,10 @@ class _Recipe:
                 BertMaskedLM.from_preset(config.masked_lm, new_head=False)
         reads = self.has_general or (self.augments and not config.masked_lm)
         if reads or config.corpus != configs.AllConfig.corpus:
-            open_corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
+            corpus = open_corpus(config.corpus, config.corpus_field, bad_lines=config.bad_lines)
+            if isinstance(corpus, Records):
+                expected = "text, of which this stage leaves out what it evaluates on"
+                raise InputError("corpus", f"{corpus.folder}, which holds records", expected)
 
     def _check_answers(self) -> None:
         """Refuses texts without labels, and files of answers, that cannot be used."""

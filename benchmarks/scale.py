@@ -19,33 +19,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 TWO = "--pipeline_options=--direct_num_workers=2 --direct_running_mode=multi_processing"
 FILES = 16
-# One pass over the corpus as training reads it: the text is tokenized and cut into sequences.
-PLAIN = """
-import sys, time
-from tinybert_tf import assets
-from tinybert_tf.data.packing import PackedText
-from tinybert_tf.data.text import Corpus
-from tinybert_tf.models import BertTokenizer
-tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
-start = time.perf_counter()
-text = PackedText(Corpus([sys.argv[1]]), tokenizer, batch_size=32, sequence_length=128)
-tokens = sum(batch["token_ids"].size for batch, _ in text.batches(epochs=1))
-print(time.perf_counter() - start)
-"""
-# The same from records.
-RECORDS = """
+# One pass over a corpus as training reads it, cut into sequences: text is tokenized for this, records are not.
+READ = """
 import sys, time
 from tinybert_tf import assets
 from tinybert_tf.data.packed_records import open_corpus, packed
 from tinybert_tf.models import BertTokenizer
 tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 text = packed(open_corpus([sys.argv[1]]), tokenizer, batch_size=32, sequence_length=128, seed=0)
 tokens = sum(batch["token_ids"].size for batch, _ in text.batches(epochs=1))
-print(time.perf_counter() - start)
+print(f"{time.perf_counter() - start:7.1f} s, CPU {time.process_time() - cpu:6.1f} s; {tokens:,} tokens")
 """
 CLASSIFIER = """
 import sys
@@ -71,8 +59,19 @@ def write_corpus(folder, count):
     return f"{folder}/*.jsonl.gz"
 
 
+class Measured(NamedTuple):
+    """Time of a command and of all its processes' CPU in seconds, peak memory in MiB, and output."""
+
+    seconds: float
+    cpu: float
+    peak: float
+    output: str
+
+    def __str__(self):
+        return f"{self.seconds:7.1f} s, CPU {self.cpu:6.1f} s"
+
+
 def measured(command, out=subprocess.DEVNULL):
-    """Returns the seconds of a command, the peak memory of its largest process in MiB, and its output."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True)
     output = process.stdout.read() if out == subprocess.PIPE else ""
@@ -80,7 +79,8 @@ def measured(command, out=subprocess.DEVNULL):
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{command} failed: {errors[-2000:]}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024, output
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(time.perf_counter() - start, cpu, usage.ru_maxrss / 1024, output)
 
 
 def stage(name, **flags):
@@ -95,27 +95,27 @@ def memory(folder, counts):
     print("records on the DirectRunner, one worker\ntexts          tokens   seconds   peak, MiB")
     for count in counts:
         source, run = write_corpus(folder / f"m{count}", count), folder / f"records-{count}"
-        _, peak, _ = measured(stage("corpus", corpus=source, output_dir=run))
+        peak = measured(stage("corpus", corpus=source, output_dir=run)).peak
         results = results_of(run)
         print(f"{count:<12,}{results['tokens']:>9,}{results['seconds']:>10.1f}{peak:>12.0f}", flush=True)
 
 
 def corpus(folder, count):
-    source = write_corpus(folder / "corpus", count)
-    plain = float(measured([sys.executable, "-c", PLAIN, source], subprocess.PIPE)[2])
-    print(f"corpus of {count:,} texts\nplain reading of one pass      {plain:7.1f} s")
+    source, few = write_corpus(folder / "corpus", count), write_corpus(folder / "few", FILES)
+    print(f"corpus of {count:,} texts", flush=True)
+    print(f"plain reading of one pass    {measured([sys.executable, '-c', READ, source], subprocess.PIPE).output}")
     for name, options in (("one worker", []), ("two workers", [TWO])):
-        run = folder / name.replace(" ", "-")
-        seconds, _, _ = measured([*stage("corpus", corpus=source, output_dir=run), *options])
-        inside = results_of(run)["seconds"]
-        print(f"{name:<14} pipeline        {inside:7.1f} s   command {seconds:7.1f} s", flush=True)
-    again = float(measured([sys.executable, "-c", RECORDS, str(run)], subprocess.PIPE)[2])
-    print(f"reading the records, one pass  {again:7.1f} s")
+        for size, text in (("few", few), ("all", source)):
+            run = folder / f"{name} {size}"
+            spent = measured([*stage("corpus", corpus=text, output_dir=run), *options])
+            inside = results_of(run)["seconds"]
+            print(f"{name:<12} {size} texts, command {spent}; pipeline {inside:6.1f} s", flush=True)
+    print(f"reading the records, one pass {measured([sys.executable, '-c', READ, str(run)], subprocess.PIPE).output}")
 
 
 def kill(folder, count):
     source, whole, cut = write_corpus(folder / "kill", count), folder / "whole", folder / "cut"
-    seconds, _, _ = measured([*stage("corpus", corpus=source, output_dir=whole), TWO])
+    first = measured([*stage("corpus", corpus=source, output_dir=whole), TWO])
     command = [*stage("corpus", corpus=source, output_dir=cut), TWO]
     for kind, number in (("parts", 5), ("shards", 3)):
         start = time.perf_counter()
@@ -126,13 +126,13 @@ def kill(folder, count):
         process.wait()
         done = {name: len(list((cut / name).glob("[0-9]*"))) for name in ("parts", "shards")}
         print(f"killed after {time.perf_counter() - start:.1f} s with {done}", flush=True)
-    again, _, _ = measured(command)
+    again = measured(command)
     same = all(
         (cut / file.relative_to(whole)).read_bytes() == file.read_bytes()
         for file in whole.rglob("*")
         if file.is_file() and file.name not in ("run.json", ".lock")
     )
-    print(f"resumed in {again:.1f} s; a whole run takes {seconds:.1f} s; the same files: {same}")
+    print(f"resumed in {again}; a whole run takes {first}; the same files: {same}")
 
 
 def predict(folder, count):
@@ -140,18 +140,19 @@ def predict(folder, count):
     measured([sys.executable, "-c", CLASSIFIER, str(model)])
     source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(count)), encoding="utf-8")
     few = folder / "few.jsonl"
-    few.write_text(json.dumps({"text": "a film"}) + "\n", encoding="utf-8")
-    start, _, _ = measured(stage("predict", model=model, input_file=few))
-    seconds, _, _ = measured(stage("predict", model=model, input_file=source))
-    print(
-        f"predictions of {count:,} texts\nplain stage    command {seconds:7.1f} s, of which start {start:.1f} s",
-        flush=True,
-    )
+    few.write_text((json.dumps({"text": "a film"}) + "\n") * 2, encoding="utf-8")
+    print(f"predictions of {count:,} texts", flush=True)
+    for size, text in (("few", few), ("all", source)):
+        print(
+            f"plain stage  {size} texts, command {measured(stage('predict', model=model, input_file=text))}", flush=True
+        )
     for name, options in (("one worker", []), ("two workers", [TWO])):
-        run = folder / f"predict-{name.replace(' ', '-')}"
-        flags = {"model": model, "input_file": source, "runner": "DirectRunner", "output_dir": run}
-        seconds, _, _ = measured([*stage("predict", **flags), *options])
-        print(f"{name:<14} command {seconds:7.1f} s   pipeline {results_of(run)['seconds']:7.1f} s", flush=True)
+        for size, text in (("few", few), ("all", source)):
+            run = folder / f"{name} {size}"
+            flags = {"model": model, "input_file": text, "runner": "DirectRunner", "output_dir": run, "num_shards": 2}
+            spent = measured([*stage("predict", **flags), *options])
+            inside = results_of(run)["seconds"]
+            print(f"{name:<12} {size} texts, command {spent}; pipeline {inside:6.1f} s", flush=True)
 
 
 def main():

@@ -7,6 +7,8 @@ would hold all of them.
 """
 
 import dataclasses
+import functools
+import json
 import shutil
 from pathlib import Path
 
@@ -50,7 +52,7 @@ class Preparation:
     def __init__(self, corpus: Corpus, tokenizer: BertTokenizer, folder: Path, num_shards: int):
         self.corpus, self.folder, self.num_shards = corpus, folder.absolute(), num_shards
         self._sources = [source.absolute() if isinstance(source, Path) else source for source in corpus.shards]
-        self._config = tokenizer.get_config()
+        self._config = json.dumps(tokenizer.get_config())
         self.num_parts = min(len(self._sources), num_shards)
 
     def run(self, engine: Engine) -> dict:
@@ -83,7 +85,7 @@ class Preparation:
         self.corpus.left_out.clear()
         documents = self.corpus.documents_in(sources)
         with write_folder(self._part(number)) as folder:
-            count = write_part(folder, documents, BertTokenizer.from_config(self._config), self.num_shards)
+            count = write_part(folder, documents, _tokenizer_of(self._config), self.num_shards)
             facts = {"documents": count, "bad_lines": self.corpus.bad_lines.count - before}
             write_text(folder / "part.json", json_text(facts | {"left_out": sorted(self.corpus.left_out)}))
 
@@ -122,6 +124,12 @@ class Preparation:
         parts = [read_json(self._part(i) / "part.json", "output_dir") for i in range(self.num_parts)]
         left_out = set().union(*(part["left_out"] for part in parts))
         results |= {"left_out": len(left_out), "bad_lines": sum(part["bad_lines"] for part in parts)}
-        tokenizer = tokenizer_facts(BertTokenizer.from_config(self._config))
+        tokenizer = tokenizer_facts(_tokenizer_of(self._config))
         content = {"version": VERSION, "tokenizer": tokenizer, **results, "shards": facts}
         write_text(self.folder / RECORDS_FILE, json_text(content))
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer_of(config: str) -> BertTokenizer:
+    """Returns a worker's tokenizer, which takes as long to make as to read some thousand texts."""
+    return BertTokenizer.from_config(json.loads(config))

@@ -62,10 +62,10 @@ def texts():
 
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory, texts):
-    """Three files: texts in JSON lines, with every ninth text again and a line that is no text; and prose."""
+    """Three files: texts in JSON lines, with every ninth text again and two lines that are no text; and prose."""
     folder = tmp_path_factory.mktemp("texts")
     for i in range(3):
         lines = [json.dumps({"text": text}) for text in texts[i:600:3] + texts[:600:9]]
-        (folder / f"{i}.jsonl").write_text("\n".join([*lines, '{"text": null}']))
+        (folder / f"{i}.jsonl").write_text("\n".join(['{"text": null}', *lines, '{"text": null}']))
     (folder / "prose.txt").write_text("\n\n".join(texts[590:]))
     return [f"{folder}/*.jsonl", f"{folder}/prose.txt"]

@@ -4,8 +4,10 @@ import contextlib
 import importlib
 import io
 import logging
+import os
 import re
 import shlex
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -55,7 +57,7 @@ class Engine:
             stages: Name, function of a unit's number, and numbers of the units of each stage.
 
         Raises:
-            InputError: A unit raised it.
+            InputError: A unit raised it, or the pipeline was stopped.
         """
         beam, before = self.beam, None
         pipeline = beam.Pipeline(options=self._options)
@@ -90,16 +92,23 @@ class Engine:
         )
         self._finish(pipeline)
 
-    @staticmethod
-    def _finish(pipeline) -> None:
+    def _finish(self, pipeline) -> None:
         try:
-            with _quiet("apache_beam"):
-                pipeline.run().wait_until_finish()
+            with _quiet("apache_beam"), self._processes_held_back():
+                state = pipeline.run().wait_until_finish()
         except Exception as error:
             found = _WORKERS_ERROR.search(f"{type(error).__name__}: {error}")
             if found is None:
                 raise
             raise InputError(*found.groups()) from None
+        if state != self.beam.runners.runner.PipelineState.DONE:  # such as a job that someone cancelled
+            raise InputError("runner", f"a pipeline that ended as {state}", "the command to be repeated, to resume")
+
+    def _processes_held_back(self) -> contextlib.AbstractContextManager:
+        """Hides what TensorFlow and Beam print in each worker process of this machine, unless the pipeline fails."""
+        module = _imported("apache_beam.options.pipeline_options", "DirectRunner")
+        mode = self._options.view_as(module.DirectOptions).direct_running_mode
+        return _stderr_held_back() if mode == "multi_processing" else contextlib.nullcontext()
 
     def _options_of(self, runner: str, options: str):
         module = _imported("apache_beam.options.pipeline_options", runner)
@@ -171,11 +180,29 @@ def _refused(argument: str, got: str, expected: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Hides what is printed to standard error, unless an error follows that is not one line of a worker's."""
+    with tempfile.TemporaryFile() as held:
+        screen = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            if not _WORKERS_ERROR.search(str(error)):
+                held.seek(0)
+                os.write(screen, held.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+@contextlib.contextmanager
 def _quiet(name: str | None = None) -> Iterator[None]:
     """Keeps what Beam says of its own parts out of the log; its import says some of it by the root logger."""
     logger = logging.getLogger(name)
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
+from tinybert_tf.data.documents import BadLines
 from tinybert_tf.data.records import (
     OFFSETS,
     RECORDS_FILE,
@@ -81,12 +82,12 @@ class Preparation:
     def read_part(self, number: int) -> None:
         """Tokenizes every so many-th source of the corpus."""
         sources = self._sources[number :: self.num_parts]
-        before = self.corpus.bad_lines.count
+        bad_lines = self.corpus.bad_lines = BadLines(self.corpus.bad_lines.refuse)  # it counts a line once
         self.corpus.left_out.clear()
         documents = self.corpus.documents_in(sources)
         with write_folder(self._part(number)) as folder:
             count = write_part(folder, documents, _tokenizer_of(self._config), self.num_shards)
-            facts = {"documents": count, "bad_lines": self.corpus.bad_lines.count - before}
+            facts = {"documents": count, "bad_lines": bad_lines.count}
             write_text(folder / "part.json", json_text(facts | {"left_out": sorted(self.corpus.left_out)}))
 
     def write_shard(self, number: int) -> None:

@@ -1,6 +1,7 @@
 """Files and folders are written whole or not at all; their content is on the disk before they have their name."""
 
 import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -114,22 +115,24 @@ def test_a_folder_that_fails_is_as_it_was(tmp_path):
     assert contents(tmp_path) == {"last.json": "old"} and len(list(tmp_path.iterdir())) == 1
 
 
+HOST = platform.node()
 DEAD = 2**22 + 1  # more than any process's number on Linux
 
 
 def test_what_a_killed_process_left_is_swept_away(tmp_path):
-    (tmp_path / f".new.{DEAD}.partial").mkdir()
-    (tmp_path / f".new.{DEAD}.partial" / "half.txt").write_text("half")
-    (tmp_path / f".b.txt.{DEAD}.partial").write_text("half")
+    (tmp_path / f".new.{HOST}.{DEAD}.partial").mkdir()
+    (tmp_path / f".new.{HOST}.{DEAD}.partial" / "half.txt").write_text("half")
+    (tmp_path / f".b.txt.{HOST}.{DEAD}.partial").write_text("half")
     with write_folder(tmp_path) as partial:
         (partial / "a.txt").write_text("a")
     write_text(tmp_path / "b.txt", "b")
     assert contents(tmp_path) == {"a.txt": "a", "b.txt": "b"}
 
 
-def test_what_another_process_is_writing_stays(tmp_path):
-    """Two writers of one name: each has a file of its own, and the last one wins whole."""
-    theirs = f".a.txt.{os.getppid()}.partial"
+@pytest.mark.parametrize(("host", "process"), [(HOST, os.getppid()), ("another", DEAD)])
+def test_what_another_process_is_writing_stays(tmp_path, host, process):
+    """Two writers of one name, maybe on two machines: each has a file of its own, and the last one wins whole."""
+    theirs = f".a.txt.{host}.{process}.partial"
     (tmp_path / theirs).write_text("half of theirs")
     write_text(tmp_path / "a.txt", "ours")
     assert contents(tmp_path) == {"a.txt": "ours", theirs: "half of theirs"}

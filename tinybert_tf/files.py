@@ -9,6 +9,7 @@ import errno
 import glob
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -125,12 +126,16 @@ def _exchange(partial: Path, folder: Path, last: str | None, obsolete: Sequence[
 
 
 def _partial(folder: Path, name: str) -> Path:
-    """A path for what this process is writing under that name; what killed processes left there is swept away."""
-    for left in folder.glob(f".{glob.escape(name)}.*{PARTIAL}"):
-        process = left.name.removeprefix(f".{name}.").removesuffix(PARTIAL)
+    """A path for what this process is writing under that name; what killed processes left there is swept away.
+
+    On a shared file system another machine's processes cannot be seen, so its files stay.
+    """
+    ours = f".{name}.{platform.node()}."
+    for left in folder.glob(f"{glob.escape(ours)}*{PARTIAL}"):
+        process = left.name.removeprefix(ours).removesuffix(PARTIAL)
         if process.isdecimal() and not _is_running(int(process)):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-    return folder / f".{name}.{os.getpid()}{PARTIAL}"
+    return folder / f"{ours}{os.getpid()}{PARTIAL}"
 
 
 def _is_running(process: int) -> bool:

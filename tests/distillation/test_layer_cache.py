@@ -14,12 +14,13 @@ from tinybert_tf.errors import InputError
 
 TEXTS = ["a good film", "film", "it was a dull story of a play", "fine"]
 WEIGHTS = LossWeights(1.0, (1.0, 0.5), (1.0, 2.0), 0.0, (0.0, 1.0))
-HALF = 2.0**-10  # twice the rounding of half precision
+HALF = 2.0**-10  # twice the rounding of half precision: 0.1 %
 
 
 @pytest.fixture
 def distiller(make_distiller):
-    return make_distiller(WEIGHTS, {"num_layers": 3}, relation_heads=2)
+    """The third layer of the teacher is matched twice."""
+    return make_distiller(WEIGHTS, {"num_layers": 3}, relation_heads=2, layer_map=[3, 3])
 
 
 @pytest.fixture
@@ -47,11 +48,11 @@ def test_losses_and_gradients_are_those_of_the_teacher_itself(distiller, rows, t
     found = evaluate(distiller, given)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=20 * HALF, abs=HALF), name
+        assert found[name] == pytest.approx(value, rel=HALF), name
     train(distiller, given)
     scale = max(np.abs(step).max() for step in steps)
     for after, before, step in zip(weights_of(distiller), weights, steps):
-        np.testing.assert_allclose(after - before, step, rtol=0, atol=20 * HALF * scale)
+        np.testing.assert_allclose(after - before, step, rtol=0, atol=HALF * scale)
 
 
 def test_each_feature_is_the_teachers_rounded_and_padded_with_zeros(distiller, rows, tmp_path):
@@ -106,4 +107,6 @@ def test_what_cannot_be_kept_is_refused(distiller, rows, tmp_path, monkeypatch):
     gamma.assign(1e6 * gamma)
     with pytest.raises(InputError, match="that half precision cannot hold; expected none beyond 65504"):
         LayerCache(distiller, rows, tmp_path)
+    with pytest.raises(InputError, match=r"layer_cache: got .*\(File name too long\); expected a folder to write to"):
+        LayerCache(distiller, rows, tmp_path / ("x" * 300))
     assert [*tmp_path.iterdir()] == [tmp_path / "file"]

@@ -15,8 +15,8 @@ def best_f1(logits, has):
 @pytest.mark.parametrize("seed", range(5))
 def test_no_other_threshold_has_a_better_f1(seed):
     rng = np.random.default_rng(seed)
-    labels = (rng.random((60, 3)) < [0.5, 0.2, 0.05]).astype(int)
-    logits = np.round(rng.normal(size=(60, 3)) + 2 * labels - [0, 1, 3], 1).astype(np.float32)  # some are equal
+    labels = (rng.random((200, 3)) < [0.5, 0.2, 0.1]).astype(int)
+    logits = np.round(rng.normal(size=(200, 3)) + 2 * labels - [0, 1, 3], 1).astype(np.float32)  # some are equal
     cuts = best_cuts(logits, labels)
     assert cuts.dtype == np.float64
     for column, has, cut in zip(logits.T, labels.T, cuts):
@@ -24,16 +24,26 @@ def test_no_other_threshold_has_a_better_f1(seed):
         assert f1_score(has, column >= cut) == best_f1(column, has)
 
 
-def test_a_rare_class_that_is_never_sure_is_found():
-    logits, labels = np.array([[-3.0], [-1.0], [-5.0], [-1.5], [-4.0]]), np.array([[0], [1], [0], [1], [0]])
-    assert best_cuts(logits, labels) == [-2.25]
+def column(*values):
+    """The same numbers five times, as logits or labels of one class."""
+    return np.repeat(values, 5)[:, None]
+
+
+def test_a_class_that_is_never_sure_is_found():
+    assert best_cuts(column(-3.0, -1.0, -5.0, -1.5, -4.0), column(0, 1, 0, 1, 0)) == [-2.25]
 
 
 @pytest.mark.parametrize("has", [[0, 0, 0], [1, 1, 0], [1, 1, 1]])
 def test_one_half_stays_where_nothing_is_better(has):
-    logits = np.array([[2.0], [1.0], [-1.0 + 2 * has[2]]])
-    assert best_cuts(logits, np.array(has)[:, None]) == [0.0]
+    assert best_cuts(column(2.0, 1.0, -1.0 + 2 * has[2]), column(*has)) == [0.0]
 
 
-def test_all_texts_may_have_a_class():
-    assert best_cuts(np.array([[-2.0], [-1.0]]), np.array([[1], [1]])) == [-2.0]
+def test_one_half_stays_for_a_class_of_nine_texts():
+    logits = np.where(np.arange(50) < 10, -1.0, -3.0)[:, None]
+    for texts, cut in ((9, 0.0), (10, -2.0)):
+        assert best_cuts(logits, (np.arange(50) < texts).astype(int)[:, None]) == [cut]
+
+
+@pytest.mark.parametrize("lowest", [-2.0, -1.0])
+def test_where_all_texts_have_a_class_none_is_at_its_threshold(lowest):
+    assert best_cuts(column(lowest, -1.0), column(1, 1)) == [lowest - 0.5]

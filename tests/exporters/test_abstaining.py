@@ -146,7 +146,7 @@ def test_a_threshold_is_given_or_found():
 def test_thresholds_of_several_labels_are_lowered_logits_in_the_models_order(make_classifier):
     model = make_classifier(labels=LABELS, num_layers=1)
     model.multi_label = True
-    has = np.array([[len(text) % 2, "good" in text, "dull" in text] for text in TEXTS], int)
+    has = np.array([[1, "good" in text, "film" not in text] for text in TEXTS], int)
     task = dataclasses.replace(task_of(Examples(TEXTS, labels=has), "train", "dev", "test"), multi_label=True)
     before = logits_of(model, task.splits["dev"])
     found = abstaining.calibrate(ExportConfig(fit_thresholds=True), model, task, 8)
@@ -160,7 +160,9 @@ def test_thresholds_of_several_labels_are_lowered_logits_in_the_models_order(mak
 
 def test_each_kind_of_model_refuses_what_the_other_has():
     several, one = "multi_label_classification", "single_label_classification"
-    with pytest.raises(InputError, match=r"fit_thresholds: got true, for a single label .*; expected one that gives a"):
+    with pytest.raises(
+        InputError, match=r"fit_thresholds: got true, for a single label .*; expected a classifier that gives a"
+    ):
         abstaining.check_kind(ExportConfig(fit_thresholds=True), one)
     with pytest.raises(
         InputError, match=r"calibrate: got true, for a multi label .*; expected a classifier that gives"

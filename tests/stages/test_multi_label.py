@@ -136,4 +136,4 @@ def test_every_file_gives_a_class_at_its_own_threshold(teacher, tagged, tmp_path
         ["complaint", "praise"],
         ["boredom"],
     ]
-    assert "Thresholds of 2 of 3 classes, fitted on 30 texts of dev; micro f1 " in export.summary(folder)
+    assert "Thresholds of 2 of 3 classes, fitted on 30 texts of dev; micro_f1 " in export.summary(folder)

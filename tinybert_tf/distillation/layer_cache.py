@@ -12,6 +12,7 @@ from tqdm import tqdm
 from tinybert_tf.configs import INPUTS
 from tinybert_tf.data.batches import Rows
 from tinybert_tf.distillation.distiller import TinyBertDistiller
+from tinybert_tf.distillation.features import encoder_of
 from tinybert_tf.distillation.matches import Match
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import write_whole
@@ -19,14 +20,15 @@ from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import digest_of
 
 _TYPE = np.float16
+_ROWS = 256  # whose tokens are hashed together
 
 
 class LayerCache:
     """Rows of tokens, each with the teacher's side of all that a distiller matches between layers.
 
     The distiller then computes no layer of the teacher. A row's features lie together in a file, without padding; half
-    precision keeps each number to 0.05 %. The file's name is a digest of teacher, matches and tokens, so runs share
-    it. It is written whole or not at all.
+    precision keeps each number to 0.05 %. The file's name is a digest of the teacher's encoder, of what is matched and
+    of the tokens, so runs share it. It is written whole or not at all.
 
     Args:
         distiller: The distiller.
@@ -47,11 +49,13 @@ class LayerCache:
         sizes = np.array([sum(math.prod(self._shape(name, int(length))) for name in found) for length in known])
         self._starts = np.concatenate([[0], np.cumsum(sizes.astype(np.int64)[places])])
         self._bytes = int(self._starts[-1]) * _TYPE().itemsize
-        folder = Path(folder).expanduser()
-        file = folder / f"{self._key(distiller)}.f16"
-        if not (file.is_file() and file.stat().st_size == self._bytes):
-            self._write(distiller, file, batch_size)
-        self._values = np.memmap(file, _TYPE, "r", shape=(int(self._starts[-1]),))
+        file = Path(folder).expanduser() / f"{self._key(distiller)}.f16"
+        try:
+            if not (file.is_file() and file.stat().st_size == self._bytes):
+                self._write(distiller, file, batch_size)
+            self._values = np.memmap(file, _TYPE, "r", shape=(int(self._starts[-1]),))
+        except OSError as error:
+            raise InputError("layer_cache", f"{folder} ({error.strerror})", "a folder to write to") from None
 
     def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the inputs at these places, and the teacher's features, float16 and padded with zeros."""
@@ -71,32 +75,22 @@ class LayerCache:
         return self._matches[name].loss.feature.shape(self._config, length)
 
     def _key(self, distiller: TinyBertDistiller) -> str:
-        teacher = distiller.teacher
-        policy = teacher.dtype_policy.name
-        says = f"{digest_of(teacher)} {teacher.config} {policy} {distiller.match_position_bias} {[*self._matches]}"
+        encoder = encoder_of(distiller.teacher)
+        policy = encoder.dtype_policy.name
+        says = f"{digest_of(encoder)} {encoder.config} {policy} {distiller.match_position_bias} {[*self._matches]}"
         digest = hashlib.sha256(says.encode())
-        for place in range(len(self.lengths)):
-            inputs = self._rows.rows(np.array([place]))
-            digest.update(b"".join(inputs[name].tobytes() + b"|" for name in INPUTS[:2]))
+        for begin in range(0, len(self.lengths), _ROWS):
+            inputs = self._rows.rows(np.arange(begin, min(begin + _ROWS, len(self.lengths))))
+            digest.update(b"".join(inputs[name].tobytes() + b"|" for name in INPUTS))
         return digest.hexdigest()[:32]
 
     def _write(self, distiller: TinyBertDistiller, file: Path, batch_size: int) -> None:
-        matches = list(self._matches.values())
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(file.parent).free
-            if self._bytes > free:
-                got = f"{file.parent} with {free / 1e9:.1f} GB of room"
-                raise InputError(
-                    "layer_cache", got, f"{self._bytes / 1e9:.1f} GB for the teacher's layers on these texts"
-                )
-            logging.info("The teacher's layers on %d texts: %.2f GB in %s", len(self.lengths), self._bytes / 1e9, file)
-            run = devices.Forward(lambda inputs: distiller.teachers_features(inputs, matches), INPUTS)
-            order = np.argsort(self.lengths, kind="stable")
-            with (
-                write_whole(file, "wb") as stream,
-                tqdm(total=len(order), desc="teacher's layers", unit="text", dynamic_ncols=True) as bar,
-            ):
+        matches, order = list(self._matches.values()), np.argsort(self.lengths, kind="stable")
+        run = devices.Forward(lambda inputs: distiller.teachers_features(inputs, matches), INPUTS)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(file, "wb") as stream:  # which sweeps away what a killed run has left
+            self._check_room(file)
+            with tqdm(total=len(order), desc="teacher's layers", unit="text", dynamic_ncols=True) as bar:
                 for begin in range(0, len(order), batch_size):
                     places = order[begin : begin + batch_size]
                     inputs = self._rows.rows(places)
@@ -105,8 +99,13 @@ class LayerCache:
                         stream.seek(int(self._starts[place]) * _TYPE().itemsize)
                         stream.write(self._block(found, row, int(self.lengths[place])))
                     bar.update(len(places))
-        except OSError as error:
-            raise InputError("layer_cache", f"{file.parent} ({error.strerror})", "a folder to write to") from None
+
+    def _check_room(self, file: Path) -> None:
+        free, needed = shutil.disk_usage(file.parent).free / 1e9, self._bytes / 1e9
+        if needed > free:
+            expected = f"{needed:.1f} GB for the teacher's layers on these texts"
+            raise InputError("layer_cache", f"{file.parent} with {free:.1f} GB of room", expected)
+        logging.info("The teacher's layers on %d texts: %.2f GB in %s", len(self.lengths), needed, file)
 
     def _block(self, found: dict[str, np.ndarray], row: int, length: int) -> bytes:
         """Returns the features of one row, one after another, without padding."""

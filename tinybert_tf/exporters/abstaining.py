@@ -1,4 +1,4 @@
-"""Probabilities to rely on: what is folded into the head, and a probability below which a file gives no label.
+"""What an export folds into the head, for better probabilities or labels, and when a file gives no label.
 
 All are found on dev. Classifiers of one label per text have a temperature and that probability: see
 `evaluation/calibration.py`. Those of several have a threshold per class: see `evaluation/thresholds.py`.
@@ -20,7 +20,10 @@ from tinybert_tf.settings.stages import ExportConfig
 
 _ONE, _SEVERAL = "single_label_classification", "multi_label_classification"
 _KINDS = {"calibrate": _ONE, "target_precision": _ONE, "fit_thresholds": _SEVERAL, "abstain_below": _ONE}  # by setting
-_EXPECTED = {_ONE: "a classifier that gives each text one label", _SEVERAL: "one that gives a text several labels"}
+_EXPECTED = {
+    _ONE: "a classifier that gives each text one label",
+    _SEVERAL: "a classifier that gives a text several labels",
+}
 _MOST_DIGITS = 15  # of a threshold
 
 
@@ -46,7 +49,7 @@ class Calibration:
     def settings(self) -> dict[str, float | list[float]]:
         """Returns what `model_info.json` says of it."""
         values = {"temperature": self.temperature, "abstain_below": self.abstain_below}
-        values["fitted_thresholds"] = [round(float(value), 4) for value in scipy.special.expit(self.cuts)] or None
+        values["fitted_thresholds"] = [float(f"{value:.4g}") for value in scipy.special.expit(self.cuts)] or None
         return {name: value for name, value in values.items() if value is not None}
 
     def fold_into(self, model: BertClassifier) -> None:
@@ -75,7 +78,7 @@ class Calibration:
 
 
 def asked(config: ExportConfig, on_dev: bool = False) -> str:
-    """Returns the first setting that asks for calibration or abstaining; "" if none does.
+    """Returns the first setting that asks for calibration, abstaining or thresholds; "" if none does.
 
     Args:
         config: The settings.
@@ -126,9 +129,8 @@ def calibrate(config: ExportConfig, model: BertClassifier, task: Task | None, le
     logits = predict_logits(model, TokenizedExamples(dev, model.tokenizer, length), "dev")
     columns = task.columns_of(model.labels)
     found = _found(logits[:, columns], dev.labels, config)
-    if found.cuts:  # in the order of the task's classes; the model may have more, and in another order
-        cuts = dict(zip(columns, found.cuts))
-        found = dataclasses.replace(found, cuts=tuple(cuts.get(place, 0.0) for place in range(len(model.labels))))
+    if found.cuts:  # in the order of the task's classes
+        found = dataclasses.replace(found, cuts=tuple(found.cuts[place] for place in np.argsort(columns)))
     found.fold_into(model)
     return found
 

@@ -57,7 +57,7 @@ def sentences(results: dict) -> list[str]:
         fitted = f"{sum(map(bool, cuts))} of {len(cuts)} classes"
         line = f"Thresholds of {fitted}, fitted on {done['dev_texts']:,} texts of dev"
         for name, before in keras.get("metrics_at_half", {}).items():
-            line += f"; {name.replace('_', ' ')} {100 * before:.2f} before, {100 * keras['metrics'][name]:.2f} after"
+            line += f"; {name} {100 * before:.2f} before, {100 * keras['metrics'][name]:.2f} after"
         found.append(f"{line}.")
     if threshold := done.get("abstain_below"):
         line = f"Below a probability of {threshold} a file abstains"

@@ -46,8 +46,9 @@ class ModelAnswers:
             worthwhile: Whether each example is shown more than once.
             layers_cached: Whether a `LayerCache` gives the teacher's layers.
         """
-        if phase == "prediction" or (phase == "joint" and layers_cached):  # else the teacher runs, for its layers
-            self._kind.add_teacher_logits(data, examples, self._teacher, length, worthwhile or layers_cached)
+        kept = layers_cached and phase == "joint"
+        if phase == "prediction" or kept:  # else the teacher runs in any case, for its layers
+            self._kind.add_teacher_logits(data, examples, self._teacher, length, worthwhile or kept)
 
 
 class FileAnswers:

@@ -222,6 +222,8 @@ class _TaskDistillation(Job):
         steps = min(steps, (recipe.prediction_max_steps if alone else recipe.max_steps) or steps)
         repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
         self.answers.add_to(data, examples, self.length, phase, repeat, bool(config.layer_cache))
+        if config.layer_cache and not alone and not repeat:
+            logging.warning("--layer_cache does not pay: most of these texts are shown once.")
         return data, steps
 
     def _initialize(self, phase: str, distiller: TinyBertDistiller, data: Buckets) -> None:

@@ -66,7 +66,8 @@ class ExportConfig(TaskData):
     )
     fit_thresholds: bool = setting(
         False,
-        "Whether files give a class at the probability with the best F1 on dev, where texts may have several.",
+        "Whether files give each label from its own probability on, the one with the best F1 on dev; for models of "
+        "several labels.",
         EXPORT,
     )
     android_assets: str = setting(

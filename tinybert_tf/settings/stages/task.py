@@ -57,9 +57,10 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
     )
     layer_cache: str = setting(
         "",
-        "Folder that keeps the teacher's layers on each training text, so that it reads each text once.",
+        "Folder that keeps the teacher's layers on each training text, so that the teacher does not read every batch.",
         DISTILLATION,
-        default_means="none: the teacher reads each batch",
+        default_means="none",
+        place=True,
     )
     epochs: int = setting_like(
         Training,
@@ -125,7 +126,8 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         super().__post_init__()
         if not self.teacher and not self.teacher_predictions:
             object.__setattr__(self, "teacher", "runs/finetune")
-        reads_layers = bool(self.teacher) and self.phase != "prediction"
+        weighed = any((self.embedding_weight, *self.hidden_weight, *self.attention_weight, *self.relation_weight))
+        reads_layers = bool(self.teacher) and self.phase != "prediction" and weighed
         require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers are matched")
         learns = self.phase != "intermediate" or not self.teacher_predictions
         require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")

@@ -1,12 +1,15 @@
 """Packing: full sequences, half of them pairs, in an order that depends on seed and position alone."""
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from tinybert_tf.data.packing import START, PackedText, Position
-from tinybert_tf.data.text import Corpus
+from tinybert_tf.data.splits import bucket
+from tinybert_tf.data.text import HELD_OUT_BUCKETS, Corpus
+from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertTokenizer
 
 WORDS = [f"w{i}" for i in range(500)]
@@ -124,6 +127,35 @@ def test_a_corpus_smaller_than_a_batch_fills_one(tmp_path, tokenizer):
     for batch in [batch for batch, _ in train] + held_out:
         assert batch["token_ids"].shape[0] == 8
         assert set(np.unique(batch["token_ids"])) <= {2, 3, *(FIRST_WORD + i for i in (1, 2, 3))}
+
+
+@pytest.fixture
+def blank():
+    """Documents without a token; some of them are held out."""
+    texts = ["\u200b" * i for i in range(1, 200)]
+    assert {bucket(text) in HELD_OUT_BUCKETS for text in texts} == {True, False}
+    return texts
+
+
+def test_windows_and_held_out_documents_may_have_no_token(blank, tmp_path, tokenizer, monkeypatch):
+    words = [text for text in WORDS[:50] if bucket(text) not in HELD_OUT_BUCKETS]
+    (tmp_path / "text.txt").write_text("\n\n".join([*blank, *words]))
+    monkeypatch.setattr("tinybert_tf.data.packing.WINDOW_BYTES", 1)  # a document per window
+    text = PackedText(Corpus([str(tmp_path / "text.txt")]), tokenizer, batch_size=2, sequence_length=16)
+    assert text.count(2) == 2 * len(words)
+    found = list(text.batches(epochs=2))
+    shown = Counter(int(token) for batch, _ in found for token in np.unique(batch["token_ids"]) if token >= FIRST_WORD)
+    assert len(found) == 2 * len(words) and shown == {FIRST_WORD + WORDS.index(word): 2 for word in words}
+    rest = list(text.batches(found[-1][1], epochs=3))
+    assert len(rest) == len(words) and text.held_out(4) == []
+
+
+def test_a_corpus_without_a_token_is_refused(blank, tmp_path, tokenizer):
+    (tmp_path / "text.txt").write_text("\n\n".join(blank))
+    text = PackedText(Corpus([str(tmp_path / "text.txt")]), tokenizer, batch_size=2, sequence_length=16)
+    assert text.held_out(4) == []
+    with pytest.raises(InputError, match=r"^corpus: got text without any WordPiece to train on; expected more text"):
+        next(text.batches())
 
 
 def test_held_out_sequences_come_from_held_out_documents(corpus, tokenizer, text):

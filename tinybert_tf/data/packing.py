@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tinybert_tf.configs import INPUTS
 from tinybert_tf.data.text import Corpus
+from tinybert_tf.errors import InputError
 from tinybert_tf.tokenizer import BertTokenizer
 
 WINDOW_BYTES = 4 << 20
@@ -55,17 +56,24 @@ class PackedText:
         """Yields (batch, the position after it), from `start` on; without end if `epochs` is None.
 
         A batch is a dict of `token_ids`, `segment_ids` and `padding_mask`, int32 `[batch, length]`.
+
+        Raises:
+            InputError: There is no token in the corpus.
         """
         first_batch, first_window, epoch = start.batch, start.window, start.epoch
+        found = start != START
         while epochs is None or epoch < epochs:
             for window, texts in enumerate(self._windows(epoch)):
                 if window < first_window:
                     continue
                 packed = self._pack(texts, [self.seed, epoch, window])
                 for i in range(first_batch, packed.num_batches):
+                    found = True
                     last = i + 1 == packed.num_batches
                     yield packed.batch(i), Position(epoch, window + 1) if last else Position(epoch, window, i + 1)
                 first_batch = 0
+            if not found:
+                raise InputError("corpus", "text without any WordPiece to train on", "more text")
             first_window, epoch = 0, epoch + 1
 
     def dataset(self, epochs: int | None = None) -> tf.data.Dataset:
@@ -136,7 +144,7 @@ class _Packed:
         self.lengths = np.where(short, rng.choice(shorts or [sequence_length], limit), sequence_length)
         pairs = rng.random((limit, batch_size)) < (PAIR_SHARE if tokenizer.takes_pairs else 0.0)
         room = np.maximum(self.lengths[:, None] - _SPECIAL - pairs, 1)
-        self.num_batches = int(np.searchsorted(np.cumsum(room.sum(axis=1)), len(tokens)) + 1)
+        self.num_batches = int(np.searchsorted(np.cumsum(room.sum(axis=1)), len(tokens)) + 1) if len(tokens) else 0
         self.lengths, pairs, room = (
             self.lengths[: self.num_batches],
             pairs[: self.num_batches],

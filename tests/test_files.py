@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import json_text, read_json, write_folder, write_text, write_whole
+from tinybert_tf.files import json_text, read_json, sweep, write_folder, write_text, write_whole
 
 
 def contents(folder):
@@ -136,6 +136,8 @@ def test_what_another_process_is_writing_stays(tmp_path, host, process):
     (tmp_path / theirs).write_text("half of theirs")
     write_text(tmp_path / "a.txt", "ours")
     assert contents(tmp_path) == {"a.txt": "ours", theirs: "half of theirs"}
+    sweep(tmp_path)  # when nobody writes any more
+    assert contents(tmp_path) == {"a.txt": "ours"}
 
 
 def test_a_folder_in_a_files_place_is_seen_before_anything_is_gone(tmp_path):

@@ -125,6 +125,12 @@ def _exchange(partial: Path, folder: Path, last: str | None, obsolete: Sequence[
         new.replace(folder / new.name)
 
 
+def sweep(folder: Path) -> None:
+    """Removes what killed processes of any machine left unfinished in a folder in which nobody writes any more."""
+    for left in folder.glob(f".*{PARTIAL}"):
+        _remove(left)
+
+
 def _partial(folder: Path, name: str) -> Path:
     """A path for what this process is writing under that name; what killed processes left there is swept away.
 
@@ -134,8 +140,12 @@ def _partial(folder: Path, name: str) -> Path:
     for left in folder.glob(f"{glob.escape(ours)}*{PARTIAL}"):
         process = left.name.removeprefix(ours).removesuffix(PARTIAL)
         if process.isdecimal() and not _is_running(int(process)):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            _remove(left)
     return folder / f"{ours}{os.getpid()}{PARTIAL}"
+
+
+def _remove(left: Path) -> None:
+    shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

@@ -30,7 +30,7 @@ from tinybert_tf.data.records import (
 )
 from tinybert_tf.data.text import HELD_OUT_BUCKETS, Corpus
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import json_text, read_json, write_folder, write_text
+from tinybert_tf.files import json_text, read_json, sweep, write_folder, write_text
 from tinybert_tf.scale.beam import Engine
 from tinybert_tf.scale.parts import read_parts, write_part
 from tinybert_tf.tokenizer import BertTokenizer
@@ -127,6 +127,7 @@ class Preparation:
         results |= {"left_out": len(left_out), "bad_lines": sum(part["bad_lines"] for part in parts)}
         tokenizer = tokenizer_facts(_tokenizer_of(self._config))
         content = {"version": VERSION, "tokenizer": tokenizer, **results, "shards": facts}
+        sweep(self.folder / SHARDS)
         write_text(self.folder / RECORDS_FILE, json_text(content))
 
 

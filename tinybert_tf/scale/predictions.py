@@ -10,7 +10,7 @@ from tinybert_tf.data.line_shards import LineShards
 from tinybert_tf.data.shard_files import shard_file
 from tinybert_tf.data.teacher_predictions import SHARDS
 from tinybert_tf.evaluation.text_answers import TextAnswers
-from tinybert_tf.files import write_whole
+from tinybert_tf.files import sweep, write_whole
 from tinybert_tf.kinds.classification import classifier_of
 from tinybert_tf.scale.beam import Engine
 
@@ -35,6 +35,7 @@ class Predictions:
         logging.info("%d of %d shards are to be answered.", len(missing), self.texts.num_shards)
         if missing:
             engine.infer("predict", self, missing)
+        sweep(self.folder)
 
     def read(self, number: int) -> tuple[list[str], list[str] | None]:
         return self.texts.read(number)

@@ -22,14 +22,17 @@ def files_of(path: str, title: str, argument: str) -> list[str]:
         argument: Name of the argument that errors blame.
 
     Raises:
-        InputError: The folder lacks a shard, or has none.
+        InputError: The folder lacks a shard, or has none, or those of several runs.
     """
     folder = Path(path).expanduser()
     if not folder.is_dir():
         return [path]
     found = [_NAME.fullmatch(file.name) for file in folder.iterdir()]
     counts = {int(match[3]) for match in found if match and match[1] == title}
-    if len(counts) != 1:
+    if len(counts) > 1:
+        got = f"{path} with shards of several runs: {' and '.join(f'-of-{count:05d}' for count in sorted(counts))}"
+        raise InputError(argument, got, "the shards of one run")
+    if not counts:
         raise InputError(argument, f"{path} without {title}-….jsonl", "a file, or a run of --stage=predict --runner=…")
     count = counts.pop()
     files = [shard_file(folder, title, number, count) for number in range(count)]

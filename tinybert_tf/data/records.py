@@ -169,7 +169,7 @@ class Records:
         for name, size in ((OFFSETS, facts.documents + 1), (TOKENS, facts.tokens)):
             try:
                 arrays.append(np.load(folder / name, mmap_mode="r" if size else None))
-            except (OSError, ValueError, EOFError) as error:
+            except Exception as error:  # a damaged header raises what NumPy's parsers of it happen to
                 raise _damaged(folder / name, " ".join(str(error).split())[:100]) from None
             if arrays[-1].shape != (size,):
                 raise _damaged(folder / name, f"{arrays[-1].shape} numbers instead of {size}")

@@ -25,6 +25,7 @@ TOKENS, OFFSETS = "tokens.npy", "offsets.npy"
 VERSION = 1
 WINDOW_TOKENS = 1 << 20  # about the 4 MiB that a window of text has
 _CHUNK_BYTES = 1 << 20
+_SLICE_TOKENS = 1 << 20  # whose places, 8 bytes each, are in memory together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,7 +226,15 @@ def gathered(tokens: np.ndarray, sizes: np.ndarray, order: np.ndarray) -> np.nda
     """
     starts, sizes = (np.cumsum(sizes) - sizes)[order], sizes[order]
     ends = np.cumsum(sizes)
-    return tokens[np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)]
+    moved = starts - (ends - sizes)
+    made = np.empty(ends[-1] if len(ends) else 0, tokens.dtype)
+    first = begin = 0
+    while first < len(ends):
+        last = max(first + 1, int(np.searchsorted(ends, begin + _SLICE_TOKENS, side="right")))
+        end = int(ends[last - 1])
+        made[begin:end] = tokens[np.repeat(moved[first:last], sizes[first:last]) + np.arange(begin, end)]
+        first, begin = last, end
+    return made
 
 
 def crc32_of(file: Path) -> int:

@@ -120,8 +120,11 @@ class Engine:
             made = module.PipelineOptions(given, runner=runner)
             known, all_names = made.get_all_options(), made.get_all_options(retain_unknown_options=True)
         unknown = [part for part in given if not part.startswith("--")]
-        if "direct" in runner.lower():  # of other runners Python does not know all options
+        if "direct" in runner.lower():
+            # Python does not know all options of other runners.
             unknown += [f"--{name}" for name in sorted(all_names.keys() - known.keys())]
+            # Else it would download Prism, an executable, and run it. No pipeline here has triggers, unsafe or not.
+            made.view_as(module.TypeOptions).allow_unsafe_triggers = True
         if unknown:
             raise InputError("pipeline_options", unknown[0], expected)
         workers = made.view_as(module.WorkerOptions)

@@ -16,7 +16,9 @@ from tinybert_tf.errors import InputError
 _EXTRA = "pip install 'tinybert-tf[scale]', best in an environment of its own: Beam needs protobuf 6"
 _RUNNERS = "DirectRunner, DataflowRunner, FlinkRunner or SparkRunner"
 # A worker's error, as it is written in the text of the runner's own.
-_WORKERS_ERROR = re.compile(r"InputError: (\w+): got (.*?); expected (.*?)(?: \[while running .*)?$", re.MULTILINE)
+_INPUT_ERROR = re.compile(r"InputError: (\w+): got (.*?); expected (.*?)(?: \[while running .*)?$", re.MULTILINE)
+# A full disk or missing rights: an error with a number, or NumPy's, which has none.
+_OS_ERROR = re.compile(r"(?:OSError: |Error: (?=\[Errno ))(.*?) \[while running ")
 
 
 class Inference(Protocol):
@@ -58,6 +60,7 @@ class Engine:
 
         Raises:
             InputError: A unit raised it, or the pipeline was stopped.
+            OSError: A unit raised it.
         """
         beam, before = self.beam, None
         pipeline = beam.Pipeline(options=self._options)
@@ -97,10 +100,9 @@ class Engine:
             with _quiet("apache_beam"), self._processes_held_back():
                 state = pipeline.run().wait_until_finish()
         except Exception as error:
-            found = _WORKERS_ERROR.search(f"{type(error).__name__}: {error}")
-            if found is None:
+            if (workers := _error_of_worker(error)) is None:
                 raise
-            raise InputError(*found.groups()) from None
+            raise workers from None
         if state != self.beam.runners.runner.PipelineState.DONE:  # such as a job that someone cancelled
             raise InputError("runner", f"a pipeline that ended as {state}", "the command to be repeated, to resume")
 
@@ -162,6 +164,15 @@ class _Unit:
         return number
 
 
+def _error_of_worker(error: Exception) -> InputError | OSError | None:
+    """Returns the error of a worker that the runner's error tells of, if it is one line for users."""
+    text = f"{type(error).__name__}: {error}"
+    if found := _INPUT_ERROR.search(text):
+        return InputError(*found.groups())
+    found = _OS_ERROR.search(text)
+    return OSError(found[1]) if found else None
+
+
 def _imported(module: str, runner: str):
     try:
         with _quiet():
@@ -191,7 +202,7 @@ def _stderr_held_back() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not _WORKERS_ERROR.search(str(error)):
+            if _error_of_worker(error) is None:
                 held.seek(0)
                 os.write(screen, held.read())
             raise

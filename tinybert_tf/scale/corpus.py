@@ -6,6 +6,7 @@ documents, or of one shard, but never those of a corpus: no document goes throug
 would hold all of them.
 """
 
+import copy
 import dataclasses
 import functools
 import json
@@ -51,10 +52,10 @@ class Preparation:
     """
 
     def __init__(self, corpus: Corpus, tokenizer: BertTokenizer, folder: Path, num_shards: int):
-        self.corpus, self.folder, self.num_shards = corpus, folder.absolute(), num_shards
-        self._sources = [source.absolute() if isinstance(source, Path) else source for source in corpus.shards]
+        self.corpus, self.folder, self.num_shards = copy.copy(corpus), folder.absolute(), num_shards
+        self.corpus.shards = [source.absolute() if isinstance(source, Path) else source for source in corpus.shards]
         self._config = json.dumps(tokenizer.get_config())
-        self.num_parts = min(len(self._sources), num_shards)
+        self.num_parts = min(len(self.corpus.shards), num_shards)
 
     def run(self, engine: Engine) -> dict:
         """Does what is missing and writes `records.json`; returns what was read and written, by name.
@@ -81,9 +82,9 @@ class Preparation:
 
     def read_part(self, number: int) -> None:
         """Tokenizes every so many-th source of the corpus."""
-        sources = self._sources[number :: self.num_parts]
+        sources = self.corpus.shards[number :: self.num_parts]
         bad_lines = self.corpus.bad_lines = BadLines(self.corpus.bad_lines.refuse)  # it counts a line once
-        self.corpus.left_out.clear()
+        self.corpus.left_out = set()
         documents = self.corpus.documents_in(sources)
         with write_folder(self._part(number)) as folder:
             count = write_part(folder, documents, _tokenizer_of(self._config), self.num_shards)

@@ -6,7 +6,7 @@ import time
 
 from tinybert_tf.data.records import Records, tokenizer_facts
 from tinybert_tf.errors import InputError, naming
-from tinybert_tf.models import BertEncoder
+from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.scale.beam import Engine
 from tinybert_tf.scale.corpus import Preparation
 from tinybert_tf.settings.stages import CorpusConfig
@@ -43,7 +43,7 @@ class _Corpus(Job):
         if isinstance(self.corpus, Records):
             raise InputError("corpus", f"{self.corpus.folder}, which holds records already", "text")
         with naming("teacher"):
-            self.tokenizer = BertEncoder.from_preset(config.teacher, load_weights=False).tokenizer
+            self.tokenizer = open_preset(config.teacher, load_weights=False).tokenizer
         return {"corpus": self.corpus.fingerprint(), "teacher": _digest(tokenizer_facts(self.tokenizer))}
 
     def prepare(self) -> None:

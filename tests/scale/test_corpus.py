@@ -75,7 +75,7 @@ def test_beam_writes_the_same_records(config, tokenizer, engine, tmp_path):
     pytest.importorskip("apache_beam")
     results = corpus.run(config).record["results"]
     (tmp_path / "other").mkdir()
-    Preparation(Corpus(config.corpus), tokenizer, tmp_path / "other", config.num_shards).run(engine())
+    Preparation(Corpus(config.corpus), tokenizer, tmp_path / "other", config.num_shards).run(engine(), {})
     ours, theirs = (tmp_path / name / RECORDS_FILE for name in ("records", "other"))
     assert ours.read_bytes() == theirs.read_bytes()  # with the checksums of all files
     assert results["tokens"] == json.loads(theirs.read_text())["tokens"]

@@ -32,7 +32,8 @@ def folder(sources, tokenizer, engine, tmp_path_factory):
 
 def prepared(folder, sources, tokenizer, engine, **options):
     folder.mkdir(exist_ok=True)
-    Preparation(Corpus(sources, **options), tokenizer, folder, num_shards=5).run(engine)
+    corpus = Corpus(sources, **options)
+    Preparation(corpus, tokenizer, folder, num_shards=5).run(engine, {"corpus": corpus.fingerprint()})
     return folder
 
 

@@ -34,6 +34,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.files import json_text, read_json, sweep, write_folder, write_text
 from tinybert_tf.scale.beam import Engine
 from tinybert_tf.scale.parts import read_parts, write_part
+from tinybert_tf.scale.units import keep_only_from
 from tinybert_tf.tokenizer import BertTokenizer
 
 _PARTS = "parts"
@@ -57,13 +58,18 @@ class Preparation:
         self._config = json.dumps(tokenizer.get_config())
         self.num_parts = min(len(self.corpus.shards), num_shards)
 
-    def run(self, engine: Engine) -> dict:
+    def run(self, engine: Engine, inputs: dict[str, str]) -> dict:
         """Does what is missing and writes `records.json`; returns what was read and written, by name.
+
+        Args:
+            engine: What does the units.
+            inputs: SHA-256 of each input of the run, by name; where they are others than before, all is done again.
 
         Raises:
             InputError: The corpus cannot be read, or has no training document.
         """
         if not (self.folder / RECORDS_FILE).exists():
+            keep_only_from(inputs, self.folder / _PARTS, [self.folder / SHARDS, self.folder / _PARTS])
             self._work(engine)
             self._finish()
         shutil.rmtree(self.folder / _PARTS, ignore_errors=True)
@@ -76,7 +82,6 @@ class Preparation:
         if parts or shards:
             message = "%d of %d parts of the corpus are to be read, and %d of %d shards to be written."
             logging.info(message, len(parts), self.num_parts, len(shards), self.num_shards)
-            (self.folder / _PARTS).mkdir(exist_ok=True)
             (self.folder / SHARDS).mkdir(exist_ok=True)
             engine.run([("read", self.read_part, parts), ("write", self.write_shard, shards)])
 

@@ -13,6 +13,7 @@ from tinybert_tf.evaluation.text_answers import TextAnswers
 from tinybert_tf.files import sweep, write_whole
 from tinybert_tf.kinds.classification import classifier_of
 from tinybert_tf.scale.beam import Engine
+from tinybert_tf.scale.units import keep_only_from
 
 
 class Predictions:
@@ -29,9 +30,16 @@ class Predictions:
         self.texts, self.folder, self._options = texts, folder.absolute(), options
         self._model = os.path.abspath(model) if Path(model).exists() else model
 
-    def run(self, engine: Engine) -> None:
-        """Writes the shards that are missing."""
-        missing = [number for number in range(self.texts.num_shards) if not self._file(number).exists()]
+    def run(self, engine: Engine, inputs: dict[str, str]) -> None:
+        """Writes the shards that are missing, or all of them if the inputs are others than before.
+
+        Args:
+            engine: What does the units.
+            inputs: SHA-256 of each input of the run, by name.
+        """
+        numbers = range(self.texts.num_shards)
+        keep_only_from(inputs, self.folder, [self._file(number) for number in numbers])
+        missing = [number for number in numbers if not self._file(number).exists()]
         logging.info("%d of %d shards are to be answered.", len(missing), self.texts.num_shards)
         if missing:
             engine.infer("predict", self, missing)

@@ -12,6 +12,7 @@ from tinybert_tf.files import write_whole
 from tinybert_tf.kinds import kind_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.scale.beam import Engine
+from tinybert_tf.scale.units import keep_only_from
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
 
@@ -76,9 +77,14 @@ class VariantShards:
         self._config, self._examples, self.folder = config, num_examples, folder.absolute()
         self.num_shards = config.num_shards
 
-    def run(self, engine: Engine) -> None:
-        """Writes the shards that are missing."""
-        self.folder.mkdir(exist_ok=True)
+    def run(self, engine: Engine, inputs: dict[str, str]) -> None:
+        """Writes the shards that are missing, or all of them if the inputs are others than before.
+
+        Args:
+            engine: What does the units.
+            inputs: SHA-256 of each input of the run, by name.
+        """
+        keep_only_from(inputs, self.folder, [self.folder])
         missing = [number for number in range(self.num_shards) if not self.file(number).exists()]
         logging.info("%d of %d shards of variants are to be made.", len(missing), self.num_shards)
         if missing:

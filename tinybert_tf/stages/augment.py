@@ -110,7 +110,7 @@ class _Augment(Job):
     def _write_shards(self, file: Path) -> None:
         """Has a runner make the variants, and joins its shards to one file."""
         shards = VariantShards(self.config, len(self.examples), self.folder.path / SHARDS)
-        shards.run(self.engine)
+        shards.run(self.engine, self.folder.record["inputs"])
         with write_whole(file) as stream:
             for number in range(shards.num_shards):
                 stream.writelines(read_lines(shards.file(number)))

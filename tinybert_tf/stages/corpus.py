@@ -52,7 +52,8 @@ class _Corpus(Job):
     def work(self) -> dict:
         start = time.monotonic()
         preparation = Preparation(self.corpus, self.tokenizer, self.folder.path, self.config.num_shards)
-        return preparation.run(self.engine) | {"seconds": round(time.monotonic() - start, 1)}
+        results = preparation.run(self.engine, self.folder.record["inputs"])
+        return results | {"seconds": round(time.monotonic() - start, 1)}
 
 
 def _digest(content: dict) -> str:

@@ -61,7 +61,8 @@ class _Shards(Job):
 
     def work(self) -> dict:
         start = time.monotonic()
-        Predictions(self.texts, self.config.model, self.folder.path, self.options).run(self.engine)
+        predictions = Predictions(self.texts, self.config.model, self.folder.path, self.options)
+        predictions.run(self.engine, self.folder.record["inputs"])
         return {"seconds": round(time.monotonic() - start, 1)}
 
 

@@ -1,6 +1,5 @@
 """A classifier's answers to many texts, in shards."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tinybert_tf.evaluation.text_answers import TextAnswers
 from tinybert_tf.files import sweep, write_whole
 from tinybert_tf.kinds.classification import classifier_of
 from tinybert_tf.scale.beam import Engine
+from tinybert_tf.scale.places import absolute
 from tinybert_tf.scale.units import keep_only_from
 
 
@@ -28,7 +28,7 @@ class Predictions:
 
     def __init__(self, texts: LineShards, model: str, folder: Path, options: dict):
         self.texts, self.folder, self._options = texts, folder.absolute(), options
-        self._model = os.path.abspath(model) if Path(model).exists() else model
+        self._model = absolute(model)
 
     def run(self, engine: Engine, inputs: dict[str, str]) -> None:
         """Writes the shards that are missing, or all of them if the inputs are others than before.

@@ -12,6 +12,7 @@ from tinybert_tf.files import write_whole
 from tinybert_tf.kinds import kind_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.scale.beam import Engine
+from tinybert_tf.scale.places import with_absolute_places
 from tinybert_tf.scale.units import keep_only_from
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import AugmentConfig
@@ -74,7 +75,7 @@ class VariantShards:
     """
 
     def __init__(self, config: AugmentConfig, num_examples: int, folder: Path):
-        self._config, self._examples, self.folder = config, num_examples, folder.absolute()
+        self._config, self._examples, self.folder = with_absolute_places(config), num_examples, folder.absolute()
         self.num_shards = config.num_shards
 
     def run(self, engine: Engine, inputs: dict[str, str]) -> None:

@@ -2,15 +2,18 @@
 
 import contextlib
 import io
+import itertools
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.data.teacher_predictions import read_teacher_predictions
 from tinybert_tf.errors import InputError
+from tinybert_tf.evaluation.text_answers import TextAnswers
 from tinybert_tf.settings.stages import PredictConfig
 from tinybert_tf.stages import predict
 
@@ -71,18 +74,51 @@ def test_the_shards_hold_what_the_plain_stage_writes(config, plain, in_order):
     run = predict.run(PredictConfig(**config))
     assert_same(rows_of(run.path), plain)
     assert f"--teacher_predictions={run.path}" in predict.summary(run)
-    assert predict.run(PredictConfig(**config | {"runner": "SparkRunner"})).was_finished
+    assert predict.run(PredictConfig(**config)).was_finished
 
 
-def test_a_killed_run_answers_the_shards_that_are_missing(config, plain, engine, monkeypatch):
+def test_a_killed_run_answers_the_shards_that_are_missing_with_another_runner(config, plain, engine, monkeypatch):
     first, second = engine(dies_at=3), engine()
     monkeypatch.setattr(predict, "Engine", lambda runner, options: first)
     with pytest.raises(KeyboardInterrupt):
         predict.run(PredictConfig(**config))
     monkeypatch.setattr(predict, "Engine", lambda runner, options: second)
-    run = predict.run(PredictConfig(**config))
+    run = predict.run(PredictConfig(**config | {"runner": "SparkRunner"}))
     assert second.done == [("predict", 3)]
     assert_same(rows_of(run.path), plain)
+
+
+def test_a_shard_half_written_is_answered_again(config, plain, in_order, monkeypatch):
+    class Killed(list):
+        def __iter__(self):
+            yield self[0]
+            raise KeyboardInterrupt
+
+    lines, calls = TextAnswers.lines, itertools.count()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TextAnswers, "lines", lambda *texts: (list, Killed)[next(calls) == 2](lines(*texts)))
+        predict.run(PredictConfig(**config))
+    folder = Path(config["output_dir"])
+    assert len(list(folder.glob("predictions-*"))) == 2
+    (folder / ".predictions-00003-of-00004.jsonl.another.7.partial").write_text("half")  # of another machine
+    assert_same(rows_of(predict.run(PredictConfig(**config)).path), plain)
+    assert not list(folder.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("bad", [b"\xff" * 700, b'"}\n{"text": ' + b" " * 700 + b"\n"], ids=["bytes", "JSON"])
+def test_a_mended_file_is_cut_anew(config, files, plain, tmp_path, in_order, bad):
+    """The file gets shorter, so the shards that were finished would end elsewhere."""
+    for name in ("a", "b"):
+        shutil.copy(files / f"{name}.jsonl", tmp_path)
+    file, whole = tmp_path / "a.jsonl", (tmp_path / "a.jsonl").read_bytes()
+    place = whole.index(b"\n", 7 * len(whole) // 8) - 3
+    file.write_bytes(whole[:place] + bad + whole[place:])
+    config |= {"input_file": f"{tmp_path}/*.jsonl"}
+    with pytest.raises(InputError, match=r"^input_file: got from byte"):
+        predict.run(PredictConfig(**config))
+    assert len(list((tmp_path / "answers").glob("predictions-*"))) == 2
+    file.write_bytes(whole)
+    assert_same(rows_of(predict.run(PredictConfig(**config)).path), plain)
 
 
 def test_beam_writes_the_same_shards(config, plain):
@@ -100,12 +136,20 @@ def test_a_folder_of_shards_is_one_teacher(config, plain, texts, tmp_path, in_or
     def answers(*names):
         return read_teacher_predictions([str(name) for name in names], task, task.split("train"))
 
-    shards, file, both = answers(folder), answers(tmp_path / "plain.jsonl"), answers(folder, tmp_path / "plain.jsonl")
-    assert shards.keys() == file.keys() == both.keys() and len(shards) > 50
+    shards, file = answers(folder), answers(tmp_path / "plain.jsonl")
+    assert shards.keys() == file.keys() and len(shards) > 50
     assert all(shards[key] == pytest.approx(file[key], abs=1.5e-5) for key in file)
+    other = [row | {"label": "good", "probabilities": {"bad": 0.1, "good": 0.9}} for row in plain]
+    (tmp_path / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other))
+    both = answers(folder, tmp_path / "other.jsonl")  # the folder counts once, not once per shard
+    assert both.keys() == shards.keys()
+    assert all(both[key] == pytest.approx((shards[key] + [0.1, 0.9]) / 2) for key in shards)
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy" / "predictions-00002-of-00004.jsonl").unlink()
     with pytest.raises(InputError, match=r"copy without predictions-00002-of-00004\.jsonl; expected a finished run"):
+        answers(tmp_path / "copy")
+    (tmp_path / "copy" / "predictions-00002-of-00003.jsonl").touch()
+    with pytest.raises(InputError, match=r"of several runs: -of-00003 and -of-00004; expected the shards of one run"):
         answers(tmp_path / "copy")
     with pytest.raises(InputError, match=r"teacher_predictions: got .* without predictions-….jsonl; expected a file"):
         answers(tmp_path)

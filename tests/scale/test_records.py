@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from tests.conftest import PIECES
 from tinybert_tf.data.packed_records import PackedRecords, open_corpus, packed
 from tinybert_tf.data.packing import PackedText, Position
-from tinybert_tf.data.records import RECORDS_FILE, Records
-from tinybert_tf.data.text import Corpus
+from tinybert_tf.data.records import RECORDS_FILE, Records, gathered
+from tinybert_tf.data.splits import bucket
+from tinybert_tf.data.text import HELD_OUT_BUCKETS, Corpus
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertTokenizer
 from tinybert_tf.scale.corpus import Preparation
@@ -21,6 +23,7 @@ from tinybert_tf.scale.corpus import Preparation
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch):
     monkeypatch.setattr("tinybert_tf.data.records.WINDOW_TOKENS", 1000)
+    monkeypatch.setattr("tinybert_tf.data.records._SLICE_TOKENS", 50)
     monkeypatch.setattr("tinybert_tf.scale.parts.RUN_TOKENS", 700)
     monkeypatch.setattr("tinybert_tf.scale.parts._BATCH_DOCUMENTS", 30)
 
@@ -86,6 +89,82 @@ def test_a_killed_preparation_does_what_is_missing(folder, sources, tokenizer, e
     assert not (tmp_path / "run" / RECORDS_FILE).exists()
     assert content(prepared(tmp_path / "run", sources, tokenizer, second)) == content(folder)
     assert len(first.done) == dies_at and sorted(first.done + second.done) == sorted({*first.done, *second.done})
+
+
+@pytest.mark.parametrize("file, kept", [("00000.sizes.npy", 2), ("offsets.npy", 3)])
+def test_a_file_half_written_counts_for_nothing(folder, sources, tokenizer, engine, tmp_path, monkeypatch, file, kept):
+    save, names = np.save, []
+
+    def killed(path, array):
+        names.append(path.name)
+        if path.name == file and names.count(file) > kept:
+            path.write_bytes(b"half")
+            raise KeyboardInterrupt
+        save(path, array)
+
+    first, second = engine(), engine()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(np, "save", killed)
+        prepared(tmp_path / "run", sources, tokenizer, first)
+    assert len([name for name, _ in first.done if name == ("write" if file == "offsets.npy" else "read")]) == kept
+    assert content(prepared(tmp_path / "run", sources, tokenizer, second)) == content(folder)
+    assert not {*first.done} & {*second.done}
+
+
+def test_what_killed_workers_of_other_machines_left_is_removed(folder, sources, tokenizer, engine, tmp_path):
+    left = tmp_path / "run" / "shards" / ".00001.another.7.partial"
+    with pytest.raises(KeyboardInterrupt):
+        prepared(tmp_path / "run", sources, tokenizer, engine(5))
+    left.mkdir()
+    (left / "tokens.npy").write_bytes(b"half")
+    assert content(prepared(tmp_path / "run", sources, tokenizer, engine())) == content(folder)
+    assert not left.exists()
+
+
+def test_other_inputs_begin_anew(folder, sources, tokenizer, engine, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        prepared(tmp_path / "run", sources[:1], tokenizer, engine(5))
+    assert content(prepared(tmp_path / "run", sources, tokenizer, engine())) == content(folder)
+
+
+@pytest.mark.parametrize("slice_tokens", [1, 50, 1 << 20])
+def test_documents_are_gathered_in_any_order(monkeypatch, slice_tokens):
+    monkeypatch.setattr("tinybert_tf.data.records._SLICE_TOKENS", slice_tokens)
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(0, 30, 200) * rng.integers(0, 2, 200)
+    tokens = rng.integers(0, 1 << 16, sizes.sum()).astype(np.uint16)
+    split = np.split(tokens, np.cumsum(sizes)[:-1])
+    for order in (rng.permutation(200), rng.permutation(200)[:90], np.flatnonzero(sizes == 0), np.zeros(0, int)):
+        made = gathered(tokens, sizes, order)
+        assert made.dtype == np.uint16
+        assert made.tolist() == [token for place in order for token in split[place].tolist()]
+
+
+def test_gathering_needs_little_memory_besides_the_tokens(monkeypatch):
+    monkeypatch.setattr("tinybert_tf.data.records._SLICE_TOKENS", 1 << 14)
+    sizes = np.full(4000, 250)
+    tokens = np.zeros(sizes.sum(), np.uint16)
+    tracemalloc.start()
+    try:
+        gathered(tokens, sizes, np.arange(4000)[::-1])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < tokens.nbytes + 1_000_000
+
+
+def test_documents_without_a_wordpiece_are_no_trouble(tokenizer, engine, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("tinybert_tf.data.records.WINDOW_TOKENS", 1)
+    blank = ["\u200b" * i for i in range(1, 500)]
+    assert any(bucket(text) in HELD_OUT_BUCKETS for text in blank)
+    training = [text for text in texts[:40] if bucket(text) not in HELD_OUT_BUCKETS]
+    (tmp_path / "text.txt").write_text("\n\n".join([*blank, *training]))
+    records = Records(prepared(tmp_path / "run", [str(tmp_path / "text.txt")], tokenizer, engine()))
+    text = packed(records, tokenizer, 2, 16, seed=3)
+    sizes = [len(records.tokens_of(window, np.random.default_rng(0))) for window in text._cut]
+    assert 0 in sizes and sum(sizes) > 500
+    assert len(list(text.batches(epochs=1))) == text.count(1) >= sum(size > 0 for size in sizes)
+    assert records.held_out(100) and text.held_out(4) == []
 
 
 def test_a_pass_shows_every_token_once(folder, tokenizer):
@@ -158,6 +237,21 @@ def test_a_damaged_shard_is_refused_in_one_line(folder, tokenizer, tmp_path, nam
     damage(tmp_path / "run" / "shards" / "00001" / name, change)
     with pytest.raises(InputError, match=f"^corpus: got .*00001/{name}, which is damaged .*; expected the file that"):
         list(packed(Records(tmp_path / "run"), tokenizer, 4, 16, seed=3).batches(epochs=1))
+
+
+def test_any_damage_to_a_header_is_refused_in_one_line(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "run")
+    file = tmp_path / "run" / "shards" / "00001" / "offsets.npy"
+    whole = file.read_bytes()
+    refused = 0
+    for place, character in itertools.product(range(60), b"\x00({'\"9\xff"):
+        file.write_bytes(whole[:place] + bytes([character]) + whole[place + 1 :])
+        try:
+            Records(tmp_path / "run")  # such as a space more: it may be read, and its checksum is compared later
+        except InputError as error:
+            assert str(error).startswith(f"corpus: got {file}, which is damaged (") and "\n" not in str(error)
+            refused += 1
+    assert refused > 300
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,6 +114,12 @@ def corpus(folder, count):
     print(f"reading the records, one pass {measured([sys.executable, '-c', READ, str(run)], subprocess.PIPE).output}")
 
 
+def contents(run):
+    """Returns the CRC-32 of each file of a run by its name."""
+    files = [file for file in run.rglob("*") if file.is_file() and file.name not in ("run.json", ".lock")]
+    return {file.relative_to(run): zlib.crc32(file.read_bytes()) for file in files}
+
+
 def kill(folder, count):
     source, whole, cut = write_corpus(folder / "kill", count), folder / "whole", folder / "cut"
     first = measured([*stage("corpus", corpus=source, output_dir=whole), TWO])
@@ -127,11 +134,7 @@ def kill(folder, count):
         done = {name: len(list((cut / name).glob("[0-9]*"))) for name in ("parts", "shards")}
         print(f"killed after {time.perf_counter() - start:.1f} s with {done}", flush=True)
     again = measured(command)
-    same = all(
-        (cut / file.relative_to(whole)).read_bytes() == file.read_bytes()
-        for file in whole.rglob("*")
-        if file.is_file() and file.name not in ("run.json", ".lock")
-    )
+    same = contents(cut) == contents(whole)
     print(f"resumed in {again}; a whole run takes {first}; the same files: {same}")
 
 

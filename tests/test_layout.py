@@ -14,7 +14,7 @@ for path in [*(ROOT / "tinybert_tf").rglob("*.py"), *(ROOT / "tflite").glob("*.p
 
 # Folders and files of the package; a row imports only from itself and from rows above it.
 ROWS = [
-    ["errors", "configs"],
+    ["errors", "configs", "screen"],
     ["files"],
     ["assets", "layers", "tokenizer", "training"],
     ["data", "presets"],

@@ -5,19 +5,18 @@ TensorFlow is imported. Exit code 0: done; 2: refused, with one line that says w
 of the output is gone.
 """
 
-import contextlib
 import dataclasses
 import importlib
 import os
 import signal
 import sys
-import tempfile
 import typing
 from pathlib import Path
 
 from absl import flags, logging
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.screen import stderr_held_back
 from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.stages import STAGES
 from tinybert_tf.settings.usage import usage
@@ -106,23 +105,6 @@ def _prepare_environment() -> None:
     logging.get_absl_handler().setFormatter(None)
 
 
-@contextlib.contextmanager
-def _native_stderr_held_back():
-    """Hides what TensorFlow's native code prints about CPUs and missing GPUs, unless the import fails."""
-    with tempfile.TemporaryFile() as held:
-        screen = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(screen, held.read())
-            raise
-        finally:
-            os.dup2(screen, 2)
-            os.close(screen)
-
-
 def _log_devices() -> None:
     import tensorflow as tf
 
@@ -172,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
         workers = cluster.cluster()
         if workers and not workers.is_chief:
             logging.set_verbosity(logging.WARNING)
-        with _native_stderr_held_back():
+        with stderr_held_back():  # TensorFlow's native code prints about CPUs and missing GPUs
             module = importlib.import_module(f"tinybert_tf.stages.{stage}")
             _log_devices()
         run = module.run(config)

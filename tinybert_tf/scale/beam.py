@@ -4,14 +4,13 @@ import contextlib
 import importlib
 import io
 import logging
-import os
 import re
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.screen import stderr_held_back
 
 _EXTRA = "pip install 'tinybert-tf[scale]', best in an environment of its own: Beam needs protobuf 6"
 _RUNNERS = "DirectRunner, DataflowRunner, FlinkRunner or SparkRunner"
@@ -110,7 +109,7 @@ class Engine:
         """Hides what TensorFlow and Beam print in each worker process of this machine, unless the pipeline fails."""
         module = _imported("apache_beam.options.pipeline_options", "DirectRunner")
         mode = self._options.view_as(module.DirectOptions).direct_running_mode
-        return _stderr_held_back() if mode == "multi_processing" else contextlib.nullcontext()
+        return stderr_held_back(_is_unknown) if mode == "multi_processing" else contextlib.nullcontext()
 
     def _options_of(self, runner: str, options: str):
         module = _imported("apache_beam.options.pipeline_options", runner)
@@ -164,13 +163,17 @@ class _Unit:
         return number
 
 
-def _error_of_worker(error: Exception) -> InputError | OSError | None:
+def _error_of_worker(error: BaseException) -> InputError | OSError | None:
     """Returns the error of a worker that the runner's error tells of, if it is one line for users."""
     text = f"{type(error).__name__}: {error}"
     if found := _INPUT_ERROR.search(text):
         return InputError(*found.groups())
     found = _OS_ERROR.search(text)
     return OSError(found[1]) if found else None
+
+
+def _is_unknown(error: BaseException) -> bool:
+    return _error_of_worker(error) is None
 
 
 def _imported(module: str, runner: str):
@@ -191,24 +194,6 @@ def _refused(argument: str, got: str, expected: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         reason = (said.getvalue().strip().splitlines() or [str(error)])[-1]
         raise InputError(argument, f"{got} ({' '.join(reason.split())[:150]})", expected) from None
-
-
-@contextlib.contextmanager
-def _stderr_held_back() -> Iterator[None]:
-    """Hides what is printed to standard error, unless an error follows that is not one line of a worker's."""
-    with tempfile.TemporaryFile() as held:
-        screen = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except Exception as error:
-            if _error_of_worker(error) is None:
-                held.seek(0)
-                os.write(screen, held.read())
-            raise
-        finally:
-            os.dup2(screen, 2)
-            os.close(screen)
 
 
 @contextlib.contextmanager

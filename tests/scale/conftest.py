@@ -69,3 +69,20 @@ def sources(tmp_path_factory, texts):
         (folder / f"{i}.jsonl").write_text("\n".join(['{"text": null}', *lines, '{"text": null}']))
     (folder / "prose.txt").write_text("\n\n".join(texts[590:]))
     return [f"{folder}/*.jsonl", f"{folder}/prose.txt"]
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """Many windows and units, though the corpus is small."""
+    monkeypatch.setattr("tinybert_tf.data.records.WINDOW_TOKENS", 1000)
+    monkeypatch.setattr("tinybert_tf.data.records._SLICE_TOKENS", 50)
+    monkeypatch.setattr("tinybert_tf.scale.parts.RUN_TOKENS", 700)
+    monkeypatch.setattr("tinybert_tf.scale.parts._BATCH_DOCUMENTS", 30)
+
+
+@pytest.fixture(scope="session")
+def folder(sources, tokenizer, engine, tmp_path_factory):
+    """Records of `sources`."""
+    from tests.scale.records import prepared
+
+    return prepared(tmp_path_factory.mktemp("records") / "run", sources, tokenizer, engine())

@@ -40,9 +40,9 @@ def build(runs: Path, folder: Path) -> None:
         tokenizer = BertQuestionAnswerer.from_preset(str(runs / "student"), new_head=False).tokenizer
         shape = EncoderConfig(12, 768, 12, 3072, vocabulary_size=len(tokenizer.vocabulary), activation="gelu")
         BertQuestionAnswerer(BertEncoder.from_shape(shape, tokenizer=tokenizer)).save_to_preset(base)
-    for model in (base, runs / "teacher", runs / "student"):
-        variants = "float32,int8" if model.name == "student" else "float32"
-        export = folder / f"{model.name}_export"
+    for name, model in (("bert_base", base), ("teacher", runs / "teacher/model"), ("student", runs / "student/model")):
+        variants = "float32,int8" if name == "student" else "float32"
+        export = folder / f"{name}_export"  # a folder without run.json names no dev set, which export would answer
         run_stage("export", export, f"--model={model}", f"--variants={variants}", log=folder / "log.txt")
 
 

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.conftest import randomize
 from tests.presets.folders import change_json
+from tests.presets.test_other_libraries import needs_transformers, run_python
 from tests.reference import bert_numpy
 from tests.tolerance import FLOAT32, assert_close, relative_error
 from tinybert_tf.errors import InputError
@@ -131,3 +132,34 @@ def test_the_encoder_of_a_question_answerer_can_be_had(answerer, batch, tmp_path
     change_json(tmp_path / "model" / "config.json", transformers_version="4.0")
     encoder = BertEncoder.from_preset(str(tmp_path / "model"))
     np.testing.assert_array_equal(encoder(batch)["sequence_output"], answerer.encoder(batch)["sequence_output"])
+
+
+RUN = """
+import json, sys, torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+model = AutoModelForQuestionAnswering.from_pretrained(sys.argv[1]).eval()
+batch = {name: torch.tensor(rows) for name, rows in json.loads(sys.argv[3]).items()}
+model.save_pretrained(sys.argv[2])
+AutoTokenizer.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])
+with torch.no_grad():
+    outputs = model(**batch)
+print(json.dumps({name: outputs[name].tolist() for name in ("start_logits", "end_logits")}))
+"""
+
+
+@needs_transformers
+@pytest.mark.parametrize("family", FAMILIES)
+def test_transformers_opens_our_folder_and_we_open_its_own(make_encoder, batch, tmp_path, family):
+    model = make(make_encoder, **FAMILIES[family])
+    model.save_to_preset(tmp_path / "model")
+    names = {"token_ids": "input_ids", "segment_ids": "token_type_ids", "padding_mask": "attention_mask"}
+    given = {names[name]: rows.tolist() for name, rows in batch.items()}
+    if not model.config.num_segments:
+        del given["token_type_ids"]
+    theirs = run_python(RUN, tmp_path / "model", tmp_path / "again", json.dumps(given))
+    ours, valid = model(batch), batch["padding_mask"].astype(bool)
+    for name, logits in theirs.items():
+        assert_close(np.asarray(ours[name])[valid], np.array(logits)[valid])
+    again = BertQuestionAnswerer.from_preset(tmp_path / "again", new_head=False)
+    for name, logits in again(batch).items():
+        np.testing.assert_array_equal(logits, ours[name])

@@ -24,7 +24,7 @@ class Distillation(Settings):
     )
     relation_weight: tuple[float, ...] = setting(
         (0.0,),
-        "Weight of MiniLMv2's relation loss, which needs no equal heads: one number, or one per student layer.",
+        "Weight of MiniLMv2's relation loss, which fits any numbers of heads: one number, or one per student layer.",
         DISTILLATION,
     )
     relation_heads: int = setting(
@@ -46,7 +46,7 @@ class Distillation(Settings):
         choices={
             "teacher": "every layer cut out of the teacher by least squares",
             "svd": "embeddings from the teacher's, random layers",
-            "random": "from the seed",
+            "random": "random weights",
         },
     )
     init_tokens: int = setting(

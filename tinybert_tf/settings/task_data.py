@@ -27,7 +27,11 @@ class TaskData(Settings):
         place=True,
     )
     dev_file: str = setting(
-        "", "Examples to choose checkpoints by.", DATA, default_means="a seeded tenth of --train_file", place=True
+        "",
+        "Examples to choose checkpoints by.",
+        DATA,
+        default_means="the same tenth of --train_file each time",
+        place=True,
     )
     test_file: str = setting("", "Examples to report results on.", DATA, place=True)
     glue_dir: str = setting(
@@ -41,12 +45,12 @@ class TaskData(Settings):
     text_pair_column: str = setting("", "Name of the column that holds a second text, if there is one.", DATA)
     label_column: str = setting("label", "Name of the column that holds the class, or the number to predict.", DATA)
     label_separator: str = setting(
-        "", "What separates several labels in one field, such as '|'. JSON lists need none.", DATA, default_means="none"
+        "", "Separator of several labels in one field, such as '|'; JSON lists need none.", DATA, default_means="none"
     )
     regression: bool = setting(False, "Whether the labels are numbers to predict.", DATA)
     bad_lines: str = setting(
         "skip",
-        "What to do with questions whose answers are not where they are said to be.",
+        "What to do with questions whose answers are not at the given places in their contexts.",
         DATA,
         choices={"skip": "mend them, or leave them out, and count them", "refuse": "stop at the first one"},
     )

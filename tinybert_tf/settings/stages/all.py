@@ -28,7 +28,7 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, On
         "minilm_l6", f"Plain BERT to fine-tune and distil, or a classifier to distil: {ANY_MODEL}.", MODEL, place=True
     )
     student: str = setting(
-        "tinybert_4l_312", f"Shape to start from ({SHAPES}), or a general student.", MODEL, place=True
+        "tinybert_4l_312", f"Shape of a new student ({SHAPES}), or a student of --stage=general.", MODEL, place=True
     )
     augment: bool | None = setting(
         None, "Whether the training texts are augmented.", AUGMENTATION, default_means=recipe_default("augment")

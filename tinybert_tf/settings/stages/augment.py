@@ -27,7 +27,7 @@ class AugmentConfig(OnRunner, TeacherLabels, TaskData, OnDevices):
         "english", "Words that stay as they are: english, or a text file with one per line.", AUGMENTATION, place=True
     )
     teacher: str = setting(
-        "", f"Fine-tuned teacher whose label flips are reported: {CLASSIFIER}.", MODEL, default_means="none", place=True
+        "", f"Fine-tuned teacher whose label flips are counted: {CLASSIFIER}.", MODEL, default_means="none", place=True
     )
     num_variants: int = setting(
         0, "Variants per text, at most.", AUGMENTATION, default_means=recipe_default("num_variants"), at_least=1

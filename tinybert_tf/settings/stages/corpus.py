@@ -11,7 +11,7 @@ from tinybert_tf.settings.training import OnText
 
 @dataclasses.dataclass(frozen=True)
 class CorpusConfig(OnRunner):
-    """Settings of `--stage=corpus`: makes records of unlabelled text, tokenized once and each text once, in shards."""
+    """Settings of `--stage=corpus`: tokenizes unlabelled text once, without duplicates, into records in shards."""
 
     corpus: tuple[str, ...] = setting_like(OnText, "corpus")
     corpus_field: str = setting_like(OnText, "corpus_field")

@@ -13,7 +13,7 @@ class EvaluateConfig(TeacherLabels, TaskData, OnDevices):
     """Settings of `--stage=evaluate`: measures a model: metrics with intervals, a report, GLUE's or SQuAD's files."""
 
     split: str = setting(
-        "", "Examples to evaluate on.", DATA, default_means="test, or dev where the test labels are secret"
+        "", "Part of the data to evaluate on.", DATA, default_means="test, or dev where the test labels are secret"
     )
     model: str = setting("runs/task", f"Classifier or question answerer to evaluate: {CLASSIFIER}.", MODEL, place=True)
     teacher: str = setting("", "Teacher to compare the model with, named as for --model.", MODEL, place=True)
@@ -23,10 +23,10 @@ class EvaluateConfig(TeacherLabels, TaskData, OnDevices):
     )
     null_threshold: float | None = setting(
         None,
-        "Odds above which a question has no answer in its context, where it may have none.",
+        "A question gets no answer if the score of 'no answer' exceeds that of the best answer by more than this.",
         MODEL,
-        default_means="the model's",
+        default_means="the model's own",
     )
-    litert: bool = setting(True, "Measure LiteRT files for the report too: their answers, sizes and times.", RUN)
+    litert: bool = setting(True, "Whether the report measures LiteRT files too: their answers, sizes and times.", RUN)
     seed: int = setting(42, "Seed of the bootstrap.", RUN, at_least=0)
     output_dir: str = setting("runs/evaluate", FOLDER, RUN)

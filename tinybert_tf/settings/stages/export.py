@@ -13,8 +13,8 @@ from tinybert_tf.settings.task_data import TaskData
 EXPORT_FORMATS = {
     "litert": "LiteRT for phones",
     "saved_model": "SavedModel for TF Serving",
-    "onnx": "ONNX as Hugging Face's hub has it",
-    "web": "page that runs the first variant in a browser",
+    "onnx": "ONNX in the layout of Hugging Face's hub",
+    "web": "web page that runs the first variant",
 }
 
 
@@ -46,11 +46,11 @@ class ExportConfig(TaskData):
         False, "Whether files take exactly --sequence_length tokens, as CompiledModel and NPUs need.", EXPORT
     )
     calibrate: bool = setting(
-        False, "Whether files give probabilities that are calibrated by a temperature, fitted on dev.", EXPORT
+        False, "Whether a temperature, fitted on dev, calibrates the files' probabilities.", EXPORT
     )
     target_precision: float | None = setting(
         None,
-        "Share of the answers on dev that must be right; files abstain below the probability for it.",
+        "Share of the answers to dev that must be right; files give no label below the probability that reaches it.",
         EXPORT,
         default_means="each text gets an answer",
         above=0,
@@ -66,8 +66,7 @@ class ExportConfig(TaskData):
     )
     fit_thresholds: bool = setting(
         False,
-        "Whether files give each label from its own probability on, the one with the best F1 on dev; for models of "
-        "several labels.",
+        "Whether each label gets the threshold with the best F1 on dev; for models of several labels per text.",
         EXPORT,
     )
     android_assets: str = setting(
@@ -75,11 +74,11 @@ class ExportConfig(TaskData):
     )
     push_to_hub: str = setting(
         "",
-        "Repository on the Hugging Face hub, USER/NAME, to upload the model, its card, LiteRT and ONNX files to.",
+        "Hugging Face repository, USER/NAME, to which the model, its card, LiteRT and ONNX files are uploaded.",
         EXPORT,
     )
-    hub_private: bool = setting(False, "Whether a repository that is made there is private.", EXPORT)
-    hub_licence: str = setting("", "Licence of the model there, such as mit or apache-2.0.", EXPORT)
+    hub_private: bool = setting(False, "Whether a new repository on the hub is private.", EXPORT)
+    hub_licence: str = setting("", "Licence of the model on the hub, such as mit or apache-2.0.", EXPORT)
     output_dir: str = setting("runs/export", "Folder of the files.", RUN)
 
     def __post_init__(self):

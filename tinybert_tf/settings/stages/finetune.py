@@ -21,8 +21,8 @@ class FinetuneConfig(OnAugmented, CheckpointChoice, TaskData, Training):
     dropout: float = setting(0.1, "Dropout in training.", TRAINING, at_least=0, below=1)
     class_weights: tuple[str, ...] = setting(
         (),
-        "Weights of classes in the loss: balanced, for the same weight of every class in total, or some such as "
-        "complaint=5,praise=0.5.",
+        "Weights of the classes in the loss: balanced gives each class the same total weight; complaint=5,praise=0.5 "
+        "sets some.",
         TRAINING,
         default_means="none",
     )

@@ -15,7 +15,7 @@ class GeneralConfig(Distillation, OnText):
     teacher: str = setting("minilm_l6", f"BERT whose layers the student imitates: {ANY_MODEL}.", MODEL, place=True)
     student: str = setting(
         "tinybert_4l_312",
-        f"Shape to start from ({SHAPES}), or a model to continue with, named as for --teacher.",
+        f"Shape of a new student ({SHAPES}), or a model to continue with, named as for --teacher.",
         MODEL,
         place=True,
     )

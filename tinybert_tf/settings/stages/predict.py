@@ -12,18 +12,18 @@ from tinybert_tf.settings.training import OnDevices
 
 @dataclasses.dataclass(frozen=True)
 class PredictConfig(OnRunner, OnDevices):
-    """Settings of `--stage=predict`: reads texts or questions, writes one JSON object with the answer per line."""
+    """Settings of `--stage=predict`: labels texts or answers questions; writes one JSON object per line."""
 
     text: str | None = setting(None, "A single text.", DATA, default_means="none")
-    text_pair: str = setting("", "Second text of --text.", DATA)
+    text_pair: str = setting("", "Second text, for a model of pairs; needs --text.", DATA)
     question: str = setting("", "A single question, for a model that answers questions.", DATA)
-    context: str = setting("", "Text in which the answer to --question is looked for.", DATA)
+    context: str = setting("", "Text in which the model looks for the answer to --question.", DATA)
     input_file: str = setting(
         "",
         "Texts: a .txt with one per line, or a .csv, .tsv or .jsonl with columns; questions: SQuAD's .json, or .jsonl. "
         "A --runner takes .txt or .jsonl, and globs.",
         DATA,
-        default_means="standard input, one text, or JSON object with question and context, per line",
+        default_means="standard input: per line a text, or a JSON object with question and context",
         place=True,
     )
     text_column: str = setting_like(TaskData, "text_column")

@@ -13,7 +13,7 @@ from tinybert_tf.settings.training import CheckpointChoice, Training
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice, TaskData, Distillation, Training):
-    """Settings of `--stage=task`: distils a fine-tuned teacher, or answers in files, into a student (section 3.2)."""
+    """Settings of `--stage=task`: distils a fine-tuned teacher, or files of answers, into a student (paper, 3.2)."""
 
     teacher: str = setting(
         "",
@@ -26,17 +26,17 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         TaskData,
         "bad_lines",
         help="What to do with rows of --teacher_predictions that cannot be used, and with questions whose answers are "
-        "not where they are said to be.",
+        "not at the given places in their contexts.",
     )
     student: str = setting(
         "runs/general",
-        f"General student, or another model, or a shape to start from scratch ({SHAPES}).",
+        f"Student of --stage=general, or another model, or the shape of a new student ({SHAPES}).",
         MODEL,
         place=True,
     )
     phase: str = setting(
         "",
-        "What is matched. A student that starts from a shape has two as its default.",
+        "What is matched. A new student of --student_init=svd or random has two as its default.",
         DISTILLATION,
         default_means=recipe_default("phase"),
         first=True,

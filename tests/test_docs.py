@@ -11,8 +11,8 @@ import pytest
 from tinybert_tf.settings.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "android_demo" / "README.md"]
-DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+DOCUMENTS += sorted((ROOT / "android_demo").rglob("README.md")) + sorted((ROOT / "docs").rglob("*.md"))
 OTHERS_FLAGS = {"enable_batching", "batching_parameters_file", "workers"}  # of TF Serving and uvicorn
 
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

@@ -25,6 +25,7 @@ REFUSED = {
     '{"cluster": {"worker": ["a:1", "b:70000"]}}': "TF_CONFIG: got the address 'b:70000'; expected host:port",
     '{"cluster": {"worker": ["a:1", "b:0"]}}': "TF_CONFIG: got the address 'b:0'; expected host:port",
     '{"cluster": "a:1"}': "TF_CONFIG: got no cluster; expected",
+    '{"clusters": {}, "task": {"type": "worker", "index": 0}}': "TF_CONFIG: got no cluster; expected",
     json.dumps({"cluster": TWO}): "TF_CONFIG: got a task of type None; expected one of the cluster's: worker",
     json.dumps({"cluster": TWO, "task": {"type": "chief", "index": 0}}): "TF_CONFIG: got a task of type 'chief'",
     json.dumps({"cluster": TWO, "task": {"type": ["worker"]}}): "TF_CONFIG: got a task of type ['worker']",

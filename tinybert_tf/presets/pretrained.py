@@ -37,7 +37,8 @@ class Pretrained(abc.ABC):
         heads: Kinds of model that its family has, in Hugging Face's names for BERT.
         is_classifier: Whether it is known to be a whole classifier, with a head.
         answers_questions: Whether it is known to be a whole question answerer, with a span head.
-        null_threshold: Odds above which a question answerer says that there is no answer; None if it always answers.
+        null_threshold: A question answerer gives no answer if the score of "no answer" exceeds that of the best answer by
+            more than this; None if it always answers.
         head_dropout: Dropout rate of the classifier's head; None for the encoder's rate.
         multi_label: Whether the classifier gives a text any number of its labels.
     """

@@ -57,7 +57,7 @@ def cluster() -> Cluster | None:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(VARIABLE, f"{text[:80]!r} ({error})", "JSON") from None
-    jobs = content.get("cluster", {}) if isinstance(content, dict) else None
+    jobs = content.get("cluster", None if "task" in content else {}) if isinstance(content, dict) else None
     if jobs == {}:  # one machine, as TensorFlow reads it
         return None
     if not isinstance(jobs, dict):

@@ -37,7 +37,7 @@ class Pretrained(abc.ABC):
         heads: Kinds of model that its family has, in Hugging Face's names for BERT.
         is_classifier: Whether it is known to be a whole classifier, with a head.
         answers_questions: Whether it is known to be a whole question answerer, with a span head.
-        null_threshold: A question answerer gives no answer if the score of "no answer" exceeds that of the best answer by
+        null_threshold: A question answerer gives no answer if the score of "no answer" exceeds the best answer's by
             more than this; None if it always answers.
         head_dropout: Dropout rate of the classifier's head; None for the encoder's rate.
         multi_label: Whether the classifier gives a text any number of its labels.

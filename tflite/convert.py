@@ -23,6 +23,7 @@ def convert(
     sequence_length: int | None = None,
     fixed: bool = False,
     abstain_below: float | None = None,
+    padded: bool = False,
 ) -> bytes:
     """Returns the LiteRT file of a classifier or question answerer, with metadata, of builtin ops only.
 
@@ -35,6 +36,7 @@ def convert(
         sequence_length: Most tokens that the model looks at; the tokenizer's by default.
         fixed: Whether the model takes exactly `sequence_length` tokens instead of any number.
         abstain_below: Probability below which a text gets no label; the metadata say it, the graph does not.
+        padded: Whether a question answerer returns `sequence_length` logits for rows of any length, as LiteRT.js needs.
 
     Raises:
         InputError: There is no such variant, its package is missing, or the model has no positions for the length.
@@ -47,7 +49,7 @@ def convert(
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
         raise InputError("sequence_length", length, f"at most {longest}, the model's number of positions")
-    graph, module = graph_of(classifier, length, fixed), tf.Module()
+    graph, module = graph_of(classifier, length, fixed, padded), tf.Module()
     module.serve = graph.serve
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})

@@ -113,15 +113,40 @@ class SpanGraph(PhoneGraph):
         return {START: starts, END: ends}
 
 
+class PaddedSpanGraph(SpanGraph):
+    """A question answerer whose outputs are `[1, sequence_length]` for rows of any length.
+
+    LiteRT.js makes room for outputs before it resizes the inputs, and then writes longer ones beyond that room.
+    """
+
+    def _answer(self, *args):
+        return {name: self._padded(logits) for name, logits in super()._answer(*args).items()}
+
+    def _padded(self, logits):
+        length = self.sequence_length
+        logits = tf.concat([logits, tf.fill([1, length], MASKED_SCORE)], 1)
+        return tf.reshape(logits[:, :length], [1, length])  # a length that the file declares
+
+
 def outputs_of(model: BertClassifier | BertQuestionAnswerer) -> list[str]:
     """Returns the names of the outputs of a model's graph."""
     return [START, END] if isinstance(model, BertQuestionAnswerer) else [output_name(model)]
 
 
-def graph_of(model: BertClassifier | BertQuestionAnswerer, sequence_length: int, fixed: bool = False) -> PhoneGraph:
-    """Returns the graph of a model's kind; arguments are those of `PhoneGraph`."""
-    kind = SpanGraph if isinstance(model, BertQuestionAnswerer) else PhoneGraph
-    return kind(model, sequence_length, fixed)
+def graph_of(
+    model: BertClassifier | BertQuestionAnswerer, sequence_length: int, fixed: bool = False, padded: bool = False
+) -> PhoneGraph:
+    """Returns the graph of a model's kind.
+
+    Args:
+        model: A BERT with its head.
+        sequence_length: Most tokens that the graph looks at.
+        fixed: Whether it takes exactly so many tokens.
+        padded: Whether a question answerer always returns so many logits.
+    """
+    if not isinstance(model, BertQuestionAnswerer):
+        return PhoneGraph(model, sequence_length, fixed)
+    return (PaddedSpanGraph if padded else SpanGraph)(model, sequence_length, fixed)
 
 
 def _transform(block: TransformerBlock, queries, hidden, bias):

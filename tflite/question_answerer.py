@@ -14,7 +14,7 @@ from tinybert_tf.tflite.archive import QUESTION_ANSWERING, read_files
 from tinybert_tf.tflite.runner import open_runner
 from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
 
-START_LOGITS, END_LOGITS = "start_logits", "end_logits"  # names of the outputs, `[1, length]`
+START_LOGITS, END_LOGITS = "start_logits", "end_logits"  # names of the outputs, `[1, length or more]`
 
 
 class QuestionAnswerer:

@@ -47,15 +47,20 @@ def test_the_graph_computes_what_keras_does(make, family, padding, eagerly):
         assert_close(np.asarray(found[name])[:, :12], np.asarray(expected)[:, :12])
 
 
-def test_a_file_takes_any_length(make):
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_file_takes_any_length(make, padded):
     model = make()
-    run = Interpreter(model_content=convert(model, "float32", 24)).get_signature_runner(SIGNATURE)
+    interpreter = Interpreter(model_content=convert(model, "float32", 24, padded=padded))
+    declared = [output["shape_signature"].tolist() for output in interpreter.get_output_details()]
+    assert declared == [[1, 24 if padded else -1]] * 2
+    run = interpreter.get_signature_runner(SIGNATURE)
     for length in (5, 24, 9):
         inputs = {name: value.astype(np.int32) for name, value in rows(length).items()}
         expected, found = model(inputs), run(**inputs)
         assert set(found) == {"start_logits", "end_logits"}
         for name, value in found.items():
-            assert_close(value, expected[name], 1e-5)
+            assert value.shape == (1, 24 if padded else length) and (value[:, length:] == -1e4).all()
+            assert_close(value[:, :length], expected[name], 1e-5)
 
 
 def test_the_fixed_file_keeps_the_task_librarys_contract(make):

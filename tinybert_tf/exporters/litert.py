@@ -18,7 +18,9 @@ NAME = "litert"
 EXTRAS = tuple(Extra("variants", name, f.module, f.extra) for name, f in NUMBER_FORMATS.items() if f.module)
 
 
-def export(reference: Reference | SpanReference, folder: Path, config: ExportConfig) -> dict[str, dict]:
+def export(
+    reference: Reference | SpanReference, folder: Path, config: ExportConfig, padded: bool = False
+) -> dict[str, dict]:
     """Writes a .tflite file per variant, and vocabulary, labels and settings beside them.
 
     The first variant is `student.tflite`, which `model_info.json` is about.
@@ -27,6 +29,7 @@ def export(reference: Reference | SpanReference, folder: Path, config: ExportCon
         reference: The Keras model, and its answers.
         folder: The folder for the files.
         config: The settings; `variants` and `fixed_length` shape the files.
+        padded: Whether a question answerer's file returns as many logits for each row, as LiteRT.js needs.
 
     Returns:
         What was measured, by file.
@@ -41,7 +44,7 @@ def export(reference: Reference | SpanReference, folder: Path, config: ExportCon
         logging.info("Converting to %s: %s.", variant, name)
         info = settings_of(reference, config.fixed_length) | {"variant": variant}
         with quiet():
-            options = reference.length, config.fixed_length, info.get("abstain_below")
+            options = reference.length, config.fixed_length, info.get("abstain_below"), padded
             model = convert(student, variant, *options)
         model = append_files(model, student.tokenizer.vocabulary, reference.labels, info)
         (folder / name).write_bytes(model)

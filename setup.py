@@ -18,7 +18,7 @@ setup(
     packages=[*find_packages(include=["tinybert_tf", "tinybert_tf.*"]), "tinybert_tf.tflite"],
     package_dir={"tinybert_tf.tflite": "tflite"},
     package_data={
-        "tinybert_tf.exporters": ["web_page/*"],
+        "tinybert_tf.exporters": ["web_page/*", "web_page/*/*"],
         "tinybert_tf.presets": ["cards/*.md"],
         "tinybert_tf.report": ["page.html"],
     },

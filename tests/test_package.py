@@ -27,7 +27,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     package = [*(ROOT / "tinybert_tf").rglob("*.py"), *(ROOT / "tinybert_tf" / "presets" / "cards").glob("*.md")]
-    package += (ROOT / "tinybert_tf" / "exporters" / "web_page").iterdir()
+    package += filter(Path.is_file, (ROOT / "tinybert_tf" / "exporters" / "web_page").rglob("*"))
     package.append(ROOT / "tinybert_tf" / "report" / "page.html")
     modules = {f"tinybert_tf/{path.relative_to(ROOT / 'tinybert_tf')}" for path in package}
     assert held == modules | {f"tinybert_tf/tflite/{path.name}" for path in (ROOT / "tflite").glob("*.py")}

@@ -1,4 +1,4 @@
-"""The web page: its tokenizer against the golden vectors, and its answers in Chromium against Python's."""
+"""The web page of classifiers: its tokenizer against the golden vectors, its answers in Chromium against Python's."""
 
 import json
 import re
@@ -18,8 +18,11 @@ from tinybert_tf.exporters.abstaining import Calibration
 from tinybert_tf.exporters.parity import Reference
 from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.tflite import TextClassifier
+from tinybert_tf.tflite.archive import CLASSIFICATION, QUESTION_ANSWERING
 
-OURS = {"index.html", "page.js", "classifier.js", "tokenizer.js"}
+SHARED = {"index.html", "page.js", "parts.js", "student.js", "style.css", "tokenizer.js"}
+OURS = {CLASSIFICATION: SHARED | {"classifier.js"}, QUESTION_ANSWERING: SHARED | {"question_answerer.js"}}
+MOST_LINES = 410  # of a page
 # Lengths that grow and shrink, and texts that only BERT's own rules cut as Python does.
 TEXTS = ["a fine film", "The STORY is dull, and unplayed!", "film", "á FILM\u00a0is\u200b good…", "good " * 40, ""]
 PAIRS = ["the story", "", "it is a play", "good", "bad film", "it"]
@@ -84,10 +87,11 @@ def test_the_tokenizer_gives_the_golden_vectors(tmp_path):
         assert (row["ids"], row["segments"]) == (case["token_ids"], case["segment_ids"]), case
 
 
-def test_the_page_is_small_and_names_no_server():
-    texts = {file.name: file.read_text(encoding="utf-8") for file in web.PAGE.iterdir()}
-    assert texts.keys() == OURS
-    assert sum(text.count("\n") for text in texts.values()) < 300
+@pytest.mark.parametrize("kind", OURS)
+def test_the_page_is_small_and_names_no_server(kind):
+    texts = {file.name: file.read_text(encoding="utf-8") for file in web.page_files(kind)}
+    assert texts.keys() == OURS[kind]
+    assert sum(text.count("\n") for text in texts.values()) < MOST_LINES
     assert not re.findall(r"(?:https?:)?//[\w.]+\.\w+", "\n".join(texts.values()).replace("// ", ""))
 
 
@@ -99,14 +103,14 @@ def test_the_folder_is_complete(make_classifier, tmp_path, monkeypatch):
         (tmp_path / name / "package.json").write_text(name)
         return tmp_path / name
 
-    def convert(reference, folder, config):
+    def convert(reference, folder, config, **_):
         for name in ("student.tflite", "vocab.txt", "labels.txt", "model_info.json"):
             (folder / name).write_text(name)
         return {"student.tflite": {"variant": config.variants}}
 
     monkeypatch.setattr(assets, "fetch", fetch)
     monkeypatch.setattr(litert, "export", convert)
-    needed = {*OURS, "student.tflite", "vocab.txt", "model_info.json", "litert"}
+    needed = {*OURS[CLASSIFICATION], "student.tflite", "vocab.txt", "model_info.json", "litert"}
     for formats, measured in ((("web",), {"web/student.tflite": {"variant": ("int4",)}}), (("litert", "web"), {})):
         config = ExportConfig(export_formats=formats, variants=("int4", "float32"))
         folder = tmp_path / "-".join(formats)

@@ -142,9 +142,6 @@ class _ExportAnswers(_Export):
 
     def load(self) -> None:
         abstaining.check_kind(self.config, "question answering")
-        if "web" in self.config.export_formats:
-            got = "web, for a model that answers questions"
-            raise InputError("export_formats", got, "litert, saved_model or onnx")
         self.model = QuestionAnswering.load(self.config.model, "model")
         if self.config.null_threshold is not None:
             self.model.null_threshold = self.config.null_threshold

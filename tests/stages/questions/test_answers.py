@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from tests.stages.questions.conftest import of
+from tinybert_tf import assets
 from tinybert_tf.errors import InputError
+from tinybert_tf.exporters import web
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import evaluate, export, predict, vocabulary
@@ -52,18 +54,20 @@ def test_answers_are_predicted(student, teacher, data, capsys, monkeypatch, eage
         predict.run(configs.PredictConfig(model=str(teacher.path)))
 
 
-def test_exported_files_give_the_same_answers(data, student, tmp_path):
+def test_exported_files_give_the_same_answers(data, student, tmp_path, monkeypatch):
+    monkeypatch.setattr(assets, "fetch", lambda _: web.PAGE)  # in place of LiteRT.js
     config = configs.ExportConfig(
         model=str(student.path),
         output_dir=str(tmp_path / "run"),
         variants=("float32", "int8"),
-        export_formats=("litert", "saved_model", "onnx"),
+        export_formats=("litert", "saved_model", "onnx", "web"),
     )
     run = export.run(config)
     files = json.loads((run.path / "parity.json").read_text())["files"]
     names = ["student.tflite", "student_int8.tflite", "saved_model", "onnx/model.onnx", "onnx/model_quantized.onnx"]
+    names.append("web/student.tflite")
     assert list(files) == names
-    for name in ("student.tflite", "saved_model", "onnx/model.onnx"):
+    for name in ("student.tflite", "saved_model", "onnx/model.onnx", "web/student.tflite"):
         assert files[name]["agreement"] == 1.0 and files[name]["metrics"] == student_metrics(student)
     info = json.loads((run.path / "model_info.json").read_text())
     expected = {"kind": "question_answering", "sequence_length": 24, "stride": 8, "max_question": 12, "max_answer": 30}

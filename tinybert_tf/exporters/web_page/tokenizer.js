@@ -6,6 +6,7 @@ const CONTROL_SPACE = /[\x0b\x0c\x85]/; // white space that cleaning drops
 const PUNCTUATION = "!-\\/:-@\\[-`{-~\\p{P}";
 const IDEOGRAPHS =
   "\\u4e00-\\u9fff\\u3400-\\u4dbf\\u{20000}-\\u{2a6df}\\u{2a700}-\\u{2ceaf}\\uf900-\\ufaff\\u{2f800}-\\u{2fa1f}";
+const MARKS = /\p{M}+/uy;
 const LONGEST_WORD = 100; // characters
 
 export class BertTokenizer {
@@ -15,53 +16,75 @@ export class BertTokenizer {
     this.longest = vocabulary.reduce((longest, piece) => Math.max(longest, piece.length), 0);
     this.settings = { strip_accents: settings.lowercase, tokenize_chinese_chars: true, clean_text: true, ...settings };
     const alone = PUNCTUATION + (this.settings.tokenize_chinese_chars ? IDEOGRAPHS : "");
-    this.alone = new RegExp(`[${alone}]`, "gu"); // words by themselves
+    this.words = new RegExp(`[${alone}]|[^ ${alone}]+`, "gu");
   }
 
-  /** Returns `{ids, segments}`: [CLS] text [SEP], and for a pair the second text and [SEP], cut to the model's length. */
+  /** Returns `{ids, segments}` of a text, or of a pair, cut to the model's length. */
   encode(text, textPair = null) {
-    const first = this.pieces(text), second = textPair === null ? [] : this.pieces(textPair);
-    const room = this.settings.sequence_length - (textPair === null ? 2 : 3);
-    const [some, more] = cutLongest(first.length, second.length, room);
-    const separator = this.ids.get("[SEP]");
-    const ids = [this.ids.get("[CLS]"), ...first.slice(0, some), separator];
-    const segments = ids.map(() => 0);
-    if (textPair !== null) ids.push(...second.slice(0, more), separator);
+    const ids = (given) => this.pieces(given).map(({ id }) => id);
+    const first = ids(text), second = textPair === null ? null : ids(textPair);
+    const room = this.settings.sequence_length - (second ? 3 : 2);
+    const [some, more] = cutLongest(first.length, second?.length ?? 0, room);
+    return this.row(first.slice(0, some), second?.slice(0, more));
+  }
+
+  /** Returns `{ids, segments}`: [CLS] first [SEP], and where there is a second, it and [SEP]. */
+  row(first, second) {
+    const separator = this.ids.get("[SEP]"), ids = [this.ids.get("[CLS]"), ...first, separator];
+    const segments = Array(ids.length).fill(0);
+    if (second) ids.push(...second, separator);
     return { ids, segments: [...segments, ...Array(ids.length - segments.length).fill(1)] };
   }
 
+  /** Returns the WordPieces, `{id, begin, end}`: an accent belongs to what it is on. `text.slice(begin, end)` is the source. */
   pieces(text) {
-    const words = this.normalize(text).replace(this.alone, " $& ").split(" ");
-    return words.filter(Boolean).flatMap((word) => this.wordPieces(word));
-  }
-
-  normalize(text) {
-    const { lowercase, strip_accents, clean_text } = this.settings;
-    let result = "";
-    for (const character of text) {
-      if (character >= " " && character <= "~") result += lowercase ? character.toLowerCase() : character;
-      else if (SPACE.test(character)) result += " ";
-      else if (/\p{Cs}/u.test(character) || (clean_text && DROPPED.test(character))) continue;
-      else if (CONTROL_SPACE.test(character)) result += " ";
-      else {
-        const whole = strip_accents ? character.normalize("NFD").replace(/\p{Mn}/gu, "") : character;
-        for (const part of whole) result += lowercase ? part.toLowerCase() : part; // one by one: a final Σ is a σ
+    const [normalized, sources] = this.normalize(text), found = [];
+    for (const { 0: word, index } of normalized.matchAll(this.words)) {
+      for (const { id, from, to } of this.wordPieces(word)) {
+        found.push({ id, begin: sources[index + from].begin, end: sources[index + to - 1].end });
       }
     }
-    return result;
+    found.forEach((piece, place) => {
+      const next = found[place + 1]?.begin ?? text.length;
+      MARKS.lastIndex = piece.end;
+      if (piece.end < next && MARKS.test(text)) piece.end = Math.min(next, MARKS.lastIndex);
+    });
+    return found;
   }
 
-  /** Cuts a word into the longest pieces, from its start on. */
+  /** Returns the text as the vocabulary spells it, and for each of its places the part of `text` that it comes from. */
+  normalize(text) {
+    const sources = [];
+    let normalized = "", end = 0;
+    for (const character of text) {
+      const spelled = this.spell(character), source = { begin: end, end: (end += character.length) };
+      normalized += spelled;
+      for (let count = spelled.length; count; count--) sources.push(source);
+    }
+    return [normalized, sources];
+  }
+
+  spell(character) {
+    const { lowercase, strip_accents, clean_text } = this.settings;
+    if (character >= " " && character <= "~") return lowercase ? character.toLowerCase() : character;
+    if (SPACE.test(character)) return " ";
+    if (/\p{Cs}/u.test(character) || (clean_text && DROPPED.test(character))) return "";
+    if (CONTROL_SPACE.test(character)) return " ";
+    const whole = strip_accents ? character.normalize("NFD").replace(/\p{Mn}/gu, "") : character;
+    return lowercase ? Array.from(whole, (part) => part.toLowerCase()).join("") : whole; // one by one: a final Σ is a σ
+  }
+
+  /** Cuts a word into the longest pieces, from its start on: each `{id, from, to}`, its id and its part of the word. */
   wordPieces(word) {
-    const unknown = [this.ids.get("[UNK]")], found = [];
+    const unknown = [{ id: this.ids.get("[UNK]"), from: 0, to: word.length }], found = [];
     if (word.length > LONGEST_WORD && [...word].length > LONGEST_WORD) return unknown;
-    for (let at = 0, end; at < word.length; at = end) {
-      const prefix = at ? "##" : "";
-      for (end = Math.min(word.length, at + this.longest); end > at; end--) {
-        if (this.ids.has(prefix + word.slice(at, end))) break;
+    for (let from = 0, to; from < word.length; from = to) {
+      const prefix = from ? "##" : "";
+      for (to = Math.min(word.length, from + this.longest); to > from; to--) {
+        if (this.ids.has(prefix + word.slice(from, to))) break;
       }
-      if (end === at) return unknown;
-      found.push(this.ids.get(prefix + word.slice(at, end)));
+      if (to === from) return unknown;
+      found.push({ id: this.ids.get(prefix + word.slice(from, to)), from, to });
     }
     return found;
   }

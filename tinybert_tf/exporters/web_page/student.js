@@ -7,7 +7,7 @@ let runtime; // one per page
 
 const here = (name) => new URL(name, import.meta.url).href;
 
-async function load() {
+async function start() {
   // Lines on every run that resizes, which would take a quarter of its time.
   self.Module = { printErr: (line) => /^(INFO|WARNING)/.test(line) || console.error(line) };
   const { liteRtWasm } = await loadLiteRt(here("litert/core/wasm/"));
@@ -21,28 +21,24 @@ async function read(name) {
   return response.text();
 }
 
-export class TextClassifier {
+export class Student {
   static async load() {
     const [settings, vocabulary] = await Promise.all([read("model_info.json"), read("vocab.txt")]);
-    const classifier = new TextClassifier();
-    classifier.info = JSON.parse(settings);
-    classifier.tokenizer = new BertTokenizer(vocabulary.replace(/\n$/, "").split("\n"), classifier.info);
-    runtime ??= load();
+    const student = new this();
+    student.info = JSON.parse(settings);
+    student.tokenizer = new BertTokenizer(vocabulary.replace(/\n$/, "").split("\n"), student.info);
+    runtime ??= start();
     await runtime;
-    classifier.model = await loadAndCompile(here("student.tflite"), { accelerator: "wasm" });
-    await classifier.predict("The first answer is slow."); // so that it is not the user's
-    return classifier;
+    student.model = await loadAndCompile(here("student.tflite"), { accelerator: "wasm" });
+    if (student.model.getOutputDetails().some(({ shape }) => shape.at(-1) < 0)) {
+      throw new Error("student.tflite is not the one of --export_formats=web"); // the runtime would write beyond its outputs
+    }
+    await student.warmUp(); // the first answer is slow: it should not be the user's
+    return student;
   }
 
-  /** Whether the model gives no label: `abstain_below` is a float32 number, as its probabilities are. */
-  isUnsure(values) {
-    return Math.max(...values) < Math.fround(this.info.abstain_below ?? 0);
-  }
-
-  /** Returns `{values, tokens, milliseconds}`: a probability per label, or one number where the model has one output. */
-  async predict(text, textPair = null) {
-    const start = performance.now();
-    const { ids, segments } = this.tokenizer.encode(text, textPair);
+  /** Returns the numbers of each output, by name, for a row of tokens. */
+  async run({ ids, segments }) {
     const length = this.info.fixed_length ? this.info.sequence_length : ids.length;
     const rows = { token_ids: ids, segment_ids: segments, padding_mask: ids.map(() => 1) };
     const padding = this.tokenizer.ids.get("[PAD]");
@@ -51,9 +47,9 @@ export class TextClassifier {
       values.set(row);
       return [name, new Tensor(values, [1, length])];
     });
-    const outputs = await this.model.run(Object.fromEntries(inputs));
-    const values = [...outputs[this.info.output].toTypedArray()];
-    for (const tensor of [...inputs.map((pair) => pair[1]), ...Object.values(outputs)]) tensor.delete(); // no collector
-    return { values, tokens: ids.length, milliseconds: performance.now() - start };
+    const outputs = Object.entries(await this.model.run(Object.fromEntries(inputs)));
+    const numbers = outputs.map(([name, tensor]) => [name, [...tensor.toTypedArray()]]);
+    for (const [, tensor] of [...inputs, ...outputs]) tensor.delete(); // no collector
+    return Object.fromEntries(numbers);
   }
 }

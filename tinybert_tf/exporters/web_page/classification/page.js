@@ -1,28 +1,16 @@
 /** The page: it classifies while you type, and says what the model is. */
 
 import { TextClassifier } from "./classifier.js";
+import { describe, element, oneAtATime, open, percent } from "./parts.js";
 
 const MOST_BARS = 8;
-const element = (id) => document.getElementById(id);
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
-let classifier, isBusy = false, isStale = false, announcement;
+let classifier, announcement;
 
-async function classify() {
-  if (isBusy) return void (isStale = true); // one run at a time; the last text counts
-  isBusy = true;
-  try {
-    do {
-      isStale = false;
-      const text = element("text").value, pair = classifier.info.text_pairs ? element("pair").value : null;
-      if (text.trim() || pair?.trim()) show(await classifier.predict(text, pair));
-      else clear();
-    } while (isStale);
-  } catch (error) {
-    fail(error);
-  } finally {
-    isBusy = false;
-  }
-}
+const classify = oneAtATime(async () => {
+  const text = element("text").value, pair = classifier.info.text_pairs ? element("pair").value : null;
+  if (text.trim() || pair?.trim()) show(await classifier.predict(text, pair));
+  else clear();
+});
 
 function clear() {
   element("bars").replaceChildren();
@@ -67,37 +55,11 @@ function announce(text) {
   announcement = setTimeout(() => (element("answer").textContent = text), 600);
 }
 
-function fail(error) {
-  element("status").textContent = `It does not work here: ${error.message ?? error}`;
-  element("status").hidden = false;
-}
-
-function describe(info) {
-  const metrics = Object.entries(info.metrics ?? {}).map(([name, value]) => [name.replaceAll("_", " "), value.toFixed(4)]);
-  const facts = [
-    ["task", info.task || "not known"], ["labels", info.labels.join(", ")],
-    ...metrics, ...(metrics.length ? [["measured on", `${info.metric_texts.toLocaleString("en")} texts`]] : []),
-    ["parameters", info.parameters.toLocaleString("en")], ["number format", info.variant],
-    ["size", `${(info.size_bytes / 1e6).toFixed(2)} MB`], ["most tokens", info.sequence_length],
-    ["WordPieces", info.vocabulary_size.toLocaleString("en")], ["SHA-256", info.sha256],
-  ];
-  element("facts").replaceChildren(...facts.flatMap(([name, value]) => {
-    const term = document.createElement("dt"), fact = document.createElement("dd");
-    [term.textContent, fact.textContent] = [name, value];
-    return [term, fact];
-  }));
-}
-
-try {
-  classifier = await TextClassifier.load();
-  describe(classifier.info);
+await open(TextClassifier, async (student) => {
+  classifier = student;
+  describe(classifier.info, [["labels", classifier.info.labels.join(", ")]], "texts");
   element("second").hidden = !classifier.info.text_pairs;
-  element("status").hidden = true;
-  element("form").hidden = element("card").hidden = false;
   for (const id of ["text", "pair"]) element(id).addEventListener("input", classify);
   element("text").focus();
   await classify(); // browsers keep what was typed over a reload
-  document.documentElement.dataset.ready = "";
-} catch (error) {
-  fail(error);
-}
+});

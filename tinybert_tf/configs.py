@@ -4,6 +4,8 @@ import dataclasses
 
 # The tensors that every BERT takes, each `[batch, length]`, in the order of files and signatures.
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
+# Further inputs of an encoder that reads mixtures of texts; see `distillation.mixup`.
+MIXED_WITH, KEPT_SHARE = "mixed_with", "kept_share"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tinybert_tf.distillation.features import TEACHERS, Feature, forward
 from tinybert_tf.distillation.losses import all_losses, prediction_loss_of
 from tinybert_tf.distillation.matches import Match, all_matches
 from tinybert_tf.distillation.matches import layer_map as resolve_layer_map
+from tinybert_tf.distillation.mixup import mix
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder, BertQuestionAnswerer
 from tinybert_tf.models.base import TrainedModel
@@ -49,6 +50,7 @@ class TinyBertDistiller(TrainedModel):
         match_position_bias: Whether attention scores are matched with the bias by relative position, where a model
             has one (MPNet), or as products of queries and keys alone.
         relation_heads: Number of relation heads of the relation loss: a divisor of both widths.
+        mixup: Probability that a text is mixed with another one in training; see `tinybert_tf.distillation.mixup`.
 
     Raises:
         InputError: The two models cannot be compared in the way asked for.
@@ -73,11 +75,14 @@ class TinyBertDistiller(TrainedModel):
         projection: str = "per_layer",
         match_position_bias: bool = False,
         relation_heads: int = 12,
+        mixup: float = 0.0,
         **kwargs,
     ):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)
         weights = LossWeights() if loss_weights is None else loss_weights
         check_settings(weights, temperature, projection)
+        if mixup and teacher is None:
+            raise InputError("mixup", str(mixup), "0 without a teacher, which would be asked about the mixtures")
         known = student if teacher is None else teacher
         layers = resolve_layer_map(layer_map, student.config.num_layers, known.config.num_layers)
         losses = all_losses(temperature, relation_heads, prediction_loss_of(known))
@@ -107,6 +112,9 @@ class TinyBertDistiller(TrainedModel):
         self.projection = projection
         self.match_position_bias = match_position_bias
         self.relation_heads = relation_heads
+        self.mixup = mixup
+        if mixup:
+            self._seeds = keras.random.SeedGenerator()
         self.build()
 
     def _make_projections(self, projection: str) -> dict[str, keras.layers.Dense]:
@@ -179,6 +187,11 @@ class TinyBertDistiller(TrainedModel):
         """
         inputs = dict(inputs)
         given = {name: inputs.pop(name) for name in [*inputs] if name.startswith(TEACHERS)}
+        if training and self.mixup:
+            if given:
+                raise InputError("inputs", f"{', '.join(given)}, with mixup", "none: the teacher reads the mixtures")
+            draws = keras.random.uniform((2, ops.shape(inputs["token_ids"])[0]), seed=self._seeds)
+            inputs = mix(inputs, self.mixup, draws)
         computed = [match for match in self.matches if match.given_as not in given]
         if computed and self.teacher is None:
             raise InputError("inputs", ", ".join(inputs), "teacher_logits among them, because there is no teacher")
@@ -259,6 +272,7 @@ class TinyBertDistiller(TrainedModel):
             "projection": self.projection,
             "match_position_bias": self.match_position_bias,
             "relation_heads": self.relation_heads,
+            "mixup": self.mixup,
         }
 
     @classmethod

@@ -36,6 +36,8 @@ class QuestionAnswering(Kind):
         if predictions := getattr(config, "teacher_predictions", ()):
             expected = "none: a student learns where answers begin and end from a --teacher"
             raise InputError("teacher_predictions", ",".join(predictions), expected)
+        if mixup := getattr(config, "mixup", 0):
+            raise InputError("mixup", f"{mixup:g}", "0: two contexts with their questions are not mixed")
         files = {name: getattr(config, name) for name in ("train_file", "dev_file", "test_file")}
         task = load_question_task(config.task, **files, bad_lines=config.bad_lines)
         self.task: QuestionTask = task.chosen_by(getattr(config, "metric", ""))

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 
 import keras
+from keras import ops
 
-from tinybert_tf.configs import INPUTS, EncoderConfig
+from tinybert_tf.configs import INPUTS, KEPT_SHARE, MIXED_WITH, EncoderConfig
 from tinybert_tf.errors import InputError
 from tinybert_tf.layers import BertEmbeddings, TransformerBlock
 from tinybert_tf.layers.activations import bert_initializer, get_activation
@@ -220,7 +221,8 @@ class BertEncoder(keras.Model):
         """Runs the encoder.
 
         Args:
-            inputs: Dict of `token_ids`, `segment_ids` and `padding_mask`, each `[batch, length]`.
+            inputs: Dict of `token_ids`, `segment_ids` and `padding_mask`, each `[batch, length]`; for mixtures of texts
+                also `mixed_with` `[batch]` and `kept_share` `[batch, length]`, see `distillation.mixup`.
             training: Whether dropout is on.
             return_intermediates: Whether to return every hidden state and attention score too.
             num_layers: Number of layers to compute, without a pooled output; by default all, with it.
@@ -239,6 +241,9 @@ class BertEncoder(keras.Model):
         if num_layers is not None and not 0 <= num_layers <= self.config.num_layers:
             raise ValueError(f"num_layers: got {num_layers}; expected a number from 0 to {self.config.num_layers}")
         hidden = self.embeddings(inputs["token_ids"], inputs["segment_ids"], training=training)
+        if MIXED_WITH in inputs:
+            kept = ops.cast(inputs[KEPT_SHARE], hidden.dtype)[..., None]
+            hidden = kept * hidden + (1 - kept) * ops.take(hidden, inputs[MIXED_WITH], axis=0)
         attention_mask = additive_mask(inputs["padding_mask"], hidden.dtype)
         position_bias = self.position_bias and self.position_bias(hidden)
         hidden_states, attention_scores, query_key_value = [hidden], [], []

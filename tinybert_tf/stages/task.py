@@ -207,7 +207,12 @@ class _TaskDistillation(Job):
             weights = options["loss_weights"]
             options["loss_weights"] = dataclasses.replace(weights, prediction=config.prediction_weight)
         return TinyBertDistiller(
-            self.teacher, self.student, temperature=config.temperature, dtype=config.dtype_policy, **options
+            self.teacher,
+            self.student,
+            temperature=config.temperature,
+            mixup=config.mixup,
+            dtype=config.dtype_policy,
+            **options,
         )
 
     def _data(self, phase: str) -> tuple[Buckets, int]:
@@ -221,6 +226,8 @@ class _TaskDistillation(Job):
         steps = data.steps(recipe.prediction_epochs if alone else recipe.epochs)
         steps = min(steps, (recipe.prediction_max_steps if alone else recipe.max_steps) or steps)
         repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
+        if config.mixup:  # the teacher reads mixtures in each step
+            return data, steps
         self.answers.add_to(data, examples, self.length, phase, repeat, bool(config.layer_cache))
         if config.layer_cache and not alone and not repeat:
             logging.warning("--layer_cache does not pay: most of these texts are shown once.")

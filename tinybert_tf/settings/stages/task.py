@@ -47,6 +47,13 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
             "joint": "all losses at once",
         },
     )
+    mixup: float = setting(
+        0.0,
+        "Share of the texts in each batch that are mixed with another one (MixKD); the teacher answers mixtures.",
+        DISTILLATION,
+        at_least=0,
+        at_most=1,
+    )
     temperature: float = setting(1.0, "Number that divides the logits of both models.", DISTILLATION, above=0)
     prediction_weight: float = setting(1.0, "Weight of the prediction loss in --phase=joint.", DISTILLATION, at_least=0)
     head_init: str = setting(
@@ -127,8 +134,10 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         if not self.teacher and not self.teacher_predictions:
             object.__setattr__(self, "teacher", "runs/finetune")
         weighed = any((self.embedding_weight, *self.hidden_weight, *self.attention_weight, *self.relation_weight))
-        reads_layers = bool(self.teacher) and self.phase != "prediction" and weighed
-        require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers are matched")
+        reads_layers = bool(self.teacher) and self.phase != "prediction" and weighed and not self.mixup
+        require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers of texts are matched")
+        asks = not self.mixup or not self.teacher_predictions
+        require(self, "mixup", asks, "0 with --teacher_predictions, which have no answers to mixtures")
         learns = self.phase != "intermediate" or not self.teacher_predictions
         require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")
         without_layers = self.phase in ("", "prediction")

@@ -1,0 +1,32 @@
+"""Mixtures of two texts' embeddings, of which the teacher is asked as of any text (MixKD, arXiv 2011.00593)."""
+
+import math
+
+from keras import ops
+
+from tinybert_tf.configs import KEPT_SHARE, MIXED_WITH
+
+
+def mix(inputs: dict, share: float, draws) -> dict:
+    """Returns inputs in which some texts are mixed with the next one of the batch.
+
+    Where both texts have a token, both models read λ times the first one's embedding and 1 - λ times the other's; where
+    one text has ended, they read the longer one's. λ has the distribution Beta(½, ½); MixKD draws from Beta(0.4, 0.4).
+
+    Args:
+        inputs: The three tensors of a BERT, each `[batch, length]`.
+        share: Probability that a text is mixed.
+        draws: Uniform numbers from 0 to 1, `[2, batch]`: whether each text is mixed, and its λ.
+
+    Returns:
+        The inputs with a wider `padding_mask`, and what the encoder mixes by: `mixed_with` `[batch]`, places in the
+        batch, and `kept_share` `[batch, length]`.
+    """
+    mask = ops.cast(inputs["padding_mask"], "bool")
+    places = ops.arange(ops.shape(mask)[0])
+    others = ops.where(draws[0] < share, ops.roll(places, -1), places)
+    kept = ops.square(ops.sin(0.5 * math.pi * draws[1]))[:, None]
+    other_mask = ops.take(mask, others, axis=0)
+    kept = ops.where(mask, ops.where(other_mask, kept, 1.0), 0.0)
+    wider = ops.cast(ops.logical_or(mask, other_mask), inputs["padding_mask"].dtype)
+    return inputs | {"padding_mask": wider, MIXED_WITH: others, KEPT_SHARE: kept}

@@ -79,10 +79,15 @@ def test_evaluation_mixes_nothing(make_distiller, batch):
 
 def test_a_teacher_must_be_there_to_be_asked(make_distiller, batch):
     distiller = make_distiller(LossWeights.prediction_only(), mixup=0.5)
-    with pytest.raises(InputError, match=r"^inputs: got teacher_logits, with mixup"):
+    with pytest.raises(InputError, match=r"^inputs: got teacher_logits, with mixup; expected none"):
         distiller.compute_losses(tensors(batch | {"teacher_logits": np.zeros((len(batch["token_ids"]), 2))}), True)
 
 
 def test_the_saved_distiller_mixes_too(make_distiller):
     distiller = make_distiller(LossWeights.joint(), mixup=0.25)
     assert type(distiller).from_config(distiller.get_config()).mixup == 0.25
+
+
+def test_a_checkpoint_holds_what_is_drawn_next(make_distiller):
+    distiller = make_distiller(LossWeights.joint(), mixup=0.25)
+    assert id(distiller._seeds.state) in {id(variable) for variable in distiller.learned_variables}

@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/more_texts"))
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    log, texts = options.runs / "log.txt", options.runs / "sentences.txt"
+    log, texts = options.runs / "log.txt", options.runs / f"sentences_{options.sentences}.txt"
     if not texts.exists():
         texts.write_text("\n".join(sentences(options.reviews, options.sentences)) + "\n", encoding="utf-8")
     flags = {"unlabelled": [f"--unlabeled_file={texts}"], "mixup": ["--mixup=0.5"]}

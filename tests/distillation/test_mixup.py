@@ -6,8 +6,11 @@ import pytest
 
 from tests.distillation.conftest import tensors, train
 from tinybert_tf.configs import LossWeights
+from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.mixup import mix
 from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertQuestionAnswerer
+from tinybert_tf.settings.stages import TaskConfig
 
 SHARE = 0.25  # of the first text in every mixture below: the square of sin(pi / 6)
 
@@ -38,12 +41,15 @@ def test_embeddings_are_mixed_where_both_texts_have_a_token(make_encoder, of_two
     np.testing.assert_array_equal(inputs["padding_mask"], np.ones_like(of_two["padding_mask"]))
 
 
-def test_texts_that_are_not_chosen_stay_as_they_are(make_encoder, of_two):
-    encoder = make_encoder(dropout=0.0)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_texts_that_are_not_chosen_stay_as_they_are(make_encoder, of_two, dtype):
+    encoder = make_encoder(dropout=0.0, dtype=dtype)
     inputs = mixed(of_two, chosen=(0, 0))
     np.testing.assert_array_equal(inputs["padding_mask"], of_two["padding_mask"])
-    ours, theirs = (np.array(encoder(each)["pooled_output"]) for each in (inputs, of_two))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    both = (encoder(each, return_intermediates=True)["hidden_states"][0] for each in (inputs, of_two))
+    ours, theirs = (keras.ops.convert_to_numpy(keras.ops.cast(hidden, "float32")) for hidden in both)
+    valid = of_two["padding_mask"].astype(bool)
+    np.testing.assert_array_equal(ours[valid], theirs[valid])
 
 
 def test_what_stands_in_padding_changes_nothing(make_encoder, of_two):
@@ -77,10 +83,35 @@ def test_evaluation_mixes_nothing(make_distiller, batch):
     assert ours.test_step((tensors(batch),)) == theirs.test_step((tensors(batch),))
 
 
-def test_a_teacher_must_be_there_to_be_asked(make_distiller, batch):
+def test_answers_that_are_given_are_none_to_mixtures(make_distiller, batch):
     distiller = make_distiller(LossWeights.prediction_only(), mixup=0.5)
     with pytest.raises(InputError, match=r"^inputs: got teacher_logits, with mixup; expected none"):
         distiller.compute_losses(tensors(batch | {"teacher_logits": np.zeros((len(batch["token_ids"]), 2))}), True)
+
+
+def test_what_cannot_be_mixed_is_refused(make_distiller, make_encoder):
+    classifier, answerer = make_distiller(LossWeights.joint()).student, BertQuestionAnswerer(make_encoder())
+    for mixup in (-0.1, 1.5, float("nan")):
+        with pytest.raises(InputError, match=r"^mixup: got .*; expected a probability, from 0 to 1"):
+            TinyBertDistiller(classifier, classifier, mixup=mixup)
+    with pytest.raises(InputError, match=r"^mixup: got 0\.5; expected 0 without a teacher"):
+        TinyBertDistiller(None, classifier, loss_weights=LossWeights.prediction_only(), mixup=0.5)
+    with pytest.raises(InputError, match=r"^mixup: got 0\.5; expected 0 for a BertQuestionAnswerer"):
+        TinyBertDistiller(answerer, answerer, loss_weights=LossWeights.joint(), mixup=0.5)
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"mixup": 2.0}, "mixup: got 2"),
+        ({"teacher_predictions": ("answers.jsonl",)}, "mixup: got .*; expected 0 with --teacher_predictions"),
+        ({"layer_cache": "layers"}, "layer_cache: got .*; expected none with --mixup"),
+        ({"batch_size": 8, "gradient_accumulation_steps": 8}, "mixup: got .*; expected 0 where texts are computed one"),
+    ],
+)
+def test_settings_that_rule_mixtures_out(settings, words):
+    with pytest.raises(InputError, match=f"^{words}"):
+        TaskConfig(**{"mixup": 0.5, "train_file": "mine.csv"} | settings)
 
 
 def test_the_saved_distiller_mixes_too(make_distiller):

@@ -157,7 +157,7 @@ def test_windows_and_answers_are_the_golden_vectors(tmp_path):
         assert not answer["isQuestionCut"]
     assert found["long"]["isQuestionCut"] and found["long"]["tokens"] == 64 + 4
     assert found["odd"] == [None] * 4 and found["error"] == "the model gives no numbers"
-    assert found["other"] == "student.tflite is not the one of --export_formats=web"
+    assert found["other"] == "student.tflite is another one; export again with --export_formats=web"
 
 
 def check_windows(row: dict, expected: list[dict]):

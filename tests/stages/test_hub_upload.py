@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from tests.presets.hub_server import TOKEN, pretend
 from tinybert_tf.errors import InputError
+from tinybert_tf.exporters.hub_card import uploaded_files
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.stages import export
@@ -74,3 +75,10 @@ def test_what_the_hub_refuses_is_refused_before_any_work(uploaded, name, token, 
         export.run(dataclasses.replace(uploaded, push_to_hub=name))
     assert error.value.argument == "push_to_hub" and re.search(reason, error.value.got)
     assert not (tmp_path / "run").exists()
+
+
+def test_neither_folders_nor_the_file_of_a_page_are_uploaded():
+    files = {"student.tflite": {}, "onnx/model.onnx": {}, "saved_model": {}, "web/student.tflite": {}}
+    assert uploaded_files({"files": files}) == ["student.tflite", "onnx/model.onnx"]
+    with pytest.raises(InputError, match=r"^push_to_hub: got .*; expected --export_formats with litert or onnx"):
+        ExportConfig(push_to_hub="user/student", export_formats=("web", "saved_model"))

@@ -28,7 +28,7 @@ def command(models, reviews, output):
         *("--stage=task", f"--output_dir={output}"),
         *(f"--teacher={models}/teacher", f"--student={models}/student", f"--train_file={reviews}/train.csv"),
         *("--max_steps=6", "--prediction_max_steps=30", "--batch_size=16", "--sequence_length=16", "--dropout=0.1"),
-        *("--phase=two", "--save_steps=2", "--log_steps=1", "--eval_steps=3"),
+        *("--phase=two", "--mixup=0.5", "--save_steps=2", "--log_steps=1", "--eval_steps=3"),
     ]
 
 

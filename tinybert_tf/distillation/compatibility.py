@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 PROJECTIONS = ("per_layer", "shared")
 
 
-def check_settings(weights: LossWeights, temperature: float, projection: str) -> None:
+def check_settings(weights: LossWeights, temperature: float, projection: str, mixup: float) -> None:
     """Raises InputError for settings without a meaning, RuntimeError on a backend other than TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"Keras runs on {keras.backend.backend()!r}; TinyBertDistiller needs 'tensorflow'")
@@ -23,6 +23,8 @@ def check_settings(weights: LossWeights, temperature: float, projection: str) ->
         raise InputError("projection", repr(projection), f"one of {', '.join(PROJECTIONS)}")
     if not 0 < temperature < math.inf:
         raise InputError("temperature", temperature, "a number above 0")
+    if not 0 <= mixup <= 1:
+        raise InputError("mixup", mixup, "a probability, from 0 to 1")
     numbers = keras.tree.flatten(dataclasses.astuple(weights))
     if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
         raise InputError("loss_weights", weights, "weights of 0 or more, not all 0")

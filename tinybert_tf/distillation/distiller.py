@@ -80,9 +80,11 @@ class TinyBertDistiller(TrainedModel):
     ):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)
         weights = LossWeights() if loss_weights is None else loss_weights
-        check_settings(weights, temperature, projection)
+        check_settings(weights, temperature, projection, mixup)
         if mixup and teacher is None:
-            raise InputError("mixup", str(mixup), "0 without a teacher, which would be asked about the mixtures")
+            raise InputError("mixup", mixup, "0 without a teacher, which would read the mixtures")
+        if mixup and isinstance(student, BertQuestionAnswerer):
+            raise InputError("mixup", mixup, "0 for a BertQuestionAnswerer: contexts are not mixed")
         known = student if teacher is None else teacher
         layers = resolve_layer_map(layer_map, student.config.num_layers, known.config.num_layers)
         losses = all_losses(temperature, relation_heads, prediction_loss_of(known))

@@ -73,6 +73,11 @@ def hub_card(card: str, repository: str, results: dict, licence: str = "") -> st
     return str(told)
 
 
+def uploaded_files(results: dict) -> list[str]:
+    """Returns the names of the exported files that are uploaded: no folders, and not the file of a web page."""
+    return [name for name in results["files"] if "." in name and not name.startswith("web/")]
+
+
 def _uploaded(results: dict) -> dict:
-    """Returns the results without folders, which are not uploaded."""
-    return results | {"files": {name: values for name, values in results["files"].items() if "." in name}}
+    """Returns the results of the files that are uploaded."""
+    return results | {"files": {name: results["files"][name] for name in uploaded_files(results)}}

@@ -29,7 +29,7 @@ def export(
         reference: The Keras model, and its answers.
         folder: The folder for the files.
         config: The settings; `variants` and `fixed_length` shape the files.
-        padded: Whether a question answerer's file returns as many logits for each row, as LiteRT.js needs.
+        padded: Whether a question answerer returns `sequence_length` logits for rows of any length, as LiteRT.js needs.
 
     Returns:
         What was measured, by file.

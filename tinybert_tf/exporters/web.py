@@ -38,7 +38,7 @@ def export(reference: Reference | SpanReference, folder: Path, config: ExportCon
         config: The settings; `variants` and `fixed_length` shape the model.
 
     Returns:
-        What was measured, by file; nothing if the LiteRT files were, and are taken.
+        What was measured, by file; empty if the page takes the LiteRT files, which are measured already.
 
     Raises:
         InputError: LiteRT.js cannot be fetched.

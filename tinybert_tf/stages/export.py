@@ -16,7 +16,7 @@ from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import abstaining, claims, require_extras
-from tinybert_tf.exporters.hub_card import hub_card
+from tinybert_tf.exporters.hub_card import hub_card, uploaded_files
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.exporters.span_parity import SpanReference, questions_for
 from tinybert_tf.files import json_text, read_json, write_folder
@@ -132,7 +132,7 @@ class _Export(Job):
             files = {file.name: file for file in sorted(folder.iterdir())}
             card = files[CARD_FILE].read_text(encoding="utf-8")
             files[CARD_FILE] = hub_card(card, config.push_to_hub, results, config.hub_licence)
-            made = [self.folder.path / name for name in (*results["files"], SETTINGS)]
+            made = [self.folder.path / name for name in (*uploaded_files(results), SETTINGS)]
             files |= {file.relative_to(self.folder.path).as_posix(): file for file in made if file.is_file()}
             return hub.push(files, config.push_to_hub, config.hub_private)
 

@@ -22,20 +22,17 @@ export function oneAtATime(job) {
   return async () => {
     if (isBusy) return void (isStale = true);
     isBusy = true;
-    try {
-      do {
-        isStale = false;
-        await job();
-      } while (isStale);
-    } catch (error) {
-      fail(error);
-    } finally {
-      isBusy = false;
-    }
+    do {
+      isStale = false;
+      element("status").hidden = true;
+      await job().catch(fail);
+    } while (isStale);
+    isBusy = false;
   };
 }
 
 function fail(error) {
+  element("answer").textContent = "";
   element("status").textContent = `It does not work here: ${error.message ?? error}`;
   element("status").hidden = false;
 }

@@ -31,7 +31,7 @@ export class Student {
     await runtime;
     student.model = await loadAndCompile(here("student.tflite"), { accelerator: "wasm" });
     if (student.model.getOutputDetails().some(({ shape }) => shape.at(-1) < 0)) {
-      throw new Error("student.tflite is not the one of --export_formats=web"); // the runtime would write beyond its outputs
+      throw new Error("student.tflite is another one; export again with --export_formats=web"); // the runtime would write beyond its outputs
     }
     await student.warmUp(); // the first answer is slow: it should not be the user's
     return student;

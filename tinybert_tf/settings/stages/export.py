@@ -85,4 +85,6 @@ class ExportConfig(TaskData):
         super().__post_init__()
         expected = "one of the two: --abstain_below or --target_precision"
         require(self, "abstain_below", self.abstain_below is None or self.target_precision is None, expected)
+        uploads = bool({"litert", "onnx"} & set(self.export_formats))
+        require(self, "push_to_hub", uploads or not self.push_to_hub, "--export_formats with litert or onnx, to upload")
         require(self, "android_assets", not self.android_assets or "litert" in self.export_formats, "litert among them")

@@ -134,10 +134,13 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         if not self.teacher and not self.teacher_predictions:
             object.__setattr__(self, "teacher", "runs/finetune")
         weighed = any((self.embedding_weight, *self.hidden_weight, *self.attention_weight, *self.relation_weight))
-        reads_layers = bool(self.teacher) and self.phase != "prediction" and weighed and not self.mixup
-        require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers of texts are matched")
-        asks = not self.mixup or not self.teacher_predictions
-        require(self, "mixup", asks, "0 with --teacher_predictions, which have no answers to mixtures")
+        reads_layers = bool(self.teacher) and self.phase != "prediction" and weighed
+        require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers are matched")
+        if self.mixup:
+            require(self, "layer_cache", not self.layer_cache, "none with --mixup: the teacher reads new mixtures")
+            expected = "0 with --teacher_predictions, which have no answers to mixtures"
+            require(self, "mixup", not self.teacher_predictions, expected)
+            require(self, "mixup", self.rows > 1, "0 where texts are computed one by one")
         learns = self.phase != "intermediate" or not self.teacher_predictions
         require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")
         without_layers = self.phase in ("", "prediction")

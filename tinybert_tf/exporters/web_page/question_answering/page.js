@@ -3,12 +3,14 @@
 import { describe, element, oneAtATime, open, percent } from "./parts.js";
 import { QuestionAnswerer } from "./question_answerer.js";
 
-let answerer;
+let answerer, answered;
 
 const answer = oneAtATime(async () => {
   const question = element("question").value, context = element("context").value;
+  if (answered === JSON.stringify([question, context])) return; // Enter was pressed again
   show("Reading …");
   const found = await answerer.answer(question, context);
+  answered = JSON.stringify([question, context]);
   if (!found) return show(question.trim() ? "There is no word in the context." : "There is no question.");
   const { text, start, end, probability, isNone, isQuestionCut, tokens, windows, milliseconds } = found;
   const cut = isQuestionCut ? `. The question is long: its first ${answerer.info.max_question} tokens were read` : "";

@@ -47,8 +47,12 @@ export function windowsOf(tokenizer, question, context, { sequence_length, strid
   const around = (place, { begin, end }) =>
     place < begin || place >= end ? -1 : Math.min(place - begin, end - 1 - place) + 0.01 * (end - begin);
   const shownBest = context.map((_, place) => {
-    const scores = spans.map((span) => around(place, span));
-    return scores.indexOf(Math.max(...scores)); // the first of equal ones
+    let best = -1, most = -1;
+    for (let n = Math.max(0, Math.floor((place - room) / Math.min(room, stride))); spans[n]?.begin <= place; n++) {
+      const score = around(place, spans[n]);
+      if (score > most) [best, most] = [n, score]; // the first of equal ones
+    }
+    return best;
   });
   const ids = (pieces) => pieces.map(({ id }) => id);
   return spans.map(({ begin, end }, number) => {

@@ -59,8 +59,18 @@ def test_what_stands_in_padding_changes_nothing(make_encoder, of_two):
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_step_matches_both_models_on_the_same_mixtures(make_distiller, batch):
-    distiller = make_distiller(LossWeights.joint(), mixup=1.0)
+@pytest.mark.parametrize(
+    "models",
+    [
+        {},
+        {"labels": ("score",)},
+        {"teacher": {"num_segments": 0, "relative_position_buckets": 8, "family": "mpnet"}},
+        {"teacher": {"pooler_activation": "gelu", "embedding_dim": 7, "family": "electra"}},
+    ],
+    ids=["bert", "regression", "mpnet", "electra"],
+)
+def test_a_step_matches_both_models_on_the_same_mixtures(make_distiller, batch, models):
+    distiller = make_distiller(LossWeights.joint(), mixup=1.0, **models)
     drawn = keras.random.uniform
     draws = {}
 
@@ -72,10 +82,10 @@ def test_a_step_matches_both_models_on_the_same_mixtures(make_distiller, batch):
         patch.setattr(keras.random, "uniform", remember)
         logs = train(distiller, batch)
     inputs = mix(tensors(batch), 1.0, draws["last"])
-    plain = make_distiller(LossWeights.joint())
+    plain = make_distiller(LossWeights.joint(), **models)
     expected = {name: float(value) for name, value in plain.test_step((inputs,)).items()}
     assert logs["loss"] == pytest.approx(expected["loss"], rel=1e-5)
-    assert logs["loss"] != pytest.approx(train(make_distiller(LossWeights.joint()), batch)["loss"], rel=1e-3)
+    assert logs["loss"] != pytest.approx(train(make_distiller(LossWeights.joint(), **models), batch)["loss"], rel=1e-3)
 
 
 def test_evaluation_mixes_nothing(make_distiller, batch):

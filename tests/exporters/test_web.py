@@ -34,6 +34,26 @@ const { vocabulary, cases } = JSON.parse(readFileSync(process.argv[2]));
 const rows = cases.map((given) => new BertTokenizer(vocabulary, given).encode(given.text, given.text_pair));
 console.log(JSON.stringify(rows));
 """
+AFTER_AN_ERROR = """
+const elements = {};
+globalThis.document = { getElementById: (id) => (elements[id] ??= { textContent: "Reading …", hidden: true }) };
+const { oneAtATime } = await import("./parts.mjs"), seen = [];
+let fails = true;
+const job = oneAtATime(async () => {
+  await new Promise((done) => setTimeout(done, 1));
+  if (fails) throw new Error("no memory");
+  elements.answer.textContent = "good";
+});
+const look = () => seen.push([elements.answer.textContent, elements.status.hidden, elements.status.textContent]);
+await job();
+look();
+const again = job();
+job(); // while the first one runs
+fails = false;
+await again;
+look();
+console.log(JSON.stringify(seen));
+"""
 CHECK = """
 <!doctype html><meta charset="utf-8"><iframe src="index.html" width="360" height="700"></iframe>
 <script type="module">
@@ -85,6 +105,15 @@ def test_the_tokenizer_gives_the_golden_vectors(tmp_path):
     assert len(rows) == len(cases) == 420
     for row, case in zip(rows, cases):
         assert (row["ids"], row["segments"]) == (case["token_ids"], case["segment_ids"]), case
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_a_page_answers_again_after_an_error(tmp_path):
+    shutil.copy(web.PAGE / "parts.js", tmp_path / "parts.mjs")
+    (tmp_path / "check.mjs").write_text(AFTER_AN_ERROR, encoding="utf-8")
+    found = subprocess.run(["node", tmp_path / "check.mjs"], check=True, capture_output=True, timeout=60).stdout
+    line = "It does not work here: no memory"
+    assert json.loads(found) == [["", False, line], ["good", True, line]]
 
 
 @pytest.mark.parametrize("kind", OURS)

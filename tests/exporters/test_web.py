@@ -3,12 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 
 from tests.exporters.browser import CHROMIUM, found_by
+from tests.exporters.node import needs_node, printed_by
 from tests.golden.make_android import FILE as GOLDEN
 from tests.tolerance import assert_close
 from tinybert_tf import assets
@@ -95,25 +95,24 @@ await fetch("/", { method: "POST", body: JSON.stringify(found) });
 """
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+@needs_node
 def test_the_tokenizer_gives_the_golden_vectors(tmp_path):
     shutil.copy(web.PAGE / "tokenizer.js", tmp_path / "tokenizer.mjs")
     (tmp_path / "tokenize.mjs").write_text(TOKENIZE)
-    command = ["node", tmp_path / "tokenize.mjs", GOLDEN]
-    rows = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    rows = printed_by(tmp_path / "tokenize.mjs", GOLDEN)
     cases = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
     assert len(rows) == len(cases) == 420
     for row, case in zip(rows, cases):
         assert (row["ids"], row["segments"]) == (case["token_ids"], case["segment_ids"]), case
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+@needs_node
 def test_a_page_answers_again_after_an_error(tmp_path):
     shutil.copy(web.PAGE / "parts.js", tmp_path / "parts.mjs")
     (tmp_path / "check.mjs").write_text(AFTER_AN_ERROR, encoding="utf-8")
-    found = subprocess.run(["node", tmp_path / "check.mjs"], check=True, capture_output=True, timeout=60).stdout
+    found = printed_by(tmp_path / "check.mjs")
     line = "It does not work here: no memory"
-    assert json.loads(found) == [["", False, line], ["good", True, line]]
+    assert found == [["", False, line], ["good", True, line]]
 
 
 @pytest.mark.parametrize("kind", OURS)

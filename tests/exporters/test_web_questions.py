@@ -3,12 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 
 import pytest
 
 from tests.conftest import randomize
 from tests.exporters.browser import CHROMIUM, found_by
+from tests.exporters.node import needs_node, printed_by
 from tests.golden.make_android_questions import FILE as GOLDEN
 from tests.golden.make_android_questions import in_utf16
 from tests.tolerance import assert_close
@@ -132,7 +132,7 @@ await fetch("/", { method: "POST", body: JSON.stringify(found) });
 """
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+@needs_node
 def test_windows_and_answers_are_the_golden_vectors(tmp_path):
     runtime = tmp_path / "litert" / "core" / "dist" / "index.js"
     runtime.parent.mkdir(parents=True)
@@ -141,8 +141,7 @@ def test_windows_and_answers_are_the_golden_vectors(tmp_path):
     for file in web.page_files(QUESTION_ANSWERING):
         shutil.copy(file, tmp_path)
     (tmp_path / "answer.js").write_text(ANSWER)
-    command = ["node", tmp_path / "answer.js", GOLDEN]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    found = printed_by(tmp_path / "answer.js", GOLDEN)
     cases = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
     assert len(found["rows"]) == len(cases) == 90
     for row, case in zip(found["rows"], cases):

@@ -45,6 +45,9 @@ class EncoderConfig:
 STUDENT_PRESETS = {
     "tinybert_2l_312": EncoderConfig(num_layers=2, hidden_dim=312, intermediate_dim=1200),
     "tinybert_4l_312": EncoderConfig(num_layers=4, hidden_dim=312, intermediate_dim=1200),
+    "tinybert_4l_256_8h": EncoderConfig(num_layers=4, hidden_dim=256, num_heads=8, intermediate_dim=1024),
+    "tinybert_4l_312_4h": EncoderConfig(num_layers=4, hidden_dim=312, num_heads=4, intermediate_dim=1200),
+    "tinybert_4l_384": EncoderConfig(num_layers=4, hidden_dim=384, intermediate_dim=1536),
     "tinybert_4l_768": EncoderConfig(num_layers=4, hidden_dim=768, intermediate_dim=3072),
     "tinybert_6l_312": EncoderConfig(num_layers=6, hidden_dim=312, intermediate_dim=1200),
     "tinybert_6l_768": EncoderConfig(num_layers=6, hidden_dim=768, intermediate_dim=3072),

@@ -73,8 +73,8 @@ for (const given of cases) {
     inputs.push([token_ids, segment_ids, padding_mask].map(({ values }) => [...values]));
     return logitsOf(given.windows[inputs.length - 1].logits);
   };
-  const answer = await answerer.answer(given.question, given.context);
-  rows.push({ windows, inputs, answer, isPart: given.context.slice(answer.start, answer.end) === answer.text });
+  const told = [], answer = await answerer.answer(given.question, given.context, (...read) => told.push(read));
+  rows.push({ windows, inputs, answer, told, isPart: given.context.slice(answer.start, answer.end) === answer.text });
 }
 const answerer = await answererOf(cases[0]), long = await answerer.answer("film ".repeat(65), "film"), odd = [];
 for (const [question, context] of [["", "film"], [" \\n", "film"], ["film", ""], ["film", "\\u0007\\u200b "]]) {
@@ -110,11 +110,17 @@ if (!found.status) {
     element("question").value = question;
     element("answer").textContent = "";
     page.querySelector("button").click();
-    await until(() => !["", "Reading …"].includes(element("answer").textContent));
+    let bar;
+    await until(() => {
+      if (!element("progress").hidden) bar = element("progress").max;
+      return !["", "Reading …"].includes(element("answer").textContent);
+    });
     found.shown.push({
       answer: element("answer").textContent,
       latency: element("latency").textContent,
       isSeen: isSeen(),
+      bar,
+      hasBar: !element("progress").hidden,
       marked: element("marked").hidden ? null : [...element("marked").childNodes].map((node) => node.textContent),
     });
   }
@@ -151,7 +157,8 @@ def test_windows_and_answers_are_the_golden_vectors(tmp_path):
         names |= {"isNone": "no_answer"}
         assert {ours: answer[ours] for ours in names} == {ours: expected[theirs] for ours, theirs in names.items()}
         assert answer["probability"] == pytest.approx(expected["probability"], rel=1e-12) and row["isPart"], case
-        assert answer["windows"] == len(case["windows"])
+        count = len(case["windows"])
+        assert answer["windows"] == count and row["told"] == [[read, count] for read in range(1, count + 1)]
         assert answer["tokens"] == sum(len(window["token_ids"]) for window in case["windows"])
         assert not answer["isQuestionCut"]
     assert found["long"]["isQuestionCut"] and found["long"]["tokens"] == 64 + 4
@@ -217,7 +224,7 @@ def test_chromium_answers_as_python_does(page):
         assert shown["answer"] == (f"No answer, {percent}" if span.no_answer else f"{span.text}, {percent}")
         parts = [context[: span.start], span.text, context[span.end :]]
         assert shown["marked"] == (None if span.no_answer else parts)
-        assert shown["isSeen"]
+        assert shown["isSeen"] and not shown["hasBar"] and shown.get("bar") in (None, answer["windows"])
         windows = f" in {answer['windows']} windows" if answer["windows"] > 1 else ""
         assert re.fullmatch(rf"[\d.]+ ms for {answer['tokens']} tokens{windows}", shown["latency"])
     assert sorted(span.no_answer for span in spans) == [False, False, True, True]

@@ -1,15 +1,64 @@
 """Activations and initializers under the names that Hugging Face configurations give them."""
 
+import contextlib
+import contextvars
+import functools
+from collections.abc import Callable, Iterator
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tinybert_tf.errors import InputError
 
+FUSE_FROM = 512  # width from which on a program is worth compiling, which takes a tenth of a second per length
+_is_fused = contextvars.ContextVar("is_fused", default=False)
 
+
+@contextlib.contextmanager
+def fused() -> Iterator[None]:
+    """Makes each GELU that is traced here one XLA program, and another one for its gradient, on a CPU.
+
+    Otherwise TensorFlow passes several times over the widest tensors of a model, forward and backward
+    (docs/results/training_speed.md). Within a program bfloat16 is computed in float32.
+    """
+    token = _is_fused.set(True)
+    try:
+        yield
+    finally:
+        _is_fused.reset(token)
+
+
+def _fusible(function: Callable) -> Callable:
+    """Returns the same function of a tensor, which is one program where `fused` says so."""
+
+    def wide(x):
+        return tf.cast(function(tf.cast(x, "float32")), x.dtype)
+
+    def gradient(x, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = wide(x)
+        return tape.gradient(y, x, upstream)
+
+    @tf.custom_gradient
+    def as_program(x):
+        forward, backward = (tf.function(f, jit_compile=True, autograph=False) for f in (wide, gradient))
+        return forward(x), lambda upstream: backward(x, upstream)
+
+    @functools.wraps(function)
+    def choose(x):
+        return as_program(x) if _is_fused.get() and x.shape[-1] >= FUSE_FROM else function(x)
+
+    return choose
+
+
+@_fusible
 def _gelu_exact(x):
     return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))  # Keras's own becomes TensorFlow's Erfc, which ONNX lacks
 
 
+@_fusible
 def _gelu_tanh(x):
     return keras.activations.gelu(x, approximate=True)
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.layers import activations
 from tinybert_tf.training import cluster, workers
 
 ALL = "all"
@@ -76,10 +77,19 @@ def train_step(model: keras.Model, example: tuple | dict) -> Callable[[tuple | d
     """
     number = tf.distribute.get_strategy().num_replicas_in_sync
     if number == 1:
-        graph = _graph(model.train_step, model, example, 1)
+        step = model.train_step if model.jit_compile or tf.config.list_logical_devices("GPU") else _fused(model)
+        graph = _graph(step, model, example, 1)
         return lambda batch: graph(*_shares(batch))
     graph = _graph(_Together(model), model, example, len(workers.replicas()), [tf.TensorSpec([], tf.int32)])
     return lambda batch: graph(tf.constant(_rows(batch)), *_shares(batch))
+
+
+def _fused(model: keras.Model) -> Callable:
+    def step(batch):
+        with activations.fused():
+            return model.train_step(batch)
+
+    return step
 
 
 class Evaluator:

@@ -9,7 +9,7 @@ const answer = oneAtATime(async () => {
   const question = element("question").value, context = element("context").value;
   if (answered === JSON.stringify([question, context])) return; // Enter was pressed again
   show("Reading …");
-  const found = await answerer.answer(question, context);
+  const found = await answerer.answer(question, context, progress);
   answered = JSON.stringify([question, context]);
   if (!found) return show(question.trim() ? "There is no word in the context." : "There is no question.");
   const { text, start, end, probability, isNone, isQuestionCut, tokens, windows, milliseconds } = found;
@@ -22,7 +22,11 @@ const answer = oneAtATime(async () => {
 function show(text, latency = "") {
   element("answer").textContent = text;
   element("latency").textContent = latency;
-  element("marked").hidden = true;
+  element("marked").hidden = element("progress").hidden = true;
+}
+
+function progress(read, windows) {
+  Object.assign(element("progress"), { value: read, max: windows, hidden: windows === 1 });
 }
 
 function mark(context, start, end) {

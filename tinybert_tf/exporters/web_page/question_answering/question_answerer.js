@@ -12,8 +12,9 @@ export class QuestionAnswerer extends Student {
   /**
    * Returns what `bestSpan` returns, with `isQuestionCut`, `windows`, `tokens` and `milliseconds`; null if there is no
    * question, or no word in the context. Of a longer question, the first `max_question` WordPieces are read.
+   * `onWindow` is told how many windows have been read, and of how many.
    */
-  async answer(question, context) {
+  async answer(question, context, onWindow = () => {}) {
     const start = performance.now(), asked = this.tokenizer.pieces(question), pieces = this.tokenizer.pieces(context);
     if (!question.trim() || !pieces.length) return null;
     const windows = windowsOf(this.tokenizer, asked.slice(0, this.info.max_question), pieces, this.info);
@@ -22,6 +23,7 @@ export class QuestionAnswerer extends Student {
       await new Promise((done) => setTimeout(done)); // a long context must not freeze the page
       const { start_logits, end_logits } = await this.run(window);
       logits.push([start_logits, end_logits]);
+      onWindow(logits.length, windows.length);
     }
     return {
       ...bestSpan(context, windows, logits, this.info),

@@ -1,11 +1,12 @@
 """How fast and how large is the student, beside BERT-base, the teacher, and its own exports by other libraries?
 
 All rows use one thread. The rows take turns, each time in a fresh process: load, first answer, then lengths of 16, 32,
-64 and 128 tokens, then real reviews from text to answer (tokenizer included). BERT-base has random weights, which do
-not change the speed.
+64 and 128 tokens, then real reviews from text to answer (tokenizer included). BERT-base and the `--shapes` have random
+weights, which do not change the speed. A shape may differ in fields of `EncoderConfig`:
+`tinybert_4l_312:activation=relu`.
 
     python benchmarks/latency.py --student=runs/task --folder=runs/latency \\
-        --parity=runs/export/parity.json --plot=docs/images/latency.png
+        --parity=runs/export/parity.json --plot=docs/images/latency.png --shapes=tinybert_2l_312,tinybert_4l_256_8h
 """
 
 import argparse
@@ -39,13 +40,13 @@ NAMES = {
 }
 
 
-def build(student: str, folder: Path) -> None:
-    """Writes every missing file."""
+def build(student: str, shapes: dict[str, str], folder: Path) -> None:
+    """Writes every missing file; `shapes` are file names and the shapes of their students."""
     import keras
     import tensorflow as tf
     from onnxruntime.quantization import quantize_dynamic
 
-    from tinybert_tf.configs import EncoderConfig
+    from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
     from tinybert_tf.models import BertClassifier, BertEncoder
     from tinybert_tf.models.encoder import encoder_inputs
     from tinybert_tf.tflite.archive import append_files
@@ -78,6 +79,11 @@ def build(student: str, folder: Path) -> None:
     ours("minilm.tflite", BertClassifier.from_preset("minilm_l6", labels=labels), "float32")
     for variant in ("float32", "int8", "int4"):
         ours(f"student_{variant}.tflite", student, variant)
+    for name, shape in shapes.items():
+        preset, *fields = shape.split(":")
+        fields = {key: int(value) if value.isdecimal() else value for key, value in (f.split("=") for f in fields)}
+        encoder = BertEncoder.from_shape(STUDENT_PRESETS[preset], tokenizer=tokenizer, **fields)
+        ours(name, BertClassifier(encoder, labels), "int8")
     hub("bert_base_hub.tflite", base)
     hub("student_hub.tflite", student.config)
     hub("student_hub_int8.tflite", student.config, [tf.lite.Optimize.DEFAULT])
@@ -182,7 +188,7 @@ def _cold_starts(folder: Path, command: list[str]) -> list[str]:
     return lines
 
 
-def table(found: dict[str, list[dict]], folder: Path) -> list[str]:
+def table(found: dict[str, list[dict]], names: dict[str, str], folder: Path) -> list[str]:
     """Returns a Markdown table of medians over processes, their spread, sizes, and how much slower BERT-base is."""
     columns = [*map(str, LENGTHS), "reviews", "cold"]
     base = found["bert_base_hub.tflite"]
@@ -199,7 +205,7 @@ def table(found: dict[str, list[dict]], folder: Path) -> list[str]:
         size = (folder / name).stat().st_size
         ratios = [slowest / statistics.median(r[column] for r in rounds) for column in ("128", "reviews")]
         ratios = f"{ratios[0]:.1f}, {ratios[1]:.0f}, {largest / size:.1f}"
-        lines.append(f"| {NAMES[name]} | " + " | ".join(cells) + f" | {size / 1e6:.1f} | {ratios} |")
+        lines.append(f"| {names[name]} | " + " | ".join(cells) + f" | {size / 1e6:.1f} | {ratios} |")
     return lines
 
 
@@ -231,6 +237,7 @@ def main():
     parser.add_argument("--student", default="runs/task", help="a classifier of the movie reviews")
     parser.add_argument("--folder", type=Path, default=Path("runs/latency"), help="folder for the measured files")
     parser.add_argument("--parity", type=Path, help="parity.json of --stage=export, for accuracies in the plot")
+    parser.add_argument("--shapes", default="", help="other shapes of students to measure in int8, comma-separated")
     parser.add_argument("--plot", type=Path, help="PNG file to draw the table in")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--cold_start", type=Path, help=argparse.SUPPRESS)
@@ -244,19 +251,21 @@ def main():
         print(json.dumps(cold_start(options.cold_start, options.cache)), flush=True)
         os._exit(0)  # at a normal exit LiteRT prints to standard output
     command = [sys.executable, __file__, f"--folder={options.folder}"]
+    shapes = {f"{shape}.tflite": shape for shape in filter(None, options.shapes.split(","))}
+    names = NAMES | {name: f"{shape}, phone graph, int8" for name, shape in shapes.items()}
     if not reviews.exists():
         from tinybert_tf.data.tasks import load_task
         from tinybert_tf.models import BertClassifier
 
-        build(options.student, options.folder)
+        build(options.student, shapes, options.folder)
         BertClassifier.from_preset(options.student).tokenizer.save(vocabulary)
         reviews.write_text(json.dumps(load_task("movie_reviews").splits["test"].texts[:REVIEWS]))
     results = options.folder / "latency.json"  # delete it to measure again
     if not results.exists():
-        found = {name: [] for name in NAMES}
+        found = {name: [] for name in names}
         for turn in range(ROUNDS):
-            for name in NAMES:
-                print(f"round {turn + 1} of {ROUNDS}: {NAMES[name]}", file=sys.stderr)
+            for name in names:
+                print(f"round {turn + 1} of {ROUNDS}: {names[name]}", file=sys.stderr)
                 done = subprocess.run([*command, f"--measure={options.folder / name}"], capture_output=True, check=True)
                 found[name].append(json.loads(done.stdout))
         results.write_text(json.dumps(found))
@@ -264,11 +273,12 @@ def main():
     caches = _cold_starts(options.folder, command)
     packages = ", ".join(f"{p} {version(p)}" for p in ("ai-edge-litert", "onnxruntime", "keras-hub", "tensorflow"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {packages}; {ROUNDS} processes per row\n")
-    print("\n".join(table(found, options.folder)))
+    print("\n".join(table(found, names, options.folder)))
     print("\nOpening a file, CompiledModel, ms: without and with XNNPACK's weight cache, MB of the cache")
     print("\n".join(caches))
     if options.plot:
         files = json.loads(options.parity.read_text())["files"].values() if options.parity else ()
+        found = {name: found[name] for name in NAMES}
         plot(found, options.folder, {row["variant"]: row["metrics"]["accuracy"] for row in files}, options.plot)
 
 

@@ -1,8 +1,9 @@
-"""What do texts without labels buy, and mixtures of texts, in the same number of steps?
+"""What do texts without labels buy, augmented texts, and mixtures of texts, in the same number of steps?
 
 Students are cut from finished teachers (`--stage=all --seed=N --output_dir=runs/all_N`) and take the main job's 900
-joint steps, with sentences of film reviews that nobody has labelled, or with mixtures (MixKD), or with neither.
-Finished runs are not repeated, and interrupted ones resume.
+joint steps: as they are; with sentences of film reviews that nobody has labelled; with variants of the training texts
+(`--stage=augment`, with a masked LM of the teacher's own model); with mixtures (MixKD). Finished runs are not repeated,
+and interrupted ones resume.
 
     python benchmarks/more_texts.py --reviews=imdb_unlabelled.txt.gz --teachers=runs/all_42,runs/all_43,runs/all_44
 """
@@ -28,6 +29,15 @@ def sentences(file: Path, number: int) -> list[str]:
     return random.Random(0).sample(found, min(number, len(found)))
 
 
+def augmented(folder: str, runs: Path, log: Path) -> Path:
+    """Returns a run that holds variants of the training texts, made as `--stage=all --augment` makes them."""
+    guesser, variants, without = runs / "masked_lm", runs / "augment", f"--without={folder}/evaluation_texts.txt"
+    run_stage("masked_lm", guesser, "--max_steps=400", without, log=log)
+    given = (f"--masked_lm={guesser}", f"--teacher={folder}/teacher")
+    run_stage("augment", variants, "--task=movie_reviews", *given, log=log)
+    return variants
+
+
 def answers(evaluation: Path) -> np.ndarray:
     """Returns whether each answer to the test texts is right, the teacher's, and whether the two are the same."""
     lines = (evaluation / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
@@ -51,17 +61,20 @@ def main() -> None:
     parser.add_argument("--reviews", type=Path, required=True, help="reviews without labels, gzip")
     parser.add_argument("--teachers", required=True, help="folders of --stage=all, comma-separated: seeds 42, 43, …")
     parser.add_argument("--sentences", type=int, default=30_000)
-    parser.add_argument("--rows", default="unlabelled,mixup")
+    parser.add_argument("--rows", default="unlabelled,augmented,mixup")
     parser.add_argument("--runs", type=Path, default=Path("runs/more_texts"))
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     log, texts = options.runs / "log.txt", options.runs / f"sentences_{options.sentences}.txt"
     if not texts.exists():
         texts.write_text("\n".join(sentences(options.reviews, options.sentences)) + "\n", encoding="utf-8")
+    folders = options.teachers.split(",")
     flags = {"unlabelled": [f"--unlabeled_file={texts}"], "mixup": ["--mixup=0.5"]}
+    if "augmented" in options.rows.split(","):
+        flags["augmented"] = [f"--augmented={augmented(folders[0], options.runs, log)}"]
 
     found = {name: [] for name in ("neither", *options.rows.split(","))}
-    for seed, folder in enumerate(map(Path, options.teachers.split(",")), 42):
+    for seed, folder in enumerate(map(Path, folders), 42):
         teacher = f"--teacher={folder / 'teacher'}"
         found["neither"].append(answers(folder / "evaluation"))
         for row in options.rows.split(","):

@@ -2,13 +2,18 @@
 
 Each student is cut to its special tokens, all single characters and the pieces that are most frequent in its training
 texts, and exported. All accuracies are of the LiteRT files, on the test texts, and each cut file is compared with the
-whole one of the same number format. Finished runs are not repeated.
+whole one of the same number format. With `--steps`, each cut student then learns from its teacher's answers to the
+training texts, in the smaller table's pieces. Finished runs are not repeated.
 
     python benchmarks/vocabulary.py --students=runs/all/student,runs/all_43/student,runs/all_44/student \\
         --runs=runs/vocabulary_sizes
+    python benchmarks/vocabulary.py --students=… --runs=runs/vocabulary_sizes --sizes=9600,8000 --steps=900
 """
 
 import argparse
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,15 +31,33 @@ WHOLE = 0  # stands for the whole table among the numbers of pieces
 
 def exported(student: Path, size: int, options: argparse.Namespace) -> Path:
     """Returns the folder of a student's files with this number of pieces; runs what has not been run."""
-    name = "-".join(student.parts[-2:]) + f"-{size or 'whole'}"
-    log = options.runs / "log.txt"
+    name, log = "-".join(student.parts[-2:]), options.runs / "log.txt"
+    name, model = f"{name}-{size or 'whole'}", student
     if size != WHOLE:
-        flags = (f"--model={student}", f"--vocabulary_size={size}")
-        student = options.runs / name
-        run_stage("vocabulary", student, *flags, log=log)
+        model = options.runs / name
+        run_stage("vocabulary", model, f"--model={student}", f"--vocabulary_size={size}", log=log)
+        if options.steps:
+            name = f"{name}-{options.steps}"
+            given = (f"--student={model}", f"--teacher_predictions={answers(student, options.runs)}")
+            given += ("--phase=prediction", "--prediction_epochs=100", f"--prediction_max_steps={options.steps}")
+            given += (f"--prediction_learning_rate={options.learning_rate}", f"--seed={options.seed}")
+            model = options.runs / name
+            run_stage("task", model, "--task=movie_reviews", *given, log=log)
     folder = options.runs / f"export-{name}"
-    run_stage("export", folder, f"--model={student}", f"--variants={','.join(FILES)}", log=log)
+    run_stage("export", folder, f"--model={model}", f"--variants={','.join(FILES)}", log=log)
     return folder
+
+
+def answers(student: Path, runs: Path) -> Path:
+    """Returns a file of what the student's teacher answers to the training texts."""
+    texts, file = runs / "texts.jsonl", runs / f"answers-{student.parent.name}.jsonl"
+    if not file.exists():
+        lines = (json.dumps({"text": text}) + "\n" for text in load_task("movie_reviews").split("train").texts)
+        texts.write_text("".join(lines), encoding="utf-8")
+        command = (sys.executable, "-m", "tinybert_tf.main", "--stage=predict", f"--model={student.parent / 'teacher'}")
+        done = subprocess.run((*command, f"--input_file={texts}"), check=True, stdout=subprocess.PIPE)
+        file.write_bytes(done.stdout)
+    return file
 
 
 def words_of(file: Path, texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -73,6 +96,9 @@ def main():
     parser.add_argument("--students", default="runs/all/student", help="runs of --stage=task, comma-separated")
     parser.add_argument("--sizes", default="16000,12000,8000", help="numbers of pieces, comma-separated")
     parser.add_argument("--runs", type=Path, default=Path("runs/vocabulary_sizes"), help="folder for all runs")
+    parser.add_argument("--steps", type=int, default=0, help="steps of a cut student on its teacher's answers")
+    parser.add_argument("--learning_rate", default="1e-4", help="of these steps")
+    parser.add_argument("--seed", default="42", help="of these steps")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     students = [Path(name) for name in options.students.split(",")]

@@ -9,7 +9,8 @@ const answer = oneAtATime(async () => {
   const question = element("question").value, context = element("context").value;
   if (answered === JSON.stringify([question, context])) return; // Enter was pressed again
   show("Reading …");
-  const found = await answerer.answer(question, context, progress);
+  const found = await answerer.answer(question, context, (value, max) =>
+    Object.assign(element("progress"), { value, max, hidden: max === 1 }));
   answered = JSON.stringify([question, context]);
   if (!found) return show(question.trim() ? "There is no word in the context." : "There is no question.");
   const { text, start, end, probability, isNone, isQuestionCut, tokens, windows, milliseconds } = found;
@@ -23,10 +24,6 @@ function show(text, latency = "") {
   element("answer").textContent = text;
   element("latency").textContent = latency;
   element("marked").hidden = element("progress").hidden = true;
-}
-
-function progress(read, windows) {
-  Object.assign(element("progress"), { value: read, max: windows, hidden: windows === 1 });
 }
 
 function mark(context, start, end) {

@@ -22,8 +22,7 @@ export class QuestionAnswerer extends Student {
     for (const window of windows) {
       await new Promise((done) => setTimeout(done)); // a long context must not freeze the page
       const { start_logits, end_logits } = await this.run(window);
-      logits.push([start_logits, end_logits]);
-      onWindow(logits.length, windows.length);
+      onWindow(logits.push([start_logits, end_logits]), windows.length);
     }
     return {
       ...bestSpan(context, windows, logits, this.info),

@@ -1,9 +1,8 @@
 """How fast is a distillation step, and what share of this machine's matrix peak does it reach?
 
-It measures the product's own step (MiniLM-L6 or another teacher, 4 x 312 student, the embedding, hidden and attention
-losses of phase 1): on full sequences of 64 and 128 tokens, on movie reviews in length buckets,
-and on the same reviews padded to 64 and to 128. Each round runs all variants, so that drift of the machine affects all
-of them equally.
+It measures the step of `--stage=general` (MiniLM-L6 or another teacher, 4 x 312 student, the embedding, hidden and
+attention losses): on full sequences of 64 and 128 tokens, on movie reviews in length buckets, and on the same reviews
+padded to 64 and to 128. Each round runs all variants, so that drift of the machine affects all of them equally.
 
     python benchmarks/distillation_throughput.py
     python benchmarks/distillation_throughput.py --teacher=mpnet_base --steps=4
@@ -131,8 +130,8 @@ def main():
         end="",
     )
     print(f"{options.dtype_policy}, XLA {options.jit_compile}, batch {BATCH}")
-    print(f"matrix peaks: float32 {peak:.0f} GFLOP/s, {compute_dtype} with or without XLA {own_peak:.0f} GFLOP/s")
-    print(f"\n{'':24}{'sequences/s':>12}{'tokens/s':>10}{'MFLOP/token':>13}{'of peak':>9}{'of own':>9}{'spread':>8}")
+    print(f"matrix peaks: float32 {peak:.0f} GFLOP/s, {compute_dtype} {own_peak:.0f} GFLOP/s")
+    print(f"\n{'':24}{'sequences/s':>12}{'tokens/s':>10}{'MFLOP/token':>13}{'of peak':>9}{'of dtype':>9}{'spread':>8}")
     rows = {}
     for name, batches in variants.items():
         seconds = statistics.median(times[name])

@@ -2,7 +2,7 @@
 
 All rows use one thread. The rows take turns, each time in a fresh process: load, first answer, then lengths of 16, 32,
 64 and 128 tokens, then real reviews from text to answer (tokenizer included). BERT-base and the `--shapes` have random
-weights, which do not change the speed. A shape may differ in fields of `EncoderConfig`:
+weights, which do not change the speed. `NAME:FIELD=VALUE` changes a field of a shape's `EncoderConfig`, as in
 `tinybert_4l_312:activation=relu`.
 
     python benchmarks/latency.py --student=runs/task --folder=runs/latency \\
@@ -253,7 +253,7 @@ def main():
     command = [sys.executable, __file__, f"--folder={options.folder}"]
     shapes = {f"{shape}.tflite": shape for shape in filter(None, options.shapes.split(","))}
     names = NAMES | {name: f"{shape}, phone graph, int8" for name, shape in shapes.items()}
-    if not reviews.exists():
+    if not all((options.folder / name).exists() for name in (*names, reviews.name)):
         from tinybert_tf.data.tasks import load_task
         from tinybert_tf.models import BertClassifier
 
@@ -270,6 +270,8 @@ def main():
                 found[name].append(json.loads(done.stdout))
         results.write_text(json.dumps(found))
     found = json.loads(results.read_text())
+    if found.keys() != names.keys():
+        raise SystemExit(f"{results} has other rows; delete it to measure again")
     caches = _cold_starts(options.folder, command)
     packages = ", ".join(f"{p} {version(p)}" for p in ("ai-edge-litert", "onnxruntime", "keras-hub", "tensorflow"))
     print(f"{platform.machine()}, Python {platform.python_version()}, {packages}; {ROUNDS} processes per row\n")

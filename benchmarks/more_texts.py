@@ -1,9 +1,9 @@
-"""What do texts without labels buy, augmented texts, and mixtures of texts, in the same number of steps?
+"""What do unlabelled texts, augmented texts and mixtures of texts buy, in the same number of steps?
 
 Students are cut from finished teachers (`--stage=all --seed=N --output_dir=runs/all_N`) and take the main job's 900
 joint steps: as they are; with sentences of film reviews that nobody has labelled; with variants of the training texts
-(`--stage=augment`, with a masked LM of the teacher's own model); with mixtures (MixKD). Finished runs are not repeated,
-and interrupted ones resume.
+(`--stage=augment`, with MiniLM-L6 as masked LM; all seeds share them); with mixtures (MixKD). Finished runs are not
+repeated, and interrupted ones resume.
 
     python benchmarks/more_texts.py --reviews=imdb_unlabelled.txt.gz --teachers=runs/all_42,runs/all_43,runs/all_44
 """
@@ -30,10 +30,13 @@ def sentences(file: Path, number: int) -> list[str]:
 
 
 def augmented(folder: str, runs: Path, log: Path) -> Path:
-    """Returns a run that holds variants of the training texts, made as `--stage=all --augment` makes them."""
-    guesser, variants, without = runs / "masked_lm", runs / "augment", f"--without={folder}/evaluation_texts.txt"
-    run_stage("masked_lm", guesser, "--max_steps=400", without, log=log)
-    given = (f"--masked_lm={guesser}", f"--teacher={folder}/teacher")
+    """Returns a run that holds variants of the training texts, made as `--stage=all --augment` makes them.
+
+    `folder`, a run of `--stage=all`, names the texts that the masked LM must not read; its teacher counts flips.
+    """
+    masked_lm, variants, without = runs / "masked_lm", runs / "augment", f"--without={folder}/evaluation_texts.txt"
+    run_stage("masked_lm", masked_lm, "--max_steps=400", without, log=log)
+    given = (f"--masked_lm={masked_lm}", f"--teacher={folder}/teacher")
     run_stage("augment", variants, "--task=movie_reviews", *given, log=log)
     return variants
 

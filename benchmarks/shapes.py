@@ -1,7 +1,7 @@
-"""What does each shape of student cost and buy? All are cut from one teacher and take the same number of joint steps.
+"""How accurate, large and fast is each shape of student? All are cut from one teacher and take as many joint steps.
 
-Where a student's heads are not the teacher's, relations (MiniLMv2) take the place of the attention scores. The files'
-times are of one thread, the shapes in turns. Finished runs are not repeated, and interrupted ones resume.
+Where a student's heads are not the teacher's, relations (MiniLMv2) take the place of the attention scores. The files
+are timed in one thread, in turns. Finished runs are not repeated, and interrupted ones resume.
 
     python benchmarks/shapes.py --teacher=runs/all/teacher
 """
@@ -20,7 +20,10 @@ from tinybert_tf.models import BertEncoder
 from tinybert_tf.tflite import TextClassifier
 
 SHAPES = "tinybert_2l_312,tinybert_4l_256_8h,tinybert_4l_312_4h,tinybert_4l_312,tinybert_4l_384,tinybert_6l_312"
-RELATIONS = ("--attention_weight=0", "--relation_weight=0.01")  # at 1 this loss is a hundred times the others
+RELATIONS = (
+    "--attention_weight=0",
+    "--relation_weight=0.01",
+)  # at 1 it would be a hundred times as large as the other losses
 ROUNDS, REVIEWS = 5, 300
 
 
@@ -33,7 +36,8 @@ def losses(shape: str, heads: int) -> tuple[str, ...]:
     student = STUDENT_PRESETS[shape]
     if student.num_heads == heads:
         return ()
-    return *RELATIONS, f"--relation_heads={student.num_heads if student.hidden_dim % heads else heads}"
+    relations = heads if student.hidden_dim % heads == 0 else student.num_heads  # a divisor of both widths
+    return *RELATIONS, f"--relation_heads={relations}"
 
 
 def milliseconds(files: dict[str, Path]) -> dict[str, float]:

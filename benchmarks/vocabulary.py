@@ -2,8 +2,8 @@
 
 Each student is cut to its special tokens, all single characters and the pieces that are most frequent in its training
 texts, and exported. All accuracies are of the LiteRT files, on the test texts, and each cut file is compared with the
-whole one of the same number format. With `--steps`, each cut student then learns from its teacher's answers to the
-training texts, in the smaller table's pieces. Finished runs are not repeated.
+whole one of the same number format. With `--steps`, each cut student is then trained for that many steps on
+its teacher's answers to the training texts, with the smaller table. Finished runs are not repeated.
 
     python benchmarks/vocabulary.py --students=runs/all/student,runs/all_43/student,runs/all_44/student \\
         --runs=runs/vocabulary_sizes
@@ -37,8 +37,8 @@ def exported(student: Path, size: int, options: argparse.Namespace) -> Path:
         model = options.runs / name
         run_stage("vocabulary", model, f"--model={student}", f"--vocabulary_size={size}", log=log)
         if options.steps:
-            name = f"{name}-{options.steps}"
-            given = (f"--student={model}", f"--teacher_predictions={answers(student, options.runs)}")
+            name = f"{name}-{options.steps}-{options.learning_rate}-{options.seed}"
+            given = (f"--student={model}", f"--teacher_predictions={teachers_answers(student, options.runs)}")
             given += ("--phase=prediction", "--prediction_epochs=100", f"--prediction_max_steps={options.steps}")
             given += (f"--prediction_learning_rate={options.learning_rate}", f"--seed={options.seed}")
             model = options.runs / name
@@ -48,7 +48,7 @@ def exported(student: Path, size: int, options: argparse.Namespace) -> Path:
     return folder
 
 
-def answers(student: Path, runs: Path) -> Path:
+def teachers_answers(student: Path, runs: Path) -> Path:
     """Returns a file of what the student's teacher answers to the training texts."""
     texts, file = runs / "texts.jsonl", runs / f"answers-{student.parent.name}.jsonl"
     if not file.exists():
@@ -93,12 +93,12 @@ def cells(right: np.ndarray, whole_right: np.ndarray, same: np.ndarray) -> str:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--students", default="runs/all/student", help="runs of --stage=task, comma-separated")
+    parser.add_argument("--students", default="runs/all/student", help="students of --stage=all, comma-separated")
     parser.add_argument("--sizes", default="16000,12000,8000", help="numbers of pieces, comma-separated")
     parser.add_argument("--runs", type=Path, default=Path("runs/vocabulary_sizes"), help="folder for all runs")
     parser.add_argument("--steps", type=int, default=0, help="steps of a cut student on its teacher's answers")
-    parser.add_argument("--learning_rate", default="1e-4", help="of these steps")
-    parser.add_argument("--seed", default="42", help="of these steps")
+    parser.add_argument("--learning_rate", default="1e-4", help="learning rate of --steps")
+    parser.add_argument("--seed", default="42", help="seed of --steps")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     students = [Path(name) for name in options.students.split(",")]

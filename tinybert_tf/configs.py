@@ -45,12 +45,13 @@ class EncoderConfig:
 STUDENT_PRESETS = {
     "tinybert_2l_312": EncoderConfig(num_layers=2, hidden_dim=312, intermediate_dim=1200),
     "tinybert_4l_312": EncoderConfig(num_layers=4, hidden_dim=312, intermediate_dim=1200),
-    "tinybert_4l_256_8h": EncoderConfig(num_layers=4, hidden_dim=256, num_heads=8, intermediate_dim=1024),
-    "tinybert_4l_312_4h": EncoderConfig(num_layers=4, hidden_dim=312, num_heads=4, intermediate_dim=1200),
     "tinybert_4l_384": EncoderConfig(num_layers=4, hidden_dim=384, intermediate_dim=1536),
     "tinybert_4l_768": EncoderConfig(num_layers=4, hidden_dim=768, intermediate_dim=3072),
     "tinybert_6l_312": EncoderConfig(num_layers=6, hidden_dim=312, intermediate_dim=1200),
     "tinybert_6l_768": EncoderConfig(num_layers=6, hidden_dim=768, intermediate_dim=3072),
+    # Fewer heads than MiniLM's 12, from which relations distil them (docs/recipe.md).
+    "tinybert_4l_256_8h": EncoderConfig(num_layers=4, hidden_dim=256, num_heads=8, intermediate_dim=1024),
+    "tinybert_4l_312_4h": EncoderConfig(num_layers=4, hidden_dim=312, num_heads=4, intermediate_dim=1200),
     # 16 heads, for BERT-large teachers: heads are compared one to one.
     "tinybert_4l_320_16h": EncoderConfig(num_layers=4, hidden_dim=320, num_heads=16, intermediate_dim=1280),
 }

@@ -31,7 +31,10 @@ def test_golden_answers_are_pythons():
     golden = json.loads(make_android_questions.FILE.read_text(encoding="utf-8"))
     ours = json.loads(json.dumps(make_android_questions.golden()))
     # NumPy's exponentials differ in their last bit between processors.
-    probabilities = [[case["answer"].pop("probability") for case in found["cases"]] for found in (ours, golden)]
-    assert probabilities[0] == pytest.approx(probabilities[1], rel=1e-14) and ours == golden
+    probabilities, expected = (
+        [case["answer"].pop("probability") for case in found["cases"]] for found in (ours, golden)
+    )
+    assert probabilities == pytest.approx(expected, rel=1e-14)
+    assert ours == golden
     assert sum(len(case["windows"]) > 1 for case in golden["cases"]) > 25
     assert {case["answer"]["no_answer"] for case in golden["cases"]} == {True, False}

@@ -11,16 +11,16 @@ from keras import ops
 
 from tinybert_tf.errors import InputError
 
-FUSE_FROM = 512  # width from which on a program is worth compiling, which takes a tenth of a second per length
+FUSED_WIDTH = 512  # narrower tensors are not worth a program, which takes a tenth of a second to compile per shape
 _is_fused = contextvars.ContextVar("is_fused", default=False)
 
 
 @contextlib.contextmanager
 def fused() -> Iterator[None]:
-    """Makes each GELU that is traced here one XLA program, and another one for its gradient, on a CPU.
+    """Within this context TensorFlow traces each wide GELU as one XLA program, and its gradient as another. For CPUs.
 
     Otherwise TensorFlow passes several times over the widest tensors of a model, forward and backward
-    (docs/results/training_speed.md). Within a program bfloat16 is computed in float32.
+    (docs/results/training_speed.md). Programs compute 16-bit numbers in float32.
     """
     token = _is_fused.set(True)
     try:
@@ -30,27 +30,30 @@ def fused() -> Iterator[None]:
 
 
 def _fusible(function: Callable) -> Callable:
-    """Returns the same function of a tensor, which is one program where `fused` says so."""
+    """Returns a function with the same values; within `fused` it runs as one XLA program."""
 
-    def wide(x):
+    def in_float32(x):
         return tf.cast(function(tf.cast(x, "float32")), x.dtype)
 
     def gradient(x, upstream):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = wide(x)
+            y = in_float32(x)
         return tape.gradient(y, x, upstream)
+
+    # One of each, so that all layers of a width share their programs.
+    forward, backward = (tf.function(f, jit_compile=True, autograph=False) for f in (in_float32, gradient))
 
     @tf.custom_gradient
     def as_program(x):
-        forward, backward = (tf.function(f, jit_compile=True, autograph=False) for f in (wide, gradient))
         return forward(x), lambda upstream: backward(x, upstream)
 
     @functools.wraps(function)
-    def choose(x):
-        return as_program(x) if _is_fused.get() and x.shape[-1] >= FUSE_FROM else function(x)
+    def activation(x):
+        is_program = _is_fused.get() and x.shape[-1] >= FUSED_WIDTH and x.dtype != tf.float64
+        return as_program(x) if is_program else function(x)
 
-    return choose
+    return activation
 
 
 @_fusible

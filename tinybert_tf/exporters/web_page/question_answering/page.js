@@ -10,7 +10,7 @@ const answer = oneAtATime(async () => {
   if (answered === JSON.stringify([question, context])) return; // Enter was pressed again
   show("Reading …");
   const found = await answerer.answer(question, context, (value, max) =>
-    Object.assign(element("progress"), { value, max, hidden: max === 1 }));
+    Object.assign(element("progress"), { value, max, hidden: max === 1 })).finally(() => (element("progress").hidden = true));
   answered = JSON.stringify([question, context]);
   if (!found) return show(question.trim() ? "There is no word in the context." : "There is no question.");
   const { text, start, end, probability, isNone, isQuestionCut, tokens, windows, milliseconds } = found;
@@ -23,7 +23,7 @@ const answer = oneAtATime(async () => {
 function show(text, latency = "") {
   element("answer").textContent = text;
   element("latency").textContent = latency;
-  element("marked").hidden = element("progress").hidden = true;
+  element("marked").hidden = true;
 }
 
 function mark(context, start, end) {

@@ -12,7 +12,7 @@ export class QuestionAnswerer extends Student {
   /**
    * Returns what `bestSpan` returns, with `isQuestionCut`, `windows`, `tokens` and `milliseconds`; null if there is no
    * question, or no word in the context. Of a longer question, the first `max_question` WordPieces are read.
-   * `onWindow` is told how many windows have been read, and of how many.
+   * `onWindow(read, windows)` is called after each window.
    */
   async answer(question, context, onWindow = () => {}) {
     const start = performance.now(), asked = this.tokenizer.pieces(question), pieces = this.tokenizer.pieces(context);

@@ -152,10 +152,11 @@ def graph_of(
 def _transform(block: TransformerBlock, queries, hidden, bias):
     """Returns a layer's outputs at the places of `queries`, `[queries, hidden_dim]`; `bias` is added to its scores."""
     attention = block.attention
-    scale = attention.head_dim**-0.5
-    query = _split_heads(_dense(attention.query_dense, queries, scale), attention)
-    key = _split_heads(_dense(attention.key_dense, hidden), attention)
-    value = _split_heads(_dense(attention.value_dense, hidden), attention)
+    if queries is hidden:
+        query, key, value = _heads(attention, hidden, attention.query_dense, attention.key_dense, attention.value_dense)
+    else:
+        (query,) = _heads(attention, queries, attention.query_dense)
+        key, value = _heads(attention, hidden, attention.key_dense, attention.value_dense)
     probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)  # [heads, queries, key]
     context = tf.transpose(tf.matmul(probabilities, value), (1, 0, 2))
     context = tf.reshape(context, (-1, attention.num_heads * attention.head_dim))
@@ -164,13 +165,21 @@ def _transform(block: TransformerBlock, queries, hidden, bias):
     return _layer_norm(block.output_norm, attended + _dense(block.output_dense, expanded))
 
 
-def _split_heads(x, attention):
-    """Reshapes `[length, hidden_dim]` to `[heads, length, head_dim]`."""
-    return tf.transpose(tf.reshape(x, (-1, attention.num_heads, attention.head_dim)), (1, 0, 2))
+def _heads(attention, x, *layers) -> list:
+    """Returns the layers' outputs, each `[heads, length, head_dim]`: one product, which quantizes `x` once.
+
+    The weights of queries hold the scale of the scores.
+    """
+    scales = [attention.head_dim**-0.5 if layer is attention.query_dense else 1.0 for layer in layers]
+    kernels = [_value(layer.kernel, scale) for layer, scale in zip(layers, scales)]
+    biases = [_value(layer.bias, scale) for layer, scale in zip(layers, scales)]
+    outputs = tf.matmul(x, np.concatenate(kernels, axis=1)) + np.concatenate(biases)
+    outputs = tf.reshape(outputs, (-1, len(layers) * attention.num_heads, attention.head_dim))
+    return tf.split(tf.transpose(outputs, (1, 0, 2)), len(layers))
 
 
-def _dense(layer, x, scale: float = 1.0):
-    return tf.matmul(x, _constant(layer.kernel, scale)) + _constant(layer.bias, scale)
+def _dense(layer, x):
+    return tf.matmul(x, _constant(layer.kernel)) + _constant(layer.bias)
 
 
 def _layer_norm(layer, x):
@@ -179,7 +188,10 @@ def _layer_norm(layer, x):
     return centered * tf.math.rsqrt(variance + layer.epsilon) * _constant(layer.gamma) + _constant(layer.beta)
 
 
-def _constant(weight, scale: float = 1.0, of: np.ndarray | slice = slice(None)):
+def _constant(weight, of: np.ndarray | slice = slice(None)):
+    return tf.constant(_value(weight)[of])
+
+
+def _value(weight, scale: float = 1.0) -> np.ndarray:
     with tf.init_scope():  # outside the graph that is being traced, where a variable has a value
-        value = np.asarray(weight, np.float32)[of]
-    return tf.constant(value * np.float32(scale))
+        return np.asarray(weight, np.float32) * np.float32(scale)

@@ -74,9 +74,12 @@ def test_several_labels_have_a_probability_each(make_classifier, batch):
     assert_close(serve(classifier, row)["probabilities"], tf.sigmoid(classifier(row)))
 
 
-def test_the_last_layer_is_computed_at_cls_only(make_classifier, batch):
-    """In the last layer, only the products for keys and values have a row for each token."""
-    classifier = make_classifier(num_layers=1)
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_the_last_layer_is_computed_at_cls_only(make_classifier, num_layers):
+    """In the last layer, only the product for keys and values has a row for each token."""
+    classifier = make_classifier(num_layers=num_layers)
     graph = PhoneGraph(classifier, 24, fixed=True).serve.get_concrete_function().graph
     rows = [op.outputs[0].shape[0] for op in graph.get_operations() if op.type == "MatMul"]
-    assert sorted(rows) == [1] * 6 + [24] * 2  # query, output, two of the FFN, pooler, head; key, value
+    last = [1] * 6 + [24]  # query, output, two of the FFN, pooler, head; keys and values
+    others = [24] * 4  # queries, keys and values; output, two of the FFN
+    assert sorted(rows) == last + others * (num_layers - 1)

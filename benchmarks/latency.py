@@ -226,7 +226,8 @@ def plot(found: dict[str, list[dict]], folder: Path, accuracies: dict[str, float
         text += f", {100 * accuracy:.1f} % correct" if accuracy else ""
         axes.annotate(text, (milliseconds, place), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
     axes.set_yticks(range(len(found)), [NAMES[name] for name in reversed(found)], fontsize=8.5)
-    axes.set(xscale="log", xlim=(1, 400), xlabel="a movie review from text to answer, ms, one thread")
+    axes.set(xscale="log", xlim=(0.1, 400), xlabel="a movie review from text to answer, ms, one thread")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(file, dpi=150)

@@ -20,6 +20,7 @@ from tinybert_tf.settings.stages import STAGES
         ({"above": 0, "at_most": 1}, [0.5, 1], [0, 1.1], "a number above 0, up to 1"),
         ({"at_least": 0, "below": 1}, [0, 0.9], [-0.1, 1], "a number from 0 to below 1"),
         ({"at_least": 0, "at_most": 0.5}, [0, 0.5], [-1, 0.6], "a number from 0 to 0.5"),
+        ({"at_least": 0}, [(0.0,), (1, 2.5)], [(), (-1.0,), (1, -1), (math.nan,)], "numbers, each 0 or more"),
         ({"choices": ("a", "b")}, ["a"], ["", "c"], "one of a, b"),
         ({"choices": {"a": "first", "b": "last"}}, ["b"], ["first"], "one of a, b"),
         ({"choices": ("a", "b")}, [("a",), ("b", "a")], [(), ("c",), ("a", "a")], "some of a, b, each once"),
@@ -35,7 +36,8 @@ def test_what_does_not_fit_is_refused(bounds, right, wrong, expected):
     for value in wrong:
         with pytest.raises(InputError) as error:
             Config(value)
-        assert str(error.value) == f"value: got {value}; expected {expected}"
+        got = (shown_value(value) or "nothing") if isinstance(value, tuple) else value
+        assert str(error.value) == f"value: got {got}; expected {expected}"
 
 
 def test_a_default_that_stands_for_something_need_not_fit():

@@ -17,10 +17,12 @@ from tinybert_tf.stages import all as whole_recipe
 def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, student_shape, tmp_path):
     corpus, train = shutil.copy(reviews / "text.txt", tmp_path), tmp_path / "train.csv"
     train.write_text("\n".join((reviews / "train.csv").read_text().splitlines()[:49]))
+    losses = {"layer_map": "top", "attention_weight": (0.0,), "relation_weight": (0.01,), "relation_heads": 6}
     config = configs.AllConfig(
         output_dir=str(tmp_path / "all"),
         teacher=str(plain_teacher),
         student=student_shape,
+        **losses,
         corpus=(corpus,),
         vectors="",
         general_steps=4,
@@ -38,6 +40,9 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     assert made == {"teacher", "general", "masked_lm", "augment", "student", "evaluation"}
     record = json.loads((folder.path / "student" / "run.json").read_text())
     assert record["settings"]["max_steps"] == 2 and record["settings"]["epochs"] == 10  # a cap on the recipe's passes
+    for stage in ("general", "student"):
+        settings = json.loads((folder.path / stage / "run.json").read_text())["settings"]
+        assert json.loads(json.dumps(losses)).items() <= settings.items()
     record = json.loads((folder.path / "run.json").read_text())
     (folder.path / "run.json").write_text(json.dumps(record | {"status": "running"}))
     student = folder.path / "student" / "model" / "model.safetensors"
@@ -58,7 +63,9 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     "flags, argument",
     [
         ({"student": "no/such/student"}, "student"),
-        ({"student": "tinybert_4l_768"}, "student"),  # wider than the teacher
+        ({"student": "tinybert_4l_768"}, "student_init"),  # wider than the teacher
+        ({"hidden_weight": (1.0, 2.0, 3.0)}, "hidden_weight"),  # of a student of one layer
+        ({"relation_weight": (1.0,), "relation_heads": 5}, "relation_heads"),
         ({"masked_lm": "no/such/model", "augment": True}, "masked_lm"),
         ({"vectors": "no/such/vectors.txt", "augment": True}, "vectors"),
         ({"corpus": ("no/such/text.txt",)}, "corpus"),

@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 PROJECTIONS = ("per_layer", "shared")
 
 
-def check_settings(weights: LossWeights, temperature: float, projection: str, mixup: float) -> None:
+def check_settings(weights: LossWeights, projection: str, temperature: float = 1.0, mixup: float = 0.0) -> None:
     """Raises InputError for settings without a meaning, RuntimeError on a backend other than TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"Keras runs on {keras.backend.backend()!r}; TinyBertDistiller needs 'tensorflow'")
@@ -30,7 +30,7 @@ def check_settings(weights: LossWeights, temperature: float, projection: str, mi
         raise InputError("loss_weights", weights, "weights of 0 or more, not all 0")
 
 
-def check_pair(teacher, student, layer_map: str, weights: LossWeights) -> None:
+def check_pair(teacher, student, layer_map: str, weights: LossWeights, relation_heads: int) -> None:
     """Raises InputError unless the second model's layers can imitate the first one's.
 
     Args:
@@ -38,9 +38,10 @@ def check_pair(teacher, student, layer_map: str, weights: LossWeights) -> None:
         student: Likewise.
         layer_map: Teacher layer for each student layer, as for `TinyBertDistiller`.
         weights: Weights of the losses between layers.
+        relation_heads: Heads of the relation loss.
     """
     layers = resolve_layer_map(layer_map, student.config.num_layers, teacher.config.num_layers)
-    check_models(teacher, student, all_matches(all_losses(), layers, weights))
+    check_models(teacher, student, all_matches(all_losses(relation_heads=relation_heads), layers, weights))
 
 
 def check_models(teacher, student, matches: list[Match]) -> None:

@@ -17,15 +17,16 @@ class Distillation(Settings):
     )
     embedding_weight: float = setting(1.0, "Weight of the embedding loss.", DISTILLATION, at_least=0)
     hidden_weight: tuple[float, ...] = setting(
-        (1.0,), "Weight of the hidden loss: one number, or one per student layer.", DISTILLATION
+        (1.0,), "Weight of the hidden loss: one number, or one per student layer.", DISTILLATION, at_least=0
     )
     attention_weight: tuple[float, ...] = setting(
-        (1.0,), "Weight of the attention loss: one number, or one per student layer.", DISTILLATION
+        (1.0,), "Weight of the attention loss: one number, or one per student layer.", DISTILLATION, at_least=0
     )
     relation_weight: tuple[float, ...] = setting(
         (0.0,),
         "Weight of MiniLMv2's relation loss, which fits any numbers of heads: one number, or one per student layer.",
         DISTILLATION,
+        at_least=0,
     )
     relation_heads: int = setting(
         12, "Heads of the relation loss: a number that divides both models' widths.", DISTILLATION, at_least=1

@@ -22,7 +22,7 @@ class About:
         default_means: Meaning of a default that is not itself a value, such as 0 for the task's recipe. `--help` shows
             it in place of the default, which need not be within the bounds.
         first: Whether the flag is the first of its group.
-        at_least: Smallest number that fits.
+        at_least: Smallest number that fits; in a tuple each number has to.
         above: Number that a value must exceed.
         at_most: Largest number that fits.
         below: Number that a value must not reach.
@@ -47,6 +47,8 @@ class About:
             return bool(value) and set(value) <= set(self.choices) and len(set(value)) == len(value)
         if self.choices:
             return value in self.choices
+        if self._has_bounds and isinstance(value, tuple):
+            return bool(value) and all(map(self.fits, value))
         return not self._has_bounds or (
             math.isfinite(value)
             and (self.at_least is None or value >= self.at_least)
@@ -64,6 +66,8 @@ class About:
         if self.choices:
             listed = ", ".join(self.choices)
             return f"some of {listed}, each once" if several else f"one of {listed}"
+        if several and self._has_bounds:
+            return f"numbers, each {self.expected()}"
         low, high = self.at_least, self.at_most
         if low is not None and high is None and self.below is None:
             return f"{low} or more"
@@ -109,7 +113,8 @@ def shown_value(value) -> str:
 def require(config, name: str, fits: bool, expected: str) -> None:
     """Raises InputError, naming the setting, unless it fits."""
     if not fits:
-        raise InputError(name, getattr(config, name), expected)
+        value = getattr(config, name)
+        raise InputError(name, shown_value(value) or "nothing" if isinstance(value, tuple) else value, expected)
 
 
 class Settings:

@@ -18,7 +18,7 @@ from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.records import Records
 from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
-from tinybert_tf.distillation.compatibility import check_pair
+from tinybert_tf.distillation.compatibility import check_pair, check_settings
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.baselines import NAMES, TFIDF
 from tinybert_tf.files import write_text
@@ -28,10 +28,11 @@ from tinybert_tf.presets.resolve import open_preset
 from tinybert_tf.report.page import REPORT
 from tinybert_tf.report.verdict import worth_it
 from tinybert_tf.settings import stages as configs
+from tinybert_tf.settings.distillation import Distillation
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import command, is_shape, shape_of, task_length
+from tinybert_tf.stages.common import check_start, command, is_shape, shape_of, task_length
 from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.training import cluster, devices
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
@@ -71,8 +72,10 @@ class _Recipe:
         # A teacher that is fine-tuned already has no plain one to imitate.
         self.has_general = is_shape(config.student) and bool(config.general_steps) and not self.fine_tuned
         self.seconds = {}
-        names = {field.name for field in dataclasses.fields(TaskData)}
-        self.data = {name: getattr(config, name) for name in names}
+        self.data, self.distillation = (
+            {field.name: getattr(config, field.name) for field in dataclasses.fields(kind)}
+            for kind in (TaskData, Distillation)
+        )
         names = ("teacher_predictions", "label_weight", "teacher_labels", "unlabeled_file", "metric")
         self.answers = {name: getattr(config, name) for name in names}
         self.without = folder.path / "evaluation_texts.txt"
@@ -100,12 +103,10 @@ class _Recipe:
         self.kind.check_recipe(config, teacher)
         self._check_answers()
         self._check_order()
-        widths = student.config.hidden_dim, teacher.config.hidden_dim
-        if is_shape(config.student) and widths[0] > widths[1]:
-            got = f"{config.student}, {widths[0]} wide"
-            raise InputError("student", got, f"one at most as wide as the teacher: {widths[1]}")
-        distillation = configs.TaskConfig(student=config.student)
-        check_pair(teacher, student, distillation.layer_map, distillation.loss_weights)
+        check_start(config, teacher, student)
+        weights = config.loss_weights
+        check_settings(weights if self.has_general else dataclasses.replace(weights, prediction=1.0), config.projection)
+        check_pair(teacher, student, config.layer_map, weights, config.relation_heads)
         if self.augments:
             read_stop_words(config.stop_words)
         if self.augments and config.vectors:
@@ -176,6 +177,7 @@ class _Recipe:
         if not self.has_general:
             return config.student
         options = {"teacher": config.teacher, "student": config.student, "max_steps": config.general_steps}
+        options |= self.distillation
         return str(self.training_step(general, configs.GeneralConfig, "general", **options, **self.text).path)
 
     def augment(self, teacher: str) -> str:
@@ -195,7 +197,8 @@ class _Recipe:
     def distil(self, teacher: str, student: str, augmented: str) -> str:
         """Returns the student of task distillation."""
         config = self.config
-        options = {"teacher": teacher, "student": student, "augmented": augmented, **self.answers, **self.data}
+        options = {"teacher": teacher, "student": student, "augmented": augmented}
+        options |= self.distillation | self.answers | self.data
         if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tinybert_tf.settings.distillation import Distillation
 from tinybert_tf.settings.fields import AUGMENTATION, MODEL, RUN, TRAINING, setting, setting_like
 from tinybert_tf.settings.names import ANY_MODEL, SHAPES
 from tinybert_tf.settings.recipes import recipe_default
@@ -14,7 +15,7 @@ from tinybert_tf.settings.training import CheckpointChoice, OnDevices, OnText, T
 
 
 @dataclasses.dataclass(frozen=True)
-class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, OnDevices):
+class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Distillation, OnDevices):
     """Settings of `--stage=all`: the whole recipe for a task, from teacher to evaluation; finished parts are kept."""
 
     corpus: tuple[str, ...] = setting_like(MaskedLMConfig, "corpus")

@@ -19,7 +19,7 @@ from tinybert_tf.data.tasks import load_task
 from tinybert_tf.models import BertEncoder
 from tinybert_tf.tflite import TextClassifier
 
-SHAPES = "tinybert_2l_312,tinybert_4l_256_8h,tinybert_4l_312_4h,tinybert_4l_312,tinybert_4l_384,tinybert_6l_312"
+SHAPES = "tinybert_2l_312,tinybert_4l_256_8h,tinybert_4l_312,tinybert_4l_384,tinybert_6l_312"
 # With a weight of 1 the relation loss would be a hundred times as large as the others.
 RELATIONS = ("--attention_weight=0", "--relation_weight=0.01")
 ROUNDS, REVIEWS = 5, 300

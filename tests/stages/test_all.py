@@ -65,6 +65,8 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         ({"student": "no/such/student"}, "student"),
         ({"student": "tinybert_4l_768"}, "student_init"),  # wider than the teacher
         ({"hidden_weight": (1.0, 2.0, 3.0)}, "hidden_weight"),  # of a student of one layer
+        ({"layer_map": "3"}, "layer_map"),  # of a teacher of two
+        ({"embedding_weight": 0.0, "hidden_weight": (0.0,), "attention_weight": (0.0,)}, "attention_weight"),
         ({"relation_weight": (1.0,), "relation_heads": 5}, "relation_heads"),
         ({"masked_lm": "no/such/model", "augment": True}, "masked_lm"),
         ({"vectors": "no/such/vectors.txt", "augment": True}, "vectors"),

@@ -15,7 +15,7 @@ from tinybert_tf.errors import InputError
 PROJECTIONS = ("per_layer", "shared")
 
 
-def check_settings(weights: LossWeights, projection: str, temperature: float = 1.0, mixup: float = 0.0) -> None:
+def check_settings(weights: LossWeights, temperature: float, projection: str, mixup: float) -> None:
     """Raises InputError for settings without a meaning, RuntimeError on a backend other than TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(f"Keras runs on {keras.backend.backend()!r}; TinyBertDistiller needs 'tensorflow'")

@@ -80,7 +80,7 @@ class TinyBertDistiller(TrainedModel):
     ):
         super().__init__(**{"dtype": student.dtype_policy} | kwargs)
         weights = LossWeights() if loss_weights is None else loss_weights
-        check_settings(weights, projection, temperature, mixup)
+        check_settings(weights, temperature, projection, mixup)
         if mixup and teacher is None:
             raise InputError("mixup", mixup, "0 without a teacher, which would read the mixtures")
         if mixup and isinstance(student, BertQuestionAnswerer):

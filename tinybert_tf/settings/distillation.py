@@ -55,6 +55,11 @@ class Distillation(Settings):
     )
 
     @property
+    def matches_layers(self) -> bool:
+        """Whether any loss compares layers."""
+        return any((self.embedding_weight, *self.hidden_weight, *self.attention_weight, *self.relation_weight))
+
+    @property
     def loss_weights(self) -> LossWeights:
         """The weights of the intermediate losses."""
 

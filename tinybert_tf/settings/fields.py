@@ -67,7 +67,7 @@ class About:
             listed = ", ".join(self.choices)
             return f"some of {listed}, each once" if several else f"one of {listed}"
         if several and self._has_bounds:
-            return f"numbers, each {self.expected()}"
+            return f"each {self.expected().removeprefix('a number ')}"
         low, high = self.at_least, self.at_most
         if low is not None and high is None and self.below is None:
             return f"{low} or more"

@@ -18,7 +18,7 @@ from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.records import Records
 from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
-from tinybert_tf.distillation.compatibility import check_pair, check_settings
+from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.baselines import NAMES, TFIDF
 from tinybert_tf.files import write_text
@@ -104,9 +104,7 @@ class _Recipe:
         self._check_answers()
         self._check_order()
         check_start(config, teacher, student)
-        weights = config.loss_weights
-        check_settings(weights if self.has_general else dataclasses.replace(weights, prediction=1.0), config.projection)
-        check_pair(teacher, student, config.layer_map, weights, config.relation_heads)
+        check_pair(teacher, student, config.layer_map, config.loss_weights, config.relation_heads)
         if self.augments:
             read_stop_words(config.stop_words)
         if self.augments and config.vectors:

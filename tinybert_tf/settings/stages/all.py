@@ -3,7 +3,7 @@
 import dataclasses
 
 from tinybert_tf.settings.distillation import Distillation
-from tinybert_tf.settings.fields import AUGMENTATION, MODEL, RUN, TRAINING, setting, setting_like
+from tinybert_tf.settings.fields import AUGMENTATION, MODEL, RUN, TRAINING, require, setting, setting_like
 from tinybert_tf.settings.names import ANY_MODEL, SHAPES
 from tinybert_tf.settings.recipes import recipe_default
 from tinybert_tf.settings.stages.augment import AugmentConfig
@@ -42,7 +42,7 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     stop_words: str = setting_like(AugmentConfig, "stop_words")
     general_steps: int = setting(
         0,
-        "Steps of general distillation before the task. Without it the student is cut out of the fine-tuned teacher.",
+        "Steps of general distillation before the task. Without it a new student starts from the fine-tuned teacher.",
         TRAINING,
         default_means="none",
         at_least=1,
@@ -57,3 +57,8 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     dtype_policy: str = setting_like(Training, "dtype_policy")
     deterministic: bool = setting_like(Training, "deterministic")
     output_dir: str = setting("runs/all", "Folder of the runs; repeat the command to resume.", RUN)
+
+    def __post_init__(self):
+        super().__post_init__()
+        expected = "a weight above 0 for embeddings, hidden states, attention or relations"
+        require(self, "attention_weight", self.matches_layers, expected)

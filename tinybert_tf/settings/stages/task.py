@@ -133,8 +133,7 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         super().__post_init__()
         if not self.teacher and not self.teacher_predictions:
             object.__setattr__(self, "teacher", "runs/finetune")
-        weighed = any((self.embedding_weight, *self.hidden_weight, *self.attention_weight, *self.relation_weight))
-        reads_layers = bool(self.teacher) and self.phase != "prediction" and weighed
+        reads_layers = bool(self.teacher) and self.phase != "prediction" and self.matches_layers
         require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers are matched")
         if self.mixup:
             require(self, "layer_cache", not self.layer_cache, "none with --mixup: the teacher reads new mixtures")

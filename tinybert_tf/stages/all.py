@@ -73,8 +73,8 @@ class _Recipe:
         self.has_general = is_shape(config.student) and bool(config.general_steps) and not self.fine_tuned
         self.seconds = {}
         self.data, self.distillation = (
-            {field.name: getattr(config, field.name) for field in dataclasses.fields(kind)}
-            for kind in (TaskData, Distillation)
+            {field.name: getattr(config, field.name) for field in dataclasses.fields(settings)}
+            for settings in (TaskData, Distillation)
         )
         names = ("teacher_predictions", "label_weight", "teacher_labels", "unlabeled_file", "metric")
         self.answers = {name: getattr(config, name) for name in names}

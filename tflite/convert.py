@@ -1,6 +1,7 @@
 """From a model to a LiteRT file: float, half precision, or quantized after training."""
 
 import tempfile
+from collections.abc import Sequence
 
 import flatbuffers
 import numpy as np
@@ -12,6 +13,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertQuestionAnswerer
 from tinybert_tf.tflite.graph import TOKEN_LOOKUP, graph_of, outputs_of
 from tinybert_tf.tflite.metadata import add_metadata
+from tinybert_tf.tflite.product_quantization import POINTS, ProductQuantizedTable, product_quantize
 from tinybert_tf.tflite.quiet import quiet
 
 SIGNATURE = "serving_default"
@@ -24,6 +26,7 @@ def convert(
     fixed: bool = False,
     abstain_below: float | None = None,
     padded: bool = False,
+    pieces: Sequence[int] | None = None,
 ) -> bytes:
     """Returns the LiteRT file of a classifier or question answerer, with metadata, of builtin ops only.
 
@@ -37,6 +40,8 @@ def convert(
         fixed: Whether the model takes exactly `sequence_length` tokens instead of any number.
         abstain_below: Probability below which a text gets no label; the metadata say it, the graph does not.
         padded: Whether a question answerer returns `sequence_length` logits for rows of any length, as LiteRT.js needs.
+        pieces: Ids of the WordPieces, the most frequent ones first; `int8_pq` keeps the rows of these. In the order of
+            the vocabulary by default.
 
     Raises:
         InputError: There is no such variant, its package is missing, or the model has no positions for the length.
@@ -49,7 +54,8 @@ def convert(
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
         raise InputError("sequence_length", length, f"at most {longest}, the model's number of positions")
-    graph, module = graph_of(classifier, length, fixed, padded), tf.Module()
+    table = _quantized_table(classifier, number_format.whole_rows, pieces) if number_format.whole_rows else None
+    graph, module = graph_of(classifier, length, fixed, padded, table), tf.Module()
     module.serve = graph.serve
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
@@ -72,6 +78,16 @@ def convert(
     model = _with_row_scales(model, variant) if by_rows else model
     _check(model, classifier, variant, length)
     return model
+
+
+def _quantized_table(
+    classifier: BertClassifier | BertQuestionAnswerer, whole_rows: int, pieces: Sequence[int] | None
+) -> ProductQuantizedTable | None:
+    """Returns the token table as codes, with rows for the first of `pieces`; None if too few others are left."""
+    table = np.asarray(classifier.encoder.embeddings.token_embedding.embeddings, np.float32)
+    if len(table) - whole_rows < POINTS:
+        return None
+    return product_quantize(table, np.asarray(range(len(table)) if pieces is None else pieces)[:whole_rows])
 
 
 def _is_on_grid(classifier: BertClassifier | BertQuestionAnswerer) -> bool:

@@ -15,6 +15,7 @@ from tinybert_tf.layers.relative_position import buckets_of
 from tinybert_tf.layers.transformer_block import TransformerBlock
 from tinybert_tf.models import BertClassifier, BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
+from tinybert_tf.tflite.product_quantization import POINTS, ProductQuantizedTable
 
 TOKEN_LOOKUP = "token_lookup"  # name of the op that reads the token table
 PROBABILITIES, SCORE = "probabilities", "score"
@@ -34,10 +35,18 @@ class PhoneGraph:
         classifier: A BERT with its head.
         sequence_length: Most tokens that the graph looks at; it cuts a longer row before its last token.
         fixed: Whether the graph takes exactly `sequence_length` tokens, padding included, instead of any number.
+        table: What the graph reads in place of the token table.
     """
 
-    def __init__(self, classifier: BertClassifier, sequence_length: int, fixed: bool = False):
+    def __init__(
+        self,
+        classifier: BertClassifier,
+        sequence_length: int,
+        fixed: bool = False,
+        table: ProductQuantizedTable | None = None,
+    ):
         self.classifier, self.encoder, self.sequence_length = classifier, classifier.encoder, sequence_length
+        self.table = table
         length = sequence_length if fixed else None
         spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUTS}
         self.serve = tf.function(self._call, input_signature=[spec[name] for name in INPUTS], autograph=False)
@@ -85,7 +94,10 @@ class PhoneGraph:
     def _embed(self, token_ids, segment_ids):
         embeddings = self.encoder.embeddings
         positions = _constant(embeddings.position_embedding.embeddings)[: self.sequence_length]
-        tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids, name=TOKEN_LOOKUP)
+        if self.table is None:
+            tokens = tf.gather(_constant(embeddings.token_embedding.embeddings), token_ids, name=TOKEN_LOOKUP)
+        else:
+            tokens = _look_up(self.table, token_ids)
         positions = tf.gather(positions, tf.range(tf.shape(token_ids)[0]))
         if embeddings.segment_embedding is not None:
             tokens += tf.gather(_constant(embeddings.segment_embedding.embeddings), segment_ids)
@@ -134,7 +146,11 @@ def outputs_of(model: BertClassifier | BertQuestionAnswerer) -> list[str]:
 
 
 def graph_of(
-    model: BertClassifier | BertQuestionAnswerer, sequence_length: int, fixed: bool = False, padded: bool = False
+    model: BertClassifier | BertQuestionAnswerer,
+    sequence_length: int,
+    fixed: bool = False,
+    padded: bool = False,
+    table: ProductQuantizedTable | None = None,
 ) -> PhoneGraph:
     """Returns the graph of a model's kind.
 
@@ -143,10 +159,20 @@ def graph_of(
         sequence_length: Most tokens that the graph looks at.
         fixed: Whether it takes exactly so many tokens.
         padded: Whether a question answerer always returns so many logits.
+        table: What the graph reads in place of the token table.
     """
     if not isinstance(model, BertQuestionAnswerer):
-        return PhoneGraph(model, sequence_length, fixed)
-    return (PaddedSpanGraph if padded else SpanGraph)(model, sequence_length, fixed)
+        return PhoneGraph(model, sequence_length, fixed, table)
+    return (PaddedSpanGraph if padded else SpanGraph)(model, sequence_length, fixed, table)
+
+
+def _look_up(table: ProductQuantizedTable, token_ids):
+    """Returns the rows of a product-quantized table, `[length, dim]`."""
+    groups, _, group = table.points.shape
+    codes = tf.cast(tf.gather(table.codes, token_ids), tf.int32) + POINTS * np.arange(groups, dtype=np.int32)
+    points = tf.gather(table.points.reshape(-1, group), codes)  # [length, groups, group]
+    near = tf.matmul(tf.reshape(points, (-1, groups * group)), table.axes) + table.mean
+    return near + tf.gather(table.rows, tf.gather(table.places, token_ids))
 
 
 def _transform(block: TransformerBlock, queries, hidden, bias):

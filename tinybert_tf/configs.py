@@ -98,6 +98,8 @@ class NumberFormat:
             depends on the model.
         module: Module that only this format needs; "" for none.
         extra: This package's extra that installs the module.
+        whole_rows: Number of pieces, the most frequent ones, that keep rows where the others have codes (product
+            quantization); 0 for a table without codes.
     """
 
     token_bits: int
@@ -107,17 +109,19 @@ class NumberFormat:
     tolerance: float | None = None
     module: str = ""
     extra: str = ""
+    whole_rows: int = 0
 
     @property
-    def is_quantized(self) -> bool:
-        """Whether weights are integers with scales."""
-        return bool(self.matrix_scales)
+    def is_trainable(self) -> bool:
+        """Whether weights are integers with scales, for which `--quantize` can train them."""
+        return bool(self.matrix_scales) and not self.whole_rows
 
 
 NUMBER_FORMATS = {
     "float32": NumberFormat(32, 32, tolerance=1e-4),
     "float16": NumberFormat(16, 16, tolerance=2e-2),  # only stored in it; computed in float32
     "int8": NumberFormat(8, 8, "per_column", "per_table"),
+    "int8_pq": NumberFormat(1, 8, "per_column", "per_table", whole_rows=4000),
     "int4": NumberFormat(4, 8, "per_column", "per_row", module="ai_edge_quantizer", extra="int4"),
 }
-QUANTIZED_FORMATS = tuple(name for name, number_format in NUMBER_FORMATS.items() if number_format.is_quantized)
+QUANTIZED_FORMATS = tuple(name for name, number_format in NUMBER_FORMATS.items() if number_format.is_trainable)

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import PIECES, SPECIAL_TOKENS
 from tinybert_tf import assets
-from tinybert_tf.data.vocabulary import check_size, count_pieces, frequent_pieces, pieces_to_keep
+from tinybert_tf.data.vocabulary import by_frequency, check_size, count_pieces, frequent_pieces, pieces_to_keep
 from tinybert_tf.errors import InputError
 from tinybert_tf.tokenizer import BertTokenizer
 from tinybert_tf.tokenizer.vocabulary import read_vocabulary
@@ -75,3 +75,8 @@ def test_whatever_is_left_out_of_a_real_vocabulary_is_spelt_in_what_stays(size):
         known = [vocabulary[i] for i in ids]
         assert pieces.count("[UNK]") == known.count("[UNK]")
         assert "".join(p.removeprefix("##") for p in pieces) == "".join(p.removeprefix("##") for p in known)
+
+
+def test_by_frequency():
+    vocabulary = ["[PAD]", "[unused0]", "a", "[CLS]", "b", "c"]
+    assert list(by_frequency(vocabulary, np.array([0, 0, 1, 0, 1, 7]))) == [0, 3, 5, 2, 4, 1]

@@ -253,3 +253,24 @@ def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
     make_classifier(activation="gelu", num_layers=1).save_to_preset(tmp_path / "model")
     run = export.run(config(tmp_path / "model", tmp_path, export_formats=("onnx",)))
     assert run.record["results"]["files"]["onnx/model.onnx"]["max_difference"] < 1e-5
+
+
+def test_the_pieces_of_the_training_texts_keep_their_rows(student, tmp_path, monkeypatch):
+    """int8_pq ranks pieces by the task's training texts; by the vocabulary where there is no task."""
+    given, convert = [], litert.convert
+
+    def watched(model, variant, length, fixed, abstain_below, padded, pieces):
+        given.append(pieces)
+        return convert(model, variant, length, fixed, abstain_below, padded)
+
+    monkeypatch.setattr(litert, "convert", watched)
+    vocabulary = BertClassifier.from_preset(student).tokenizer.vocabulary
+    export.run(config(student, tmp_path, variants=("int8_pq", "int8")))
+    with_texts, for_int8 = given
+    assert for_int8 is None and sorted(with_texts) == list(range(len(vocabulary)))
+    assert {vocabulary[i] for i in with_texts[:5]} == {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+    (student / "run.json").unlink()
+    warned = []
+    monkeypatch.setattr(litert.logging, "warning", lambda *args: warned.append(args[0]))
+    export.run(ExportConfig(model=str(student / "model"), variants=("int8_pq",), output_dir=str(tmp_path / "again")))
+    assert list(given[-1]) != list(with_texts) and "No training texts are known" in "".join(warned)

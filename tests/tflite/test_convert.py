@@ -1,13 +1,19 @@
 """LiteRT files: the numbers of the Keras model, whole, in builtin ops, bound by name."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tflite.test_product_quantization import decoded
+from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.tflite import convert as convert_module
 from tinybert_tf.tflite.convert import convert
+from tinybert_tf.tflite.graph import graph_of
+from tinybert_tf.tflite.product_quantization import product_quantize
 
 Interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
 
@@ -92,6 +98,33 @@ def test_real_weights_at_every_length(real_classifier):
     assert 4 * size < len(models["float32"]) < 4.02 * size and size < len(models["int8"]) < 1.02 * size
     table = real_classifier.config.vocabulary_size * real_classifier.config.hidden_dim
     assert 0.42 * table < len(models["int8"]) - len(models["int4"]) < 0.5 * table
+
+
+@pytest.mark.assets
+def test_a_product_quantized_table_on_real_weights(real_classifier, monkeypatch):
+    """Embeddings are within 1e-5 of those of the decoded table, relative to the largest; the file within 0.02."""
+    table = real_classifier.encoder.embeddings.token_embedding.embeddings
+    values = table.numpy()
+    tokens = real_classifier.tokenizer([SENTENCE * 3], sequence_length=64)
+    spoken = np.unique(tokens["token_ids"])
+    pieces = np.concatenate([np.setdiff1d(np.arange(len(values)), spoken), spoken[::2], spoken[1::2]])
+    whole = len(values) - 2500  # few codes, so that k-means is quick
+    pieces = np.roll(pieces, len(spoken[1::2]))  # of the text's pieces, a half have rows and a half codes
+    monkeypatch.setitem(NUMBER_FORMATS, "int8_pq", dataclasses.replace(NUMBER_FORMATS["int8_pq"], whole_rows=whole))
+    parts = product_quantize(values, pieces[:whole])
+    monkeypatch.setattr(convert_module, "product_quantize", lambda *args: parts)
+    runner = runner_of(convert(real_classifier, "int8_pq", 64, pieces=pieces))
+    embed = graph_of(real_classifier, 64, table=parts)._embed
+    before = real_classifier.encoder.embeddings(tokens["token_ids"], tokens["segment_ids"])[0].numpy()
+    table.assign(decoded(parts))
+    try:
+        embedded = real_classifier.encoder.embeddings(tokens["token_ids"], tokens["segment_ids"])[0].numpy()
+        expected = tf.nn.softmax(real_classifier(tokens)).numpy()
+    finally:
+        table.assign(values)
+    found = embed(tokens["token_ids"][0], tokens["segment_ids"][0]).numpy()
+    assert np.abs(found - embedded).max() < 1e-5 * np.abs(embedded).max() < 1e-2 * np.abs(before - embedded).max()
+    assert np.abs(ask(runner, tokens) - expected).max() < 0.02
 
 
 def test_inputs_have_other_places_than_the_signature_says(make_classifier, converted):

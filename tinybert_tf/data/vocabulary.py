@@ -53,9 +53,21 @@ def frequent_pieces(vocabulary: Sequence[str], counts: np.ndarray, size: int) ->
         size: Number of pieces that stay; see `check_size`.
     """
     basic = _basic_pieces(vocabulary)
-    idle = [_is_bracketed(piece) for piece in vocabulary]
-    order = [int(i) for i in np.lexsort((idle, -counts)) if i not in basic]
+    order = [int(i) for i in by_frequency(vocabulary, counts) if i not in basic]
     return np.sort(np.array([*basic, *order[: size - len(basic)]], np.int64))
+
+
+def by_frequency(vocabulary: Sequence[str], counts: np.ndarray) -> np.ndarray:
+    """Returns the ids of all pieces: the special tokens, then the others, the most frequent ones first.
+
+    Of equally frequent ones those with lower ids come first, but pieces that are in no text, such as [unused7], last.
+
+    Args:
+        vocabulary: The WordPieces.
+        counts: How often each occurs.
+    """
+    ordinary = [piece not in _SPECIAL for piece in vocabulary]
+    return np.lexsort(([_is_bracketed(piece) for piece in vocabulary], -counts, ordinary))
 
 
 def check_size(size: int, vocabulary: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 Each student is cut to its special tokens, all single characters and the pieces that are most frequent in its training
 texts, and exported. All accuracies are of the LiteRT files, on the test texts, and each cut file is compared with the
-whole one of the same number format. With `--steps`, each cut student is then trained for that many steps on
-its teacher's answers to the training texts, with the smaller table. Finished runs are not repeated.
+whole one of the same number format, int8_pq with that of int8. With `--steps`, each cut student is then trained for
+that many steps on its teacher's answers to the training texts, with the smaller table. Finished runs are not repeated.
 
     python benchmarks/vocabulary.py --students=runs/all/student,runs/all_43/student,runs/all_44/student \\
         --runs=runs/vocabulary_sizes
@@ -25,7 +25,7 @@ from tinybert_tf.tflite import TextClassifier
 from tinybert_tf.tflite.archive import read_files
 from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
 
-FILES = {"int8": "student.tflite", "int4": "student_int4.tflite"}
+FILES = {"int8": "student.tflite", "int8_pq": "student_int8_pq.tflite", "int4": "student_int4.tflite"}
 WHOLE = 0  # stands for the whole table among the numbers of pieces
 
 
@@ -94,7 +94,7 @@ def cells(right: np.ndarray, whole_right: np.ndarray, same: np.ndarray) -> str:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", default="runs/all/student", help="students of --stage=all, comma-separated")
-    parser.add_argument("--sizes", default="16000,12000,8000", help="numbers of pieces, comma-separated")
+    parser.add_argument("--sizes", default="16000,12000,8000", help="numbers of pieces, comma-separated; may be empty")
     parser.add_argument("--runs", type=Path, default=Path("runs/vocabulary_sizes"), help="folder for all runs")
     parser.add_argument("--steps", type=int, default=0, help="steps of a cut student on its teacher's answers")
     parser.add_argument("--learning_rate", default="1e-4", help="learning rate of --steps")
@@ -102,7 +102,7 @@ def main():
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     students = [Path(name) for name in options.students.split(",")]
-    sizes = [WHOLE, *map(int, options.sizes.split(","))]
+    sizes = [WHOLE, *map(int, filter(None, options.sizes.split(",")))]
     folders = {size: [exported(student, size, options) for student in students] for size in sizes}
     task = load_task("movie_reviews")
     test = task.split("test")
@@ -110,7 +110,8 @@ def main():
     print("| --- " * 8 + "|")
     by_student = []
     for number_format, name in FILES.items():
-        whole = None
+        if number_format != "int8_pq":
+            whole = None
         for size in sizes:
             files = [folder / name for folder in folders[size]]
             # The labels of the task are in the order of its class numbers, and so are the students'.

@@ -36,6 +36,7 @@ NAMES = {
     "student_int8.onnx": "student, ONNX Runtime, dynamic int8",
     "student_float32.tflite": "student, phone graph, float32",
     "student_int8.tflite": "student, phone graph, int8",
+    "student_int8_pq.tflite": "student, phone graph, int8_pq",
     "student_int4.tflite": "student, phone graph, int4 table",
 }
 
@@ -77,7 +78,7 @@ def build(student: str, shapes: dict[str, str], folder: Path) -> None:
     ours("bert_base.tflite", BertClassifier(BertEncoder.from_shape(base, tokenizer=tokenizer), labels), "float32")
     ours("mpnet.tflite", BertClassifier.from_preset("mpnet_base", labels=labels), "float32")
     ours("minilm.tflite", BertClassifier.from_preset("minilm_l6", labels=labels), "float32")
-    for variant in ("float32", "int8", "int4"):
+    for variant in ("float32", "int8", "int8_pq", "int4"):
         ours(f"student_{variant}.tflite", student, variant)
     for name, shape in shapes.items():
         preset, *fields = shape.split(":")

@@ -47,7 +47,7 @@ def mediapipe():
     return ask
 
 
-@pytest.fixture(params=["any length", "fixed length", "several labels"])
+@pytest.fixture(params=["any length", "fixed length", "several labels", "int8_pq"])
 def exported(request, export):
     """MiniLM's first two layers, and narrow models with random weights; all have the real vocabulary."""
     keras.utils.set_random_seed(0)
@@ -57,7 +57,10 @@ def exported(request, export):
     tokenizer = BertTokenizer.from_file(assets.fetch("minilm_l6") / "vocab.txt")
     encoder = BertEncoder(len(tokenizer.vocabulary), 1, 12, 48, 96, tokenizer=tokenizer)
     several = request.param == "several labels"
-    return export(BertClassifier(encoder, ["a", "b", "c"], multi_label=several), "float32", 64, fixed=not several)
+    classifier = BertClassifier(encoder, ["a", "b", "c"], multi_label=several)
+    if request.param == "int8_pq":
+        return export(classifier, "int8_pq", 64)
+    return export(classifier, "float32", 64, fixed=not several)
 
 
 def test_mediapipe_gives_our_answers(mediapipe, exported):

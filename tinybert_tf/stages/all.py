@@ -95,7 +95,7 @@ class _Recipe:
         """
         config, teacher = self.config, self.teacher
         devices.chosen(config.devices, config.batch_size)
-        student = shape_of(config.student, teacher.tokenizer)
+        student = shape_of(config.student, teacher.tokenizer, teacher.config)
         if student is None:
             with naming("student"):
                 student = open_preset(config.student, load_weights=False)

@@ -49,28 +49,43 @@ class Shape(NamedTuple):
     tokenizer: BertTokenizer
 
 
-def shape_of(name: str, tokenizer: BertTokenizer) -> Shape | None:
-    """Returns the shape of this name, for the tokenizer's vocabulary and segments; None if the name is a model's."""
+def shape_of(name: str, tokenizer: BertTokenizer, teacher: EncoderConfig | None = None) -> Shape | None:
+    """Returns the shape of this name; None if the name is a model's.
+
+    It has the tokenizer's vocabulary and segments, and relative positions if its teacher, with as many heads, has them.
+
+    Args:
+        name: A shape, or a model's name.
+        tokenizer: The new encoder's tokenizer.
+        teacher: Config of the teacher, if there is one.
+    """
     if not is_shape(name):
         return None
     config = dataclasses.replace(STUDENT_PRESETS[name], vocabulary_size=len(tokenizer.vocabulary))
-    return Shape(config if tokenizer.takes_pairs else dataclasses.replace(config, num_segments=1), tokenizer)
+    if not tokenizer.takes_pairs:
+        config = dataclasses.replace(config, num_segments=1)
+    if teacher and teacher.relative_position_buckets and teacher.num_heads == config.num_heads:
+        same = ("relative_position_buckets", "num_segments", "family")
+        config = dataclasses.replace(config, **{field: getattr(teacher, field) for field in same})
+    return Shape(config, tokenizer)
 
 
-def encoder_of(name: str, tokenizer: BertTokenizer | None, argument: str, **options) -> BertEncoder:
-    """Returns a new encoder if the name is a shape, with random weights and this tokenizer, or else the named model.
+def encoder_of(name: str, teacher: BertEncoder | None, argument: str, **options) -> BertEncoder:
+    """Returns a new encoder if the name is a shape, with random weights, or else the named model.
 
     Args:
         name: A shape, or a model's name, as for `BertEncoder.from_preset`.
-        tokenizer: Tokenizer of a new encoder, which gets its vocabulary size; that of `minilm_l6` by default.
+        teacher: Whose tokenizer a new encoder gets, and whose kind of positions; by default, the tokenizer is that of
+            `minilm_l6`.
         argument: Flag that the name came from, for errors.
         **options: Arguments of `BertEncoder`.
     """
     with naming(argument):
         if not is_shape(name):
             return BertEncoder.from_preset(name, **options)
-        tokenizer = tokenizer or BertEncoder.from_preset("minilm_l6", load_weights=False).tokenizer
-    return BertEncoder.from_shape(shape_of(name, tokenizer).config, tokenizer=tokenizer, **options)
+        source = teacher or BertEncoder.from_preset("minilm_l6", load_weights=False)
+    shape = shape_of(name, source.tokenizer, teacher and teacher.config)
+    return BertEncoder.from_shape(shape.config, tokenizer=shape.tokenizer, **options)
 
 
 def check_start(config: Distillation, teacher: BertEncoder, student: BertEncoder) -> None:

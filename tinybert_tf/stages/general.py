@@ -60,7 +60,7 @@ class _General(Job):
         with naming("teacher"):
             self.teacher = BertEncoder.from_preset(config.teacher, dtype=config.dtype_policy)
         options = {"dtype": config.dtype_policy, "dropout": config.dropout}
-        self.student = encoder_of(config.student, self.teacher.tokenizer, "student", **options)
+        self.student = encoder_of(config.student, self.teacher, "student", **options)
         longest_length(config.sequence_length, self.teacher, self.student)
         check_start(config, self.teacher, self.student)
         student = {"student": ""} if is_shape(config.student) else digests_of(student=self.student)

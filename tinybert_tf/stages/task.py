@@ -122,7 +122,7 @@ class _TaskDistillation(Job):
         """Returns a shape with random weights, an encoder with a new head, or a model with such a head."""
         options = {"dtype": self.config.dtype_policy, "dropout": self.config.dropout}
         if is_shape(name):
-            encoder = encoder_of(name, self.teacher and self.teacher.tokenizer, "student", **options)
+            encoder = encoder_of(name, self.teacher and self.teacher.encoder, "student", **options)
         else:
             with naming("student"):
                 source = open_preset(name)

@@ -1,5 +1,7 @@
 """Attention in closed form: heads cut to the student's number and width."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -40,13 +42,14 @@ class AttentionCut:
         """Adds rows: the student's inputs, and the teacher's queries, keys and values side by side."""
         self._sums.add(inputs, query_key_value - (inputs @ self._prior + self._prior_bias))
 
-    def solve(self, text: Text, states, sums_before_norm: Spool) -> None:
+    def solve(self, text: Text, states, sums_before_norm: Spool, position_bias: Callable) -> None:
         """Sets the layer's weights.
 
         Args:
             text: The text.
             states: The student's inputs per batch.
             sums_before_norm: The teacher's input plus its attention output, in the student's coordinates, per batch.
+            position_bias: What the student adds to its scores, from its inputs; it returns None for nothing.
         """
         change, change_bias = self._sums.solve()
         wide = np.concatenate([self._prior + change, (self._prior_bias + change_bias)[None]])
@@ -59,7 +62,7 @@ class AttentionCut:
         columns = self._chosen_heads(root @ value)
         self._set_scores(root @ query, root @ key, inverse, columns)
         columns = np.concatenate(columns)
-        self._set_values(text, states, sums_before_norm, value[:, columns], columns)
+        self._set_values(text, states, sums_before_norm, value[:, columns], columns, position_bias)
 
     def _chosen_heads(self, values: np.ndarray) -> list[np.ndarray]:
         """Returns the columns of each of the teacher's heads that stay."""
@@ -88,11 +91,11 @@ class AttentionCut:
             dense.kernel.assign(kernel)
             dense.bias.assign(bias)
 
-    def _set_values(self, text: Text, states, sums_before_norm: Spool, value, columns) -> None:
+    def _set_values(self, text: Text, states, sums_before_norm: Spool, value, columns, position_bias) -> None:
         size, width, prior = self.source.head_dim, self.width, self._output[columns]
         whole, fit = value.astype(np.float32), Sums()
         for valid, mask, inputs, target in text.each(states, sums_before_norm):
-            context = self._context(inputs, mask, whole)[valid]
+            context = self._context(inputs, mask, position_bias(inputs), whole)[valid]
             fit.add(context, (target - inputs)[valid] - (context @ prior + self._output_bias))
         change, change_bias = fit.solve()
         output, bias = prior + change, self._output_bias + change_bias
@@ -122,9 +125,9 @@ class AttentionCut:
         layer.output_dense.kernel.assign(output_kernel)
         layer.output_dense.bias.assign(bias)
 
-    def _context(self, inputs: np.ndarray, mask, value: np.ndarray) -> np.ndarray:
+    def _context(self, inputs: np.ndarray, mask, bias, value: np.ndarray) -> np.ndarray:
         """Returns what the student's heads gather of the teacher's values, `[batch, length, heads · width]`."""
-        probabilities = tf.nn.softmax(self.layer(inputs, mask)[1] + mask)[:, : self.heads]
+        probabilities = tf.nn.softmax(self.layer(inputs, mask, bias)[1] + mask)[:, : self.heads]
         batch, length, _ = inputs.shape
         mixed = tf.reshape(inputs @ value[:-1] + value[-1], (batch, length, self.heads, self.source.head_dim))
         context = tf.matmul(probabilities, tf.transpose(mixed, (0, 2, 1, 3)))

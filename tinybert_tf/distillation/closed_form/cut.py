@@ -108,6 +108,7 @@ class _Cut:
     def __init__(self, teacher: BertEncoder, student: BertEncoder, layer_map: Sequence[int], text: Text):
         self.teacher, self.student, self.layer_map, self.text = teacher, student, layer_map, text
         self.basis = self._basis()
+        self._positions()
 
     def run(self) -> list[LayerFit]:
         fits = [LayerFit(0, self._embeddings())]
@@ -136,6 +137,14 @@ class _Cut:
         gamma = np.mean([one / np.abs(one).mean() for one in gammas], axis=0)
         covariance = sum(one.covariance for one in sums.values())
         return student_basis(covariance, gamma, width).astype(np.float32)
+
+    def _positions(self) -> None:
+        """Gives the student the teacher's bias by relative position; zeros, where the teacher has none that fits."""
+        ours, theirs = self.student.position_bias, self.teacher.position_bias
+        if ours is not None:
+            fits = theirs is not None and ours.table.embeddings.shape == theirs.table.embeddings.shape
+            table = theirs.table.embeddings if fits else np.zeros(ours.table.embeddings.shape)
+            ours.table.embeddings.assign(table)
 
     def _embeddings(self) -> float:
         ours, theirs = self.student.embeddings, self.teacher.embeddings
@@ -179,10 +188,12 @@ class _Cut:
         attention = AttentionCut(block.attention, source.attention, self.basis)
         feed_forward = FeedForwardCut(block, layers, self.basis)
         targets = self._read_teacher(layers, number > previous, attention, feed_forward)
-        attention.solve(text, self.ours, targets["sum_1"])
+        bias = self.student.position_bias or (lambda hidden: None)
+        attention.solve(text, self.ours, targets["sum_1"], bias)
         inputs = Spool()
         for _, mask, hidden in text.each(self.ours):
-            inputs.append(normalized(hidden + block.attention(hidden, mask)[0].numpy(), block.layer_norm_epsilon))
+            added = block.attention(hidden, mask, bias(hidden))[0].numpy()
+            inputs.append(normalized(hidden + added, block.layer_norm_epsilon))
         self._norm(
             block.attention_norm, source.attention_norm.get_weights(), inputs, targets["attended"], measure=False
         )

@@ -48,6 +48,20 @@ def test_a_resumed_run_does_not_start_again(distil, monkeypatch, eagerly):
     assert distil("run", save_steps=1, student_init="teacher").finished
 
 
+def test_a_new_student_has_its_teachers_kind_of_positions(tokenizer):
+    mpnet = EncoderConfig(12, 768, relative_position_buckets=32, num_segments=0, family="mpnet")
+    for name, teacher, family in (
+        ("tinybert_4l_312", mpnet, "mpnet"),
+        ("tinybert_4l_312_4h", mpnet, "bert"),  # the teacher's bias is one per head
+        ("tinybert_4l_312", EncoderConfig(12, 768), "bert"),
+        ("tinybert_4l_312", None, "bert"),
+    ):
+        config = common.shape_of(name, tokenizer, teacher).config
+        expected = (32, 0) if family == "mpnet" else (0, 2)
+        assert (config.family, config.relative_position_buckets, config.num_segments) == (family, *expected)
+        assert (config.hidden_dim, config.vocabulary_size) == (312, len(tokenizer.vocabulary))
+
+
 def test_a_student_wider_than_its_teacher_needs_another_start(distil, plain_classifier, files, monkeypatch, tmp_path):
     wide = EncoderConfig(num_layers=1, hidden_dim=36, intermediate_dim=24, max_sequence_length=64)
     monkeypatch.setitem(STUDENT_PRESETS, "wide", wide)

@@ -9,11 +9,12 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from tinybert_tf.configs import INPUTS, NUMBER_FORMATS
+from tinybert_tf.data.vocabulary import by_frequency
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertQuestionAnswerer
 from tinybert_tf.tflite.graph import TOKEN_LOOKUP, graph_of, outputs_of
 from tinybert_tf.tflite.metadata import add_metadata
-from tinybert_tf.tflite.product_quantization import POINTS, ProductQuantizedTable, product_quantize
+from tinybert_tf.tflite.product_quantization import POINTS, ProductQuantizedTable, product_quantize, stored_bytes
 from tinybert_tf.tflite.quiet import quiet
 
 SIGNATURE = "serving_default"
@@ -41,7 +42,7 @@ def convert(
         abstain_below: Probability below which a text gets no label; the metadata say it, the graph does not.
         padded: Whether a question answerer returns `sequence_length` logits for rows of any length, as LiteRT.js needs.
         pieces: Ids of the WordPieces, the most frequent ones first; `int8_pq` keeps the rows of these. In the order of
-            the vocabulary by default.
+            the vocabulary by default, special tokens first.
 
     Raises:
         InputError: There is no such variant, its package is missing, or the model has no positions for the length.
@@ -83,11 +84,14 @@ def convert(
 def _quantized_table(
     classifier: BertClassifier | BertQuestionAnswerer, whole_rows: int, pieces: Sequence[int] | None
 ) -> ProductQuantizedTable | None:
-    """Returns the token table as codes, with rows for the first of `pieces`; None if too few others are left."""
+    """Returns the token table as codes, with rows for the first of `pieces`; None if a plain table is smaller."""
     table = np.asarray(classifier.encoder.embeddings.token_embedding.embeddings, np.float32)
-    if len(table) - whole_rows < POINTS:
+    if len(table) - whole_rows < POINTS or stored_bytes(*table.shape, whole_rows) >= table.size:
         return None
-    return product_quantize(table, np.asarray(range(len(table)) if pieces is None else pieces)[:whole_rows])
+    if pieces is None:
+        vocabulary = classifier.tokenizer.vocabulary
+        pieces = by_frequency(vocabulary, np.zeros(len(vocabulary)))
+    return product_quantize(table, np.asarray(pieces)[:whole_rows])
 
 
 def _is_on_grid(classifier: BertClassifier | BertQuestionAnswerer) -> bool:

@@ -3,7 +3,7 @@
 A row is cut into groups of 8 coordinates, and each group is stored as the number of the nearest of 256 points, one byte
 (Jégou, Douze & Schmid 2011). Before that, the table is turned to its principal axes, which are dealt out so that the
 variances of each group have about the same product: the parametric solution of optimized product quantization (Ge, He,
-Ke & Sun 2013, section 3.2). Frequent pieces have their difference to that as a row.
+Ke & Sun 2013). The row of a frequent piece is its difference to what its codes stand for.
 """
 
 import warnings
@@ -41,8 +41,17 @@ class ProductQuantizedTable(NamedTuple):
     rows: np.ndarray
 
 
+def stored_bytes(pieces: int, dim: int, whole: int) -> int:
+    """Returns the bytes of such a table in a file of 8 bits per weight; a plain one has `pieces · dim`."""
+    groups = -(-dim // GROUP)
+    return pieces * (groups + 4) + groups * GROUP * (POINTS + dim) + (1 + whole) * dim
+
+
 def product_quantize(table: np.ndarray, whole: np.ndarray, seed: int = 0) -> ProductQuantizedTable:
     """Returns a table's parts. The points are those of the rows that are not whole.
+
+    Points and axes are multiples of their largest magnitude / 127, as int8 stores them, so that the differences of
+    whole rows make up for that rounding.
 
     Args:
         table: `[pieces, dim]`; at least 256 rows that are not whole.
@@ -52,21 +61,25 @@ def product_quantize(table: np.ndarray, whole: np.ndarray, seed: int = 0) -> Pro
     random = np.random.default_rng(seed)
     others = np.setdiff1d(np.arange(len(table)), whole)
     mean = table[others].mean(0)
-    centred = table - mean
-    axes = _axes(centred[others])
-    turned = (centred @ axes.T).reshape(len(table), -1, GROUP)
+    axes = _axes(table[others] - mean)
+    turned = ((table - mean) @ axes.T).reshape(len(table), -1, GROUP)
     groups = turned.shape[1]
     sample = others if len(others) <= _ROWS else random.choice(others, _ROWS, replace=False)
-    codes, points = np.zeros((len(table), groups), np.uint8), np.zeros((groups, POINTS, GROUP), np.float32)
-    for j in range(groups):
-        start = turned[random.choice(sample, POINTS, replace=False), j]
-        points[j] = _fitted(turned[sample, j], start)
-        codes[:, j] = _nearest(turned[:, j], points[j])
-    near = points[np.arange(groups), codes].reshape(len(table), -1) @ axes + mean
+    starts = [turned[random.choice(sample, POINTS, replace=False), j] for j in range(groups)]
+    points = np.stack([_fitted(turned[sample, j], start) for j, start in enumerate(starts)])
+    points, axes = _rounded(points, axis=None), _rounded(axes, axis=0)
+    codes = np.stack([_nearest(turned[:, j], points[j]) for j in range(groups)], 1).astype(np.uint8)
+    near = points[np.arange(groups), codes[whole]].reshape(len(whole), -1) @ axes + mean
     places = np.zeros(len(table), np.int32)
     places[whole] = 1 + np.arange(len(whole))
-    rows = np.concatenate([np.zeros_like(table[:1]), (table - near)[whole]])
+    rows = np.concatenate([np.zeros_like(table[:1]), table[whole] - near])
     return ProductQuantizedTable(codes, points, axes, mean, places, rows)
+
+
+def _rounded(values: np.ndarray, axis: int | None) -> np.ndarray:
+    """Returns the values as int8 stores them, with one scale for what lies along the axis, or for all."""
+    scale = np.maximum(np.abs(values).max(axis, keepdims=True), 1e-12) / 127
+    return (np.round(values / scale) * scale).astype(np.float32)
 
 
 def _axes(centred: np.ndarray) -> np.ndarray:

@@ -113,7 +113,7 @@ class NumberFormat:
 
     @property
     def is_trainable(self) -> bool:
-        """Whether weights are integers with scales, for which `--quantize` can train them."""
+        """Whether `--quantize` can train for it: integers with scales, and no codes."""
         return bool(self.matrix_scales) and not self.whole_rows
 
 

@@ -255,22 +255,53 @@ def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
     assert run.record["results"]["files"]["onnx/model.onnx"]["max_difference"] < 1e-5
 
 
-def test_the_pieces_of_the_training_texts_keep_their_rows(student, tmp_path, monkeypatch):
-    """int8_pq ranks pieces by the task's training texts; by the vocabulary where there is no task."""
-    given, convert = [], litert.convert
+@pytest.fixture
+def ranked(student, tmp_path, monkeypatch):
+    """A function that exports to int8_pq and returns the WordPieces as `convert` gets them, the most frequent first."""
+    vocabulary, convert = BertClassifier.from_preset(student).tokenizer.vocabulary, litert.convert
+    runs = (tmp_path / f"export_{i}" for i in range(9))
 
-    def watched(model, variant, length, fixed, abstain_below, padded, pieces):
-        given.append(pieces)
-        return convert(model, variant, length, fixed, abstain_below, padded)
+    def export_to(**options):
+        given = []
 
-    monkeypatch.setattr(litert, "convert", watched)
-    vocabulary = BertClassifier.from_preset(student).tokenizer.vocabulary
-    export.run(config(student, tmp_path, variants=("int8_pq", "int8")))
-    with_texts, for_int8 = given
-    assert for_int8 is None and sorted(with_texts) == list(range(len(vocabulary)))
-    assert {vocabulary[i] for i in with_texts[:5]} == {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+        def watched(*args):
+            given.append(args[-1])
+            return convert(*args[:-1], None)
+
+        monkeypatch.setattr(litert, "convert", watched)
+        options = {"model": str(student), "variants": ("int8_pq",)} | options
+        export.run(ExportConfig(output_dir=str(next(runs)), **options))
+        return given[0] if given[0] is None else [vocabulary[i] for i in given[0]]
+
+    return export_to
+
+
+SPECIAL = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+
+
+def test_the_pieces_of_the_training_texts_keep_their_rows(student, reviews, ranked, tmp_path):
+    """Those of the texts that are given, or else of those that the model has learned."""
+    learned = ranked()
+    assert set(learned[:5]) == SPECIAL and len(set(learned)) == len(learned)
+    assert ranked(test_file=str(reviews / "test.csv")) == learned
+    other = tmp_path / "other.csv"
+    other.write_text("text,label\n" + "".join(f"{learned[-1]},{'bad' if i % 2 else 'good'}\n" for i in range(40)))
+    given = {"train_file": str(other), "test_file": str(reviews / "test.csv")}
+    assert ranked(**given)[5] == learned[-1] != learned[5]
+    assert ranked(variants=("int8",)) is None
+
+
+def test_without_training_texts_a_line_says_which_pieces_keep_their_rows(student, ranked, caplog):
     (student / "run.json").unlink()
-    warned = []
-    monkeypatch.setattr(litert.logging, "warning", lambda *args: warned.append(args[0]))
-    export.run(ExportConfig(model=str(student / "model"), variants=("int8_pq",), output_dir=str(tmp_path / "again")))
-    assert list(given[-1]) != list(with_texts) and "No training texts are known" in "".join(warned)
+    with caplog.at_level("WARNING", "absl"):
+        assert ranked(model=str(student / "model")) is None
+    assert "The WordPieces with the lowest ids count as frequent: task: got nothing" in caplog.text
+
+
+def test_other_training_texts_make_another_run(student, reviews, tmp_path):
+    options = {"variants": ("int8_pq",)}
+    export.run(config(student, tmp_path, **options))
+    train = reviews / "train.csv"
+    train.write_text(train.read_text().replace("film", "plot"))
+    with pytest.raises(InputError, match="counted texts"):
+        export.run(config(student, tmp_path, **options))

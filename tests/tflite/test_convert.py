@@ -100,28 +100,71 @@ def test_real_weights_at_every_length(real_classifier):
     assert 0.42 * table < len(models["int8"]) - len(models["int4"]) < 0.5 * table
 
 
+@pytest.fixture
+def few_whole(monkeypatch):
+    """A function that sets the number of whole rows of int8_pq."""
+
+    def set_to(rows):
+        number_format = dataclasses.replace(NUMBER_FORMATS["int8_pq"], whole_rows=rows)
+        monkeypatch.setitem(NUMBER_FORMATS, "int8_pq", number_format)
+
+    return set_to
+
+
+@pytest.mark.parametrize("shape", [{}, {"hidden_dim": 21}, MPNET, ELECTRA])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_product_quantized_table(make_classifier, batch, few_whole, shape, fixed):
+    """The file is as near to the model with the decoded table as an int8 file is."""
+    few_whole(200)
+    shape = {"hidden_dim": 24, "intermediate_dim": 64, "num_layers": 1, "vocabulary_size": 3000} | shape
+    classifier = make_classifier(**shape)
+    pieces = np.arange(3000)[::-1]
+    length = batch["token_ids"].shape[1]
+    runner = runner_of(convert(classifier, "int8_pq", length, fixed, pieces=pieces))
+    table = classifier.encoder.embeddings.token_embedding.embeddings
+    table.assign(decoded(product_quantize(table.numpy(), pieces[:200])))
+    for i in range(3):
+        row = row_of(batch, i) | {"token_ids": np.array([[2, *range(2700, 3000, 30), 7, 3]], np.int32)[:, :length]}
+        assert np.abs(ask(runner, row) - tf.nn.softmax(classifier(row))).max() < 0.05
+
+
+def test_a_table_that_codes_would_enlarge_stays_plain(make_classifier, few_whole):
+    few_whole(200)
+    for pieces, is_coded in ((400, False), (1500, True)):
+        shape = {"hidden_dim": 24, "num_layers": 1, "vocabulary_size": pieces, "num_heads": 3}
+        classifier = make_classifier(**shape)
+        sizes = [len(convert(classifier, variant)) for variant in ("int8", "int8_pq")]
+        assert (sizes[1] < sizes[0]) == is_coded and (sizes[1] == sizes[0]) != is_coded, sizes
+
+
 @pytest.mark.assets
-def test_a_product_quantized_table_on_real_weights(real_classifier, monkeypatch):
+def test_a_product_quantized_table_on_real_weights(real_classifier, few_whole, monkeypatch):
     """Embeddings are within 1e-5 of those of the decoded table, relative to the largest; the file within 0.02."""
     table = real_classifier.encoder.embeddings.token_embedding.embeddings
     values = table.numpy()
     tokens = real_classifier.tokenizer([SENTENCE * 3], sequence_length=64)
-    spoken = np.unique(tokens["token_ids"])
-    pieces = np.concatenate([np.setdiff1d(np.arange(len(values)), spoken), spoken[::2], spoken[1::2]])
+    spoken = np.unique(tokens["token_ids"])  # of these, a half have rows and a half codes
+    pieces = np.concatenate([spoken[1::2], np.setdiff1d(np.arange(len(values)), spoken), spoken[::2]])
     whole = len(values) - 2500  # few codes, so that k-means is quick
-    pieces = np.roll(pieces, len(spoken[1::2]))  # of the text's pieces, a half have rows and a half codes
-    monkeypatch.setitem(NUMBER_FORMATS, "int8_pq", dataclasses.replace(NUMBER_FORMATS["int8_pq"], whole_rows=whole))
-    parts = product_quantize(values, pieces[:whole])
-    monkeypatch.setattr(convert_module, "product_quantize", lambda *args: parts)
+    few_whole(whole)
+    monkeypatch.setattr(convert_module, "stored_bytes", lambda *_: 0)  # they are more than those of a plain table
+    made = []
+
+    def watched(*args):
+        made.append(product_quantize(*args))
+        return made[0]
+
+    monkeypatch.setattr(convert_module, "product_quantize", watched)
     runner = runner_of(convert(real_classifier, "int8_pq", 64, pieces=pieces))
-    embed = graph_of(real_classifier, 64, table=parts)._embed
+    embed = graph_of(real_classifier, 64, table=made[0])._embed
     before = real_classifier.encoder.embeddings(tokens["token_ids"], tokens["segment_ids"])[0].numpy()
-    table.assign(decoded(parts))
+    table.assign(decoded(made[0]))
     try:
         embedded = real_classifier.encoder.embeddings(tokens["token_ids"], tokens["segment_ids"])[0].numpy()
         expected = tf.nn.softmax(real_classifier(tokens)).numpy()
     finally:
         table.assign(values)
+    assert set(np.flatnonzero(made[0].places)) == set(pieces[:whole])
     found = embed(tokens["token_ids"][0], tokens["segment_ids"][0]).numpy()
     assert np.abs(found - embedded).max() < 1e-5 * np.abs(embedded).max() < 1e-2 * np.abs(before - embedded).max()
     assert np.abs(ask(runner, tokens) - expected).max() < 0.02

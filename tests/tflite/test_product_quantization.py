@@ -45,7 +45,7 @@ def test_the_axes_are_dealt_out():
     """Groups of neighbouring axes, as sorted, would lose more: the first would need more than one byte."""
     table = table_of(32, decay=0.2)
     axes = product_quantize(table, WHOLE).axes
-    np.testing.assert_allclose(axes @ axes.T, np.eye(32), atol=1e-5)
+    np.testing.assert_allclose(axes @ axes.T, np.eye(32), atol=0.02)  # they are rounded to int8
     variances = np.log(((table - table.mean(0)) @ axes.T).var(0)).reshape(-1, GROUP).sum(1)
     assert np.ptp(variances) < 4  # of sorted axes, the first and the last group are 0.4 · 8 · 24 = 77 apart
     assert lost(table, product_quantize(table, WHOLE)) < 0.12

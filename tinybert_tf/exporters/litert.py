@@ -3,12 +3,9 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
 from absl import logging
-from tqdm import tqdm
 
 from tinybert_tf.configs import INPUTS, NUMBER_FORMATS
-from tinybert_tf.data.vocabulary import by_frequency, count_pieces
 from tinybert_tf.exporters import Extra
 from tinybert_tf.exporters.parity import Reference
 from tinybert_tf.exporters.span_parity import SpanReference
@@ -47,8 +44,7 @@ def export(
         logging.info("Converting to %s: %s.", variant, name)
         info = settings_of(reference, config.fixed_length) | {"variant": variant}
         with quiet():
-            pieces = _by_frequency(reference) if NUMBER_FORMATS[variant].whole_rows else None
-            options = reference.length, config.fixed_length, info.get("abstain_below"), padded, pieces
+            options = reference.length, config.fixed_length, info.get("abstain_below"), padded, reference.pieces
             model = convert(student, variant, *options)
         model = append_files(model, student.tokenizer.vocabulary, reference.labels, info)
         (folder / name).write_bytes(model)
@@ -63,16 +59,6 @@ def export(
             for file, text in texts_of(student.tokenizer.vocabulary, reference.labels, info).items():
                 (folder / file).write_text(text, encoding="utf-8", newline="\n")
     return found
-
-
-def _by_frequency(reference: Reference | SpanReference) -> np.ndarray:
-    """Returns the ids of the WordPieces, the most frequent ones of the task's training texts first."""
-    tokenizer, task = reference.student.tokenizer, reference.task
-    texts = task.texts("train") if task is not None and "train" in task.splits else ()
-    counts = count_pieces(tokenizer, tqdm(texts, desc="pieces", unit=" texts"))
-    if not counts.any():
-        logging.warning("No training texts are known: WordPieces count as frequent in the order of the vocabulary.")
-    return by_frequency(tokenizer.vocabulary, counts)
 
 
 def settings_of(reference: Reference | SpanReference, fixed_length: bool) -> dict:

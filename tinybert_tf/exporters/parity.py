@@ -33,7 +33,12 @@ class Reference:
         examples: The texts.
         length: Most tokens in a text.
         calibration: What is in the student's head already, and the probability below which files abstain.
+
+    Attributes:
+        pieces: Ids of the WordPieces, the most frequent ones first; None if it is not known.
     """
+
+    pieces = None
 
     def __init__(
         self,

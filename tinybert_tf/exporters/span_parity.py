@@ -32,9 +32,13 @@ class SpanReference:
         task: The task that the questions are of; None if it is not known.
         examples: The questions, of at most `max_question` WordPieces each.
         length: Most tokens in a window.
+
+    Attributes:
+        pieces: Ids of the WordPieces, the most frequent ones first; None if it is not known.
     """
 
     labels = ()  # a span has none
+    pieces = None
 
     def __init__(self, student: BertQuestionAnswerer, task: QuestionTask | None, examples: Questions, length: int):
         self.student, self.task, self.examples, self.length = student, task, examples, length

@@ -11,9 +11,13 @@ from shlex import quote
 from types import ModuleType
 
 from absl import logging
+from tqdm import tqdm
 
+from tinybert_tf.configs import NUMBER_FORMATS
+from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
+from tinybert_tf.data.vocabulary import by_frequency, count_pieces
 from tinybert_tf.errors import InputError
 from tinybert_tf.exporters import abstaining, claims, require_extras
 from tinybert_tf.exporters.hub_card import hub_card, uploaded_files
@@ -29,7 +33,7 @@ from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.settings.stages.export import EXPORT_FORMATS
 from tinybert_tf.stages.common import saved_length
 from tinybert_tf.stages.job import Job, digests_of
-from tinybert_tf.stages.learned import learned_data
+from tinybert_tf.stages.learned import learned_data, learned_texts
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.archive import QUESTION_ANSWERING, SETTINGS
 from tinybert_tf.training.run_directory import RunDirectory
@@ -76,7 +80,25 @@ class _Export(Job):
         given = self.given_task().fingerprint() if config.files or config.glue_dir else ""
         if not given and abstaining.asked(config, on_dev=True) and (task := _task_of(config, self.model)):
             given = task.fingerprint()
-        return {**digests_of(model=self.model), "task": given}
+        self.texts = self._texts()
+        counted = {"counted texts": Examples(self.texts).fingerprint()} if self.texts else {}
+        return {**digests_of(model=self.model), "task": given, **counted}
+
+    def _texts(self) -> list[str]:
+        """Returns training texts, whose frequent WordPieces keep their rows; none if no file has such rows."""
+        config = self.config
+        has_codes = any(NUMBER_FORMATS[variant].whole_rows for variant in config.variants)
+        if not has_codes or not {"litert", "web"} & set(config.export_formats):
+            return []
+        if config.task or config.files:
+            task = self.given_task()
+            if "train" in task.splits:
+                return list(task.texts("train"))
+        try:
+            return learned_texts(config.model, "task")
+        except InputError as error:
+            logging.warning("The WordPieces with the lowest ids count as frequent: %s.", error)
+            return []
 
     def load(self) -> None:
         """Loads the model."""
@@ -99,6 +121,10 @@ class _Export(Job):
 
     def work(self) -> dict:
         reference = self.reference()
+        if self.texts:
+            tokenizer = self.model.tokenizer
+            counts = count_pieces(tokenizer, tqdm(self.texts, desc="pieces", unit=" texts", dynamic_ncols=True))
+            reference.pieces = tuple(by_frequency(tokenizer.vocabulary, counts).tolist())
         results = {"texts": len(self.examples), "keras": reference.results, "files": {}, "task": "", "split": ""}
         if self.task is not None:
             results |= {"task": self.task.name, "split": self.task.report_split}

@@ -2,8 +2,8 @@
 
 Each start learns from unlabelled text for 0, 300 and 2,000 steps of general distillation, and then from the task's
 teacher for 900 steps of 32 texts: jointly, or in two phases where the layers are still random or untrained. The rate
-of general distillation is 3e-3 for random layers and 1e-3 for those of the closed form. Finished runs are not
-repeated, and interrupted ones resume.
+of general distillation is 3e-3 for random layers and 1e-3 for those of the closed form. `--seed` is that of the
+task's students; general distillation has seed 42. Finished runs are not repeated, and interrupted ones resume.
 
     python benchmarks/starts.py --teachers=movie_reviews=runs/all/teacher --plot=docs/images/starts.png
 """
@@ -96,6 +96,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/starts"))
     parser.add_argument("--plot", type=Path, help="PNG file to draw the losses in")
     options = parser.parse_args()
+    if options.plot and options.steps == "0":
+        parser.error("--plot needs --steps of general distillation")
     options.runs.mkdir(parents=True, exist_ok=True)
     starts, steps = options.starts.split(","), [int(number) for number in options.steps.split(",")]
     print("| start | steps | attention | hidden | embedding | loss |\n| --- | --- | --- | --- | --- | --- |")

@@ -1,7 +1,10 @@
 """An exported tiny student."""
 
+import dataclasses
+
 import pytest
 
+from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.tflite import archive
 
 
@@ -46,3 +49,14 @@ def export(tmp_path, converted):
         return path
 
     return export
+
+
+@pytest.fixture
+def few_whole(monkeypatch):
+    """A function that sets the number of whole rows of int8_pq."""
+
+    def set_to(rows):
+        number_format = dataclasses.replace(NUMBER_FORMATS["int8_pq"], whole_rows=rows)
+        monkeypatch.setitem(NUMBER_FORMATS, "int8_pq", number_format)
+
+    return set_to

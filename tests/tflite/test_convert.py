@@ -1,13 +1,10 @@
 """LiteRT files: the numbers of the Keras model, whole, in builtin ops, bound by name."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.tflite.test_product_quantization import decoded
-from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier
 from tinybert_tf.tflite import convert as convert_module
@@ -98,17 +95,6 @@ def test_real_weights_at_every_length(real_classifier):
     assert 4 * size < len(models["float32"]) < 4.02 * size and size < len(models["int8"]) < 1.02 * size
     table = real_classifier.config.vocabulary_size * real_classifier.config.hidden_dim
     assert 0.42 * table < len(models["int8"]) - len(models["int4"]) < 0.5 * table
-
-
-@pytest.fixture
-def few_whole(monkeypatch):
-    """A function that sets the number of whole rows of int8_pq."""
-
-    def set_to(rows):
-        number_format = dataclasses.replace(NUMBER_FORMATS["int8_pq"], whole_rows=rows)
-        monkeypatch.setitem(NUMBER_FORMATS, "int8_pq", number_format)
-
-    return set_to
 
 
 @pytest.mark.parametrize("shape", [{}, {"hidden_dim": 21}, MPNET, ELECTRA])

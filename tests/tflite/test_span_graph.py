@@ -7,10 +7,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tests.conftest import randomize
 from tests.tflite.test_metadata import Table
+from tests.tflite.test_product_quantization import decoded
 from tests.tolerance import assert_close
 from tinybert_tf.models import BertQuestionAnswerer
 from tinybert_tf.tflite.convert import SIGNATURE, convert
 from tinybert_tf.tflite.graph import graph_of
+from tinybert_tf.tflite.product_quantization import product_quantize
 
 SHAPES = {
     "bert": {},
@@ -61,6 +63,20 @@ def test_a_file_takes_any_length(make, padded):
         for name, value in found.items():
             assert value.shape == (1, 24 if padded else length) and (value[:, length:] == -1e4).all()
             assert_close(value[:, :length], expected[name], 1e-5)
+
+
+@pytest.mark.parametrize(("fixed", "padded"), [(False, False), (False, True), (True, False)])
+def test_a_product_quantized_table(make, few_whole, fixed, padded):
+    few_whole(200)
+    model = make(hidden_dim=24, intermediate_dim=64, vocabulary_size=3000)
+    file = convert(model, "int8_pq", 24, fixed, padded=padded, pieces=np.arange(3000)[::-1])
+    table = model.encoder.embeddings.token_embedding.embeddings
+    table.assign(decoded(product_quantize(table.numpy(), np.arange(3000)[::-1][:200])))
+    inputs = {name: value.astype(np.int32) for name, value in rows(24).items()}
+    inputs["token_ids"][0, 3:9] = 2990, 2991, 1500, 1501, 2999, 2800
+    found = Interpreter(model_content=file).get_signature_runner(SIGNATURE)(**inputs)
+    for name, expected in model(inputs).items():
+        assert_close(found[name], expected, 0.05)
 
 
 def test_the_fixed_file_keeps_the_task_librarys_contract(make):

@@ -44,13 +44,13 @@ def shallow_teacher(tmp_path_factory):
     return save_teacher(tmp_path_factory.mktemp("teacher") / "shallow", 1)
 
 
-def save_teacher(folder, layers):
+def save_teacher(folder, layers, **shape):
     import keras
 
     from tinybert_tf.models import BertEncoder, BertTokenizer
 
     keras.utils.set_random_seed(0)
-    encoder = BertEncoder(len(PIECES), layers, 12, 24, 48, max_sequence_length=64)
+    encoder = BertEncoder(len(PIECES), layers, 12, 24, 48, max_sequence_length=64, **shape)
     encoder.tokenizer = BertTokenizer(PIECES, sequence_length=64)
     encoder.save_to_preset(folder)
     return folder

@@ -299,9 +299,12 @@ def test_without_training_texts_a_line_says_which_pieces_keep_their_rows(student
 
 
 def test_other_training_texts_make_another_run(student, reviews, tmp_path):
-    options = {"variants": ("int8_pq",)}
-    export.run(config(student, tmp_path, **options))
-    train = reviews / "train.csv"
-    train.write_text(train.read_text().replace("film", "plot"))
+    own = tmp_path / "train.csv"
+    own.write_text((reviews / "train.csv").read_text())
+    record = json.loads((student / "run.json").read_text())
+    record["settings"]["train_file"] = str(own)
+    (student / "run.json").write_text(json.dumps(record))
+    export.run(config(student, tmp_path, variants=("int8_pq",)))
+    own.write_text(own.read_text().replace("film", "plot"))
     with pytest.raises(InputError, match="counted texts"):
-        export.run(config(student, tmp_path, **options))
+        export.run(config(student, tmp_path, variants=("int8_pq",)))

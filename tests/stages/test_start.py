@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.stages.conftest import QUICK, files_only
+from tests.stages.conftest import QUICK, files_only, save_teacher
 from tinybert_tf.configs import STUDENT_PRESETS, EncoderConfig
 from tinybert_tf.data.tasks import load_task
 from tinybert_tf.data.text import key_of
@@ -60,6 +60,14 @@ def test_a_new_student_has_its_teachers_kind_of_positions(tokenizer):
         expected = (32, 0) if family == "mpnet" else (0, 2)
         assert (config.family, config.relative_position_buckets, config.num_segments) == (family, *expected)
         assert (config.hidden_dim, config.vocabulary_size) == (312, len(tokenizer.vocabulary))
+
+
+def test_an_mpnet_makes_a_student_of_its_kind(distil, tmp_path, eagerly):
+    shape = {"num_segments": 0, "relative_position_buckets": 32, "family": "mpnet"}
+    teacher = str(save_teacher(tmp_path / "mpnet", 2, **shape))
+    runs = [distil(start, teacher=teacher, student_init=start) for start in ("teacher", "random")]
+    assert untrained(runs[0]) < 0.3 * untrained(runs[1])
+    assert json.loads((runs[0].path / "model" / "config.json").read_text())["model_type"] == "mpnet"
 
 
 def test_a_student_wider_than_its_teacher_needs_another_start(distil, plain_classifier, files, monkeypatch, tmp_path):

@@ -41,8 +41,8 @@ def convert(
         fixed: Whether the model takes exactly `sequence_length` tokens instead of any number.
         abstain_below: Probability below which a text gets no label; the metadata say it, the graph does not.
         padded: Whether a question answerer returns `sequence_length` logits for rows of any length, as LiteRT.js needs.
-        pieces: Ids of the WordPieces, the most frequent ones first; `int8_pq` keeps the rows of these. In the order of
-            the vocabulary by default, special tokens first.
+        pieces: Ids of the WordPieces, the most frequent ones first; `int8_pq` stores the first ones in 8 bits. In the
+            order of the vocabulary by default, special tokens first.
 
     Raises:
         InputError: There is no such variant, its package is missing, or the model has no positions for the length.
@@ -55,7 +55,8 @@ def convert(
     length, longest = sequence_length or classifier.tokenizer.sequence_length, classifier.config.max_sequence_length
     if length > longest:
         raise InputError("sequence_length", length, f"at most {longest}, the model's number of positions")
-    table = _quantized_table(classifier, number_format.whole_rows, pieces) if number_format.whole_rows else None
+    coded = has_codes(classifier, variant)
+    table = _quantized_table(classifier, number_format.whole_rows, pieces) if coded else None
     graph, module = graph_of(classifier, length, fixed, padded, table), tf.Module()
     module.serve = graph.serve
     with tempfile.TemporaryDirectory() as folder:
@@ -81,16 +82,19 @@ def convert(
     return model
 
 
-def _quantized_table(
-    classifier: BertClassifier | BertQuestionAnswerer, whole_rows: int, pieces: Sequence[int] | None
-) -> ProductQuantizedTable | None:
-    """Returns the token table as codes, with rows for the first of `pieces`; None if a plain table is smaller."""
-    table = np.asarray(classifier.encoder.embeddings.token_embedding.embeddings, np.float32)
-    if len(table) - whole_rows < POINTS or stored_bytes(*table.shape, whole_rows) >= table.size:
-        return None
+def has_codes(model: BertClassifier | BertQuestionAnswerer, variant: str) -> bool:
+    """Returns whether a file of this number format has a token table of codes: where that is smaller than rows."""
+    rows, dim = model.encoder.embeddings.token_embedding.embeddings.shape
+    whole_rows = NUMBER_FORMATS[variant].whole_rows
+    return 0 < whole_rows <= rows - POINTS and stored_bytes(rows, dim, whole_rows) < rows * dim
+
+
+def _quantized_table(model: BertClassifier | BertQuestionAnswerer, whole_rows: int, pieces) -> ProductQuantizedTable:
+    """Returns the token table as codes, with rows for the first of `pieces`."""
     if pieces is None:
-        vocabulary = classifier.tokenizer.vocabulary
+        vocabulary = model.tokenizer.vocabulary
         pieces = by_frequency(vocabulary, np.zeros(len(vocabulary)))
+    table = np.asarray(model.encoder.embeddings.token_embedding.embeddings, np.float32)
     return product_quantize(table, np.asarray(pieces)[:whole_rows])
 
 

@@ -98,8 +98,8 @@ class NumberFormat:
             depends on the model.
         module: Module that only this format needs; "" for none.
         extra: This package's extra that installs the module.
-        whole_rows: Number of pieces, the most frequent ones, that keep rows where the others have codes (product
-            quantization); 0 for a table without codes.
+        whole_rows: Number of pieces, the most frequent ones, whose rows are stored in `bits` in a table of codes
+            (product quantization); 0 for a table without codes.
     """
 
     token_bits: int

@@ -256,7 +256,13 @@ def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
 
 
 @pytest.fixture
-def ranked(student, tmp_path, monkeypatch):
+def coded(monkeypatch):
+    """The tiny vocabulary is too small for codes; here it counts as one that is not."""
+    monkeypatch.setattr(export, "has_codes", lambda model, variant: variant == "int8_pq")
+
+
+@pytest.fixture
+def ranked(student, coded, tmp_path, monkeypatch):
     """A function that exports to int8_pq and returns the WordPieces as `convert` gets them, the most frequent first."""
     vocabulary, convert = BertClassifier.from_preset(student).tokenizer.vocabulary, litert.convert
     runs = (tmp_path / f"export_{i}" for i in range(9))
@@ -291,6 +297,11 @@ def test_the_pieces_of_the_training_texts_keep_their_rows(student, reviews, rank
     assert ranked(variants=("int8",)) is None
 
 
+def test_no_texts_are_counted_for_a_plain_table(student, tmp_path):
+    run = export.run(config(student, tmp_path, variants=("int8_pq",)))
+    assert "counted texts" not in run.record["inputs"]
+
+
 def test_without_training_texts_a_line_says_which_pieces_keep_their_rows(student, ranked, caplog):
     (student / "run.json").unlink()
     with caplog.at_level("WARNING", "absl"):
@@ -298,7 +309,7 @@ def test_without_training_texts_a_line_says_which_pieces_keep_their_rows(student
     assert "The WordPieces with the lowest ids count as frequent: task: got nothing" in caplog.text
 
 
-def test_other_training_texts_make_another_run(student, reviews, tmp_path):
+def test_other_training_texts_make_another_run(student, coded, reviews, tmp_path):
     own = tmp_path / "train.csv"
     own.write_text((reviews / "train.csv").read_text())
     record = json.loads((student / "run.json").read_text())

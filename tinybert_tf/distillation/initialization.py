@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tinybert_tf.configs import INPUTS
 from tinybert_tf.data.batches import first_tokens
-from tinybert_tf.distillation.closed_form import LayerFit, cut_from_teacher
+from tinybert_tf.distillation.closed_form import LayerFit, copy_position_bias, cut_from_teacher
 from tinybert_tf.distillation.closed_form.least_squares import ridge_solve
 from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import SPAN_LOGITS, answer_of, encoder_of
@@ -77,6 +77,7 @@ def initialize_embeddings(distiller: TinyBertDistiller, batches: list[dict]) -> 
         rows = min(len(values), len(table))
         values[:rows, : basis.shape[1]] = table[:rows] @ basis
         target.assign(values)
+    copy_position_bias(encoder_of(distiller.teacher), encoder_of(distiller.student))
     projection = _least_squares(ours, theirs, batches)
     for layer in distiller.projections.values():
         layer.kernel.assign(projection)

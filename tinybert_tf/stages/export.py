@@ -13,7 +13,6 @@ from types import ModuleType
 from absl import logging
 from tqdm import tqdm
 
-from tinybert_tf.configs import NUMBER_FORMATS
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.tasks import Task
@@ -36,6 +35,7 @@ from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.stages.learned import learned_data, learned_texts
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.archive import QUESTION_ANSWERING, SETTINGS
+from tinybert_tf.tflite.convert import has_codes
 from tinybert_tf.training.run_directory import RunDirectory
 
 PARITY = "parity.json"
@@ -81,15 +81,15 @@ class _Export(Job):
         if not given and abstaining.asked(config, on_dev=True) and (task := _task_of(config, self.model)):
             given = task.fingerprint()
         self.texts = self._texts()
-        counted = {"counted texts": Examples(self.texts).fingerprint()} if self.texts else {}
+        counted = {} if self.texts is None else {"counted texts": Examples(self.texts).fingerprint()}
         return {**digests_of(model=self.model), "task": given, **counted}
 
-    def _texts(self) -> list[str]:
-        """Returns training texts, whose frequent WordPieces keep their rows; none if no file has such rows."""
+    def _texts(self) -> list[str] | None:
+        """Returns training texts, whose WordPieces are counted for files with codes; None if there is no such file."""
         config = self.config
-        has_codes = any(NUMBER_FORMATS[variant].whole_rows for variant in config.variants)
-        if not has_codes or not {"litert", "web"} & set(config.export_formats):
-            return []
+        coded = any(has_codes(self.model, variant) for variant in config.variants)
+        if not coded or not {"litert", "web"} & set(config.export_formats):
+            return None
         if config.task or config.files:
             task = self.given_task()
             if "train" in task.splits:

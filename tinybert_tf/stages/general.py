@@ -46,7 +46,7 @@ def summary(folder: RunDirectory) -> str:
         f"Student  {folder.model}",
         f"Curves   tensorboard --logdir {quote(str(folder.tensorboard))}",
         f"Next     {command('task', student=folder.path, teacher='runs/finetune')}",
-        f"         or BertEncoder.from_preset({str(folder.path)!r}) in Python, or in transformers or keras-hub.",
+        f"         or BertEncoder.from_preset({str(folder.path)!r}) in Python, or in transformers.",
     ]
     return "\n".join(lines)
 
@@ -63,7 +63,10 @@ class _General(Job):
         self.student = encoder_of(config.student, self.teacher, "student", **options)
         longest_length(config.sequence_length, self.teacher, self.student)
         check_start(config, self.teacher, self.student)
-        student = {"student": ""} if is_shape(config.student) else digests_of(student=self.student)
+        family = self.student.config.family
+        student = {"student": "" if family == "bert" else family}
+        if not is_shape(config.student):
+            student = digests_of(student=self.student)
         return {**digests_of(teacher=self.teacher), "corpus": self.corpus.fingerprint(), **student}
 
     def prepare(self) -> None:

@@ -86,6 +86,15 @@ def cut_from_teacher(
     return fits
 
 
+def copy_position_bias(teacher: BertEncoder, student: BertEncoder) -> None:
+    """Gives a student with a bias by relative position its teacher's; zeros, where the teacher's does not fit."""
+    ours, theirs = student.position_bias, teacher.position_bias
+    if ours is not None:
+        shape = ours.table.embeddings.shape
+        fits = theirs is not None and theirs.table.embeddings.shape == shape
+        ours.table.embeddings.assign(theirs.table.embeddings if fits else np.zeros(shape))
+
+
 def _in_float32(encoder: BertEncoder) -> BertEncoder:
     if encoder.compute_dtype == "float32":
         return encoder
@@ -108,7 +117,7 @@ class _Cut:
     def __init__(self, teacher: BertEncoder, student: BertEncoder, layer_map: Sequence[int], text: Text):
         self.teacher, self.student, self.layer_map, self.text = teacher, student, layer_map, text
         self.basis = self._basis()
-        self._positions()
+        copy_position_bias(teacher, student)
 
     def run(self) -> list[LayerFit]:
         fits = [LayerFit(0, self._embeddings())]
@@ -137,14 +146,6 @@ class _Cut:
         gamma = np.mean([one / np.abs(one).mean() for one in gammas], axis=0)
         covariance = sum(one.covariance for one in sums.values())
         return student_basis(covariance, gamma, width).astype(np.float32)
-
-    def _positions(self) -> None:
-        """Gives the student the teacher's bias by relative position; zeros, where the teacher has none that fits."""
-        ours, theirs = self.student.position_bias, self.teacher.position_bias
-        if ours is not None:
-            fits = theirs is not None and ours.table.embeddings.shape == theirs.table.embeddings.shape
-            table = theirs.table.embeddings if fits else np.zeros(ours.table.embeddings.shape)
-            ours.table.embeddings.assign(table)
 
     def _embeddings(self) -> float:
         ours, theirs = self.student.embeddings, self.teacher.embeddings

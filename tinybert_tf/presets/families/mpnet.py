@@ -1,7 +1,7 @@
 """MPNet (arXiv 2004.09297): its names, vocabulary and positions, translated to BERT's and back.
 
 An MPNet has BERT's WordPieces, a few places later, and special tokens of its own. The rows of its tables are put into
-BERT's order, so it accepts BERT's ids; student and tokenizer need no change.
+BERT's order, so it accepts BERT's ids, and one tokenizer serves teacher and student.
 """
 
 import dataclasses

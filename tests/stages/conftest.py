@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import os
 
 import numpy as np
@@ -163,3 +164,33 @@ def home(tmp_path_factory, monkeypatch, request):
     """Gives each test a cache of its own, except tests of real assets."""
     if "assets" not in request.keywords:
         monkeypatch.setitem(os.environ, "TINYBERT_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def student(make_classifier, reviews, tmp_path):
+    """A run directory of a student that learned the tiny reviews."""
+    run = tmp_path / "student"
+    make_classifier(labels=["bad", "good"], num_layers=1).save_to_preset(run / "model")
+    settings = {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 8}
+    record = {"stage": "task", "status": "finished", "settings": settings, "results": {}}
+    (run / "run.json").write_text(json.dumps(record))
+    return run
+
+
+@pytest.fixture(scope="module")
+def conversions():
+    """Converts a model once per number format and length, for tests of what is around the conversion."""
+    from tinybert_tf.exporters import litert
+    from tinybert_tf.training.run_directory import digest_of
+
+    made, convert = {}, litert.convert
+
+    def once(model, *options):
+        key = digest_of(model), tuple(model.labels), model.multi_label, options
+        if key not in made:
+            made[key] = convert(model, *options)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(litert, "convert", once)
+        yield

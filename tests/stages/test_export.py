@@ -16,34 +16,8 @@ from tinybert_tf.settings.stages import ExportConfig, TaskConfig
 from tinybert_tf.settings.stages.export import EXPORT_FORMATS
 from tinybert_tf.stages import export
 from tinybert_tf.tflite import TextClassifier
-from tinybert_tf.training.run_directory import digest_of
 
-
-@pytest.fixture
-def student(make_classifier, reviews, tmp_path):
-    """A run directory of a student that learned the tiny reviews."""
-    run = tmp_path / "student"
-    make_classifier(labels=["bad", "good"], num_layers=1).save_to_preset(run / "model")
-    settings = {"train_file": str(reviews / "train.csv"), "test_file": str(reviews / "test.csv"), "sequence_length": 8}
-    record = {"stage": "task", "status": "finished", "settings": settings, "results": {}}
-    (run / "run.json").write_text(json.dumps(record))
-    return run
-
-
-@pytest.fixture(scope="module", autouse=True)
-def conversions():
-    """Converts a model once per number format and length: most tests here are about what is around the conversion."""
-    made, convert = {}, litert.convert
-
-    def once(model, *options):
-        key = digest_of(model), tuple(model.labels), model.multi_label, options
-        if key not in made:
-            made[key] = convert(model, *options)
-        return made[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(litert, "convert", once)
-        yield
+pytestmark = pytest.mark.usefixtures("conversions")
 
 
 def config(student, tmp_path, **options):
@@ -253,69 +227,3 @@ def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
     make_classifier(activation="gelu", num_layers=1).save_to_preset(tmp_path / "model")
     run = export.run(config(tmp_path / "model", tmp_path, export_formats=("onnx",)))
     assert run.record["results"]["files"]["onnx/model.onnx"]["max_difference"] < 1e-5
-
-
-@pytest.fixture
-def coded(monkeypatch):
-    """The tiny vocabulary is too small for codes; here it counts as one that is not."""
-    monkeypatch.setattr(export, "has_codes", lambda model, variant: variant == "int8_pq")
-
-
-@pytest.fixture
-def ranked(student, coded, tmp_path, monkeypatch):
-    """A function that exports to int8_pq and returns the WordPieces as `convert` gets them, the most frequent first."""
-    vocabulary, convert = BertClassifier.from_preset(student).tokenizer.vocabulary, litert.convert
-    runs = (tmp_path / f"export_{i}" for i in range(9))
-
-    def export_to(**options):
-        given = []
-
-        def watched(*args):
-            given.append(args[-1])
-            return convert(*args[:-1], None)
-
-        monkeypatch.setattr(litert, "convert", watched)
-        options = {"model": str(student), "variants": ("int8_pq",)} | options
-        export.run(ExportConfig(output_dir=str(next(runs)), **options))
-        return given[0] if given[0] is None else [vocabulary[i] for i in given[0]]
-
-    return export_to
-
-
-SPECIAL = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
-
-
-def test_the_pieces_of_the_training_texts_keep_their_rows(student, reviews, ranked, tmp_path):
-    """Those of the texts that are given, or else of those that the model has learned."""
-    learned = ranked()
-    assert set(learned[:5]) == SPECIAL and len(set(learned)) == len(learned)
-    assert ranked(test_file=str(reviews / "test.csv")) == learned
-    other = tmp_path / "other.csv"
-    other.write_text("text,label\n" + "".join(f"{learned[-1]},{'bad' if i % 2 else 'good'}\n" for i in range(40)))
-    given = {"train_file": str(other), "test_file": str(reviews / "test.csv")}
-    assert ranked(**given)[5] == learned[-1] != learned[5]
-    assert ranked(variants=("int8",)) is None
-
-
-def test_no_texts_are_counted_for_a_plain_table(student, tmp_path):
-    run = export.run(config(student, tmp_path, variants=("int8_pq",)))
-    assert "counted texts" not in run.record["inputs"]
-
-
-def test_without_training_texts_a_line_says_which_pieces_keep_their_rows(student, ranked, caplog):
-    (student / "run.json").unlink()
-    with caplog.at_level("WARNING", "absl"):
-        assert ranked(model=str(student / "model")) is None
-    assert "The WordPieces with the lowest ids count as frequent: task: got nothing" in caplog.text
-
-
-def test_other_training_texts_make_another_run(student, coded, reviews, tmp_path):
-    own = tmp_path / "train.csv"
-    own.write_text((reviews / "train.csv").read_text())
-    record = json.loads((student / "run.json").read_text())
-    record["settings"]["train_file"] = str(own)
-    (student / "run.json").write_text(json.dumps(record))
-    export.run(config(student, tmp_path, variants=("int8_pq",)))
-    own.write_text(own.read_text().replace("film", "plot"))
-    with pytest.raises(InputError, match="counted texts"):
-        export.run(config(student, tmp_path, variants=("int8_pq",)))

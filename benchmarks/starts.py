@@ -1,7 +1,7 @@
 """What does each start of a student buy: random weights, an SVD of the embeddings, or closed form?
 
 Each start learns from unlabelled text for 0, 300 and 2,000 steps of general distillation, and then from the task's
-teacher for 900 steps of 32 texts: jointly, or in two phases where the layers are still random or untrained. The rate
+teacher for 900 steps of 32 texts: jointly, or in two phases where the layers are random. The rate
 of general distillation is 3e-3 for random layers and 1e-3 for those of the closed form. `--seed` is that of the
 task's students; general distillation has seed 42. Finished runs are not repeated, and interrupted ones resume.
 

@@ -77,23 +77,28 @@ class _Export(Job):
         if config.push_to_hub and "onnx" in config.export_formats and self.model.config.family == "mpnet":
             got = "the ONNX files of an MPNet, which take other ids than its folder's tokenizer gives"
             raise InputError("push_to_hub", got, "--export_formats without onnx")
-        given = self.given_task().fingerprint() if config.files or config.glue_dir else ""
+        named = self.given_task() if config.files or config.glue_dir else None
+        given = named.fingerprint() if named else ""
         if not given and abstaining.asked(config, on_dev=True) and (task := _task_of(config, self.model)):
             given = task.fingerprint()
-        self.texts = self._texts()
+        self.texts = self._texts(named)
         counted = {} if self.texts is None else {"counted texts": Examples(self.texts).fingerprint()}
         return {**digests_of(model=self.model), "task": given, **counted}
 
-    def _texts(self) -> list[str] | None:
-        """Returns training texts, whose WordPieces are counted for files with codes; None if there is no such file."""
+    def _texts(self, task: Task | QuestionTask | None) -> list[str] | None:
+        """Returns training texts, whose WordPieces are counted for files with codes; None if there is no such file.
+
+        Args:
+            task: The task that the settings name, if it has been read.
+        """
         config = self.config
         coded = any(has_codes(self.model, variant) for variant in config.variants)
         if not coded or not {"litert", "web"} & set(config.export_formats):
             return None
-        if config.task or config.files:
+        if task is None and config.task:
             task = self.given_task()
-            if "train" in task.splits:
-                return list(task.texts("train"))
+        if task is not None and "train" in task.splits:
+            return list(task.texts("train"))
         try:
             return learned_texts(config.model, "task")
         except InputError as error:

@@ -64,9 +64,8 @@ class _General(Job):
         longest_length(config.sequence_length, self.teacher, self.student)
         check_start(config, self.teacher, self.student)
         family = self.student.config.family
-        student = {"student": "" if family == "bert" else family}
-        if not is_shape(config.student):
-            student = digests_of(student=self.student)
+        new = {"student": "" if family == "bert" else family}  # "" in runs from before there were other new students
+        student = new if is_shape(config.student) else digests_of(student=self.student)
         return {**digests_of(teacher=self.teacher), "corpus": self.corpus.fingerprint(), **student}
 
     def prepare(self) -> None:

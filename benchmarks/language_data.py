@@ -54,7 +54,9 @@ def write(folder: Path, rows: list[tuple[str, str]], train: int, dev: int, test:
             with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
                 csv.writer(stream).writerows([("text", "label"), *rows[start : start + number]])
         start += number
-    print(f"{folder}: {train:,} texts to learn from, {dev:,} dev, {test:,} test, {len(rows) - train - dev - test:,} more")
+    print(
+        f"{folder}: {train:,} texts to learn from, {dev:,} dev, {test:,} test, {len(rows) - train - dev - test:,} more"
+    )
 
 
 def main():

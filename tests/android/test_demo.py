@@ -1,8 +1,10 @@
 """The demo built without an Android SDK, and its Kotlin code beside Python's. One file: one worker builds it."""
 
+import csv
 import importlib.util
 import io
 import json
+import os
 import re
 import subprocess
 import unicodedata
@@ -187,7 +189,7 @@ def test_places_in_the_original_text(core, texts_of, vocabulary):
 
 
 def test_text_to_probabilities(core, app_assets):
-    """Every movie review of the test split, through the Kotlin classifier on LiteRT."""
+    """Every movie review of the test split, or text of the CSV file in TINYBERT_TEXTS, through Kotlin and LiteRT."""
     import jpype
     from ai_edge_litert.interpreter import Interpreter
 
@@ -196,6 +198,11 @@ def test_text_to_probabilities(core, app_assets):
 
     from tinybert_tf.data.tasks import load_task
 
+    if file := os.environ.get("TINYBERT_TEXTS"):
+        with open(file, encoding="utf-8", newline="") as stream:
+            texts = [row["text"] for row in csv.DictReader(stream)]
+    else:
+        texts = load_task("movie_reviews").splits["test"].texts
     run = Interpreter(str(app_assets / "student.tflite"), num_threads=1).get_signature_runner("serving_default")
 
     @jpype.JImplements("tinybert.core.InferenceEngine")
@@ -224,8 +231,7 @@ def test_text_to_probabilities(core, app_assets):
     clock = jpype.JProxy("kotlin.jvm.functions.Function0", {"invoke": lambda: jpype.java.lang.Long.valueOf(0)})
     kotlin = core("TextClassifier")(description, Engine(), clock)
     python = TextClassifier(app_assets / "student.tflite")
-    texts = load_task("movie_reviews").splits["test"].texts
     answers = np.array([list(kotlin.classify(text, None).getValues()) for text in texts])
     expected = python.predict(texts)
-    assert answers.shape == (2066, 2) and np.abs(answers - expected).max() <= 1e-6
+    assert answers.shape == (len(texts), len(python.labels)) and np.abs(answers - expected).max() <= 1e-6
     assert list(kotlin.getInfo().getLabels()) == python.labels

@@ -40,8 +40,8 @@ def main():
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     theirs = json.loads(done.stdout)
-    ours = TextClassifier(options.model).probabilities(texts)
-    labels = TextClassifier(options.model).labels
+    classifier = TextClassifier(options.model)
+    ours, labels = classifier.predict(texts), classifier.labels
     rows = []
     for text, mine, other in zip(texts, ours, theirs, strict=True):
         values = [other.get(label, 0.0) for label in labels]

@@ -1,6 +1,7 @@
 """The recipe of each task: how long and with which learning rate it is distilled. Flags override it."""
 
 import dataclasses
+import math
 
 from tinybert_tf.settings.fields import shown_value
 
@@ -22,6 +23,7 @@ class Recipe:
         prediction_learning_rate: Peak learning rate of phase 2.
         prediction_on_original: Whether phase 2 leaves augmented examples out.
         augment: Whether --stage=all augments the training texts.
+        fewest_steps: Optimizer steps, at least: few examples are passed over more often, by the teacher too.
     """
 
     sequence_length: int = 64
@@ -36,6 +38,11 @@ class Recipe:
     prediction_learning_rate: float = 3e-5
     prediction_on_original: bool = False
     augment: bool = True
+    fewest_steps: int = 300
+
+    def passes(self, passes: int, examples: int, batch_size: int) -> int:
+        """Returns a number of passes, or a greater one with which a number of examples takes `fewest_steps`."""
+        return max(passes, math.ceil(self.fewest_steps / max(1, math.ceil(examples / batch_size))))
 
 
 # The paper's recipes, for a GPU (section 4.2 and appendix A), with the reference implementation's numbers of variants.
@@ -63,7 +70,7 @@ _SMALL = Recipe(
 )
 # A pass over windows of 384 tokens takes many times as long as one over short texts.
 _SQUAD = dataclasses.replace(_SMALL, sequence_length=384, num_variants=4, epochs=3, max_steps=0)
-_SQUAD = dataclasses.replace(_SQUAD, prediction_epochs=3, prediction_max_steps=0)
+_SQUAD = dataclasses.replace(_SQUAD, prediction_epochs=3, prediction_max_steps=0, fewest_steps=0)
 _OTHERS = {
     "movie_reviews": _SMALL,
     "wiki_topics": dataclasses.replace(_SMALL, sequence_length=128),

@@ -144,7 +144,7 @@ def test_flags_of_other_stages_are_refused(stage):
             ["--stage=general", "--task=sst2"],
             "--task: got sst2; expected only flags that --stage=general uses (see --help)",
         ),
-        (["--stage=finetune", "--epochs=-1"], "--epochs: got -1; expected 1 or more"),
+        (["--stage=finetune", "--epochs=0"], "--epochs: got 0; expected 1 or more, or --max_steps"),
         (["--stage=general", "--relation_heads=0"], "--relation_heads: got 0; expected 1 or more"),
         (["--stage=task", "--phase=3"], "--phase: got 3; expected one of two, intermediate, prediction, joint"),
         (

@@ -111,7 +111,7 @@ def files_only(files):
 
 # The settings of every stage's run, and the settings that name another stage's run.
 OPTIONS = {
-    "finetune": QUICK | {"epochs": 12, "learning_rate": 3e-3},
+    "finetune": QUICK | {"epochs": 12, "min_steps": 1, "learning_rate": 3e-3},
     "masked_lm": QUICK | {"max_steps": 60, "learning_rate": 3e-3, "eval_sequences": 8, "sequence_length": 16},
     "augment": {"vectors": "", "num_variants": 5, "num_candidates": 4},
     "task": QUICK

@@ -1,14 +1,13 @@
 """The recipe of each task: how long and with which learning rate it is distilled. Flags override it."""
 
 import dataclasses
-import math
 
 from tinybert_tf.settings.fields import shown_value
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Settings of task distillation for one task. Epochs are passes over the examples, augmented or not.
+    """Settings of training on one task. Epochs are passes over the examples, augmented or not.
 
     Args:
         sequence_length: Most tokens in a text or pair.
@@ -23,7 +22,7 @@ class Recipe:
         prediction_learning_rate: Peak learning rate of phase 2.
         prediction_on_original: Whether phase 2 leaves augmented examples out.
         augment: Whether --stage=all augments the training texts.
-        fewest_steps: Optimizer steps, at least: few examples are passed over more often, by the teacher too.
+        min_steps: Optimizer steps of the teacher and of each phase, at least, whatever the passes are; limits win.
     """
 
     sequence_length: int = 64
@@ -38,11 +37,7 @@ class Recipe:
     prediction_learning_rate: float = 3e-5
     prediction_on_original: bool = False
     augment: bool = True
-    fewest_steps: int = 300
-
-    def passes(self, passes: int, examples: int, batch_size: int) -> int:
-        """Returns a number of passes, or a greater one with which a number of examples takes `fewest_steps`."""
-        return max(passes, math.ceil(self.fewest_steps / max(1, math.ceil(examples / batch_size))))
+    min_steps: int = 300
 
 
 # The paper's recipes, for a GPU (section 4.2 and appendix A), with the reference implementation's numbers of variants.
@@ -70,7 +65,7 @@ _SMALL = Recipe(
 )
 # A pass over windows of 384 tokens takes many times as long as one over short texts.
 _SQUAD = dataclasses.replace(_SMALL, sequence_length=384, num_variants=4, epochs=3, max_steps=0)
-_SQUAD = dataclasses.replace(_SQUAD, prediction_epochs=3, prediction_max_steps=0, fewest_steps=0)
+_SQUAD = dataclasses.replace(_SQUAD, prediction_epochs=3, prediction_max_steps=0, min_steps=0)
 _OTHERS = {
     "movie_reviews": _SMALL,
     "wiki_topics": dataclasses.replace(_SMALL, sequence_length=128),

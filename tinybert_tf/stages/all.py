@@ -31,7 +31,6 @@ from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.distillation import Distillation
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.task_data import TaskData
-from tinybert_tf.settings.training import Training
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
 from tinybert_tf.stages.common import check_start, command, is_shape, shape_of, task_length
 from tinybert_tf.stages.job import run_directory_of
@@ -160,14 +159,14 @@ class _Recipe:
         config = self.config
         if self.fine_tuned:
             return config.teacher
-        passes = recipe_for(self.task.name).passes(Training.epochs, len(self.task.split("train")), config.batch_size)
         if config.teacher_predictions:
-            usual = configs.FinetuneConfig
-            options = {"prediction_learning_rate": usual.learning_rate, "prediction_epochs": passes}
-            options |= {"dropout": usual.dropout, "prediction_max_steps": config.max_steps}
+            options = {name: getattr(configs.FinetuneConfig, name) for name in ("learning_rate", "epochs")}
+            options = {f"prediction_{name}": value for name, value in options.items()}
+            options |= {"dropout": configs.FinetuneConfig.dropout, "prediction_max_steps": config.max_steps}
+            options["min_steps"] = config.min_steps
             options |= {"student": config.teacher, **self.answers, **self.data}
             return str(self.training_step(task, configs.TaskConfig, "teacher", **options).path)
-        options = {"metric": config.metric, "class_weights": config.class_weights, "epochs": passes}
+        options = {"metric": config.metric, "class_weights": config.class_weights, "min_steps": config.min_steps}
         options |= {"model": config.teacher, **self.data}
         return str(self.training_step(finetune, configs.FinetuneConfig, "teacher", **options).path)
 
@@ -197,7 +196,7 @@ class _Recipe:
     def distil(self, teacher: str, student: str, augmented: str) -> str:
         """Returns the student of task distillation."""
         config = self.config
-        options = {"teacher": teacher, "student": student, "augmented": augmented}
+        options = {"teacher": teacher, "student": student, "augmented": augmented, "min_steps": config.min_steps}
         options |= self.distillation | self.answers | self.data
         if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)

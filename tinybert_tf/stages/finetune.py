@@ -1,6 +1,5 @@
 """Fine-tuning: a BERT learns a task from labels and becomes the teacher."""
 
-import dataclasses
 from shlex import quote
 
 from absl import logging
@@ -9,7 +8,6 @@ from tinybert_tf.evaluation.dev import in_one_line
 from tinybert_tf.kinds import kind_of
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.stages import FinetuneConfig
-from tinybert_tf.settings.training import Training
 from tinybert_tf.stages.common import command, encoder_of, optimizer_of, schedule_of, task_length
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training import workers
@@ -47,19 +45,11 @@ class _Finetune(Job):
         if config.augmented:
             share = config.original_share or recipe_for(self.task.name).original_share
             self.examples, self.repeats = self.kind.augmented(config.augmented, share)
-        if not config.epochs and not config.max_steps:
-            self._choose_passes()
         self.losses = self.kind.losses(self.examples, self.repeats, config.class_weights)
         encoder = encoder_of(config.model, None, "model", dtype=config.dtype_policy, dropout=config.dropout)
         self.model = self.kind.new_model(encoder)
         examples = self.examples.fingerprint()
         return {**digests_of(model=encoder), "task": self.task.fingerprint(), "examples": examples}
-
-    def _choose_passes(self) -> None:
-        """Sets the passes that no flag sets, here and in the run's record."""
-        passes = recipe_for(self.task.name).passes(Training.epochs, len(self.examples), self.config.batch_size)
-        self.config = dataclasses.replace(self.config, epochs=passes)
-        self.folder.settings["epochs"] = passes
 
     def prepare(self) -> None:
         config, model = self.config, self.model
@@ -68,7 +58,8 @@ class _Finetune(Job):
         self.data = self.kind.batches(
             self.examples, model, self.length, config.batch_size, config.seed, repeats=self.repeats
         )
-        steps = self.data.steps(config.epochs) if config.epochs else config.max_steps
+        least = config.min_steps or recipe_for(self.task.name).min_steps
+        steps = max(least, self.data.steps(config.epochs)) if config.epochs else config.max_steps
         self.max_steps = min(steps, config.max_steps or steps)
         self.kind.log(self.data, self.examples, self.length)
         self.kind.log_rare()

@@ -223,7 +223,7 @@ class _TaskDistillation(Job):
             examples, repeats = self.original, None
         data = self.kind.batches(examples, self.reader, self.length, config.batch_size, config.seed, repeats=repeats)
         alone = phase == "prediction"
-        steps = max(recipe.fewest_steps, data.steps(recipe.prediction_epochs if alone else recipe.epochs))
+        steps = max(recipe.min_steps, data.steps(recipe.prediction_epochs if alone else recipe.epochs))
         steps = min(steps, (recipe.prediction_max_steps if alone else recipe.max_steps) or steps)
         repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
         if config.mixup:  # the teacher reads mixtures in each step
@@ -270,9 +270,7 @@ def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
     elif config.max_steps:
         limit = recipe.prediction_max_steps or config.max_steps
         changes["prediction_max_steps"] = min(limit, config.max_steps)
-    if config.epochs or config.prediction_epochs:
-        changes["fewest_steps"] = 0
-    for name in ("phase", "learning_rate", "prediction_learning_rate", "original_share"):
+    for name in ("phase", "min_steps", "learning_rate", "prediction_learning_rate", "original_share"):
         if getattr(config, name):
             changes[name] = getattr(config, name)
     return dataclasses.replace(recipe, **changes)

@@ -50,6 +50,11 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     max_steps: int = setting(
         0, "Steps of every stage that trains, at most.", TRAINING, default_means="no limit", at_least=1
     )
+    min_steps: int = setting_like(
+        FinetuneConfig,
+        "min_steps",
+        help="Optimizer steps of the teacher and the student, at least: few texts are passed over more often.",
+    )
     batch_size: int = setting_like(Training, "batch_size")
     class_weights: tuple[str, ...] = setting_like(FinetuneConfig, "class_weights")
     litert: bool = setting_like(EvaluateConfig, "litert")

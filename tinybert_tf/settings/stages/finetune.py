@@ -3,9 +3,9 @@
 import dataclasses
 from typing import ClassVar
 
-from tinybert_tf.settings.fields import MODEL, RUN, TRAINING, setting, setting_like
+from tinybert_tf.settings.fields import MODEL, RUN, TRAINING, require, setting
 from tinybert_tf.settings.names import ANY_MODEL, FOLDER, SHAPES
-from tinybert_tf.settings.recipes import Recipe
+from tinybert_tf.settings.recipes import recipe_default
 from tinybert_tf.settings.task_data import OnAugmented, TaskData
 from tinybert_tf.settings.training import CheckpointChoice, Training
 
@@ -19,15 +19,12 @@ class FinetuneConfig(OnAugmented, CheckpointChoice, TaskData, Training):
     model: str = setting(
         "minilm_l6", f"Model to fine-tune: {ANY_MODEL}; or a shape to train from scratch ({SHAPES}).", MODEL, place=True
     )
-    epochs: int = setting_like(
-        Training,
-        "epochs",
-        default=0,
-        default_means=f"{Training.epochs}, or as many as take {Recipe.fewest_steps} steps (SQuAD: {Training.epochs})",
+    min_steps: int = setting(
+        0,
+        "Optimizer steps, at least: few texts are passed over more often than --epochs says. Limits of steps win.",
+        TRAINING,
+        default_means=recipe_default("min_steps", zero="none"),
         at_least=1,
-    )
-    max_steps: int = setting_like(
-        Training, "max_steps", help="Optimizer steps, at most; alone, it replaces the passes."
     )
     dropout: float = setting(0.1, "Dropout in training.", TRAINING, at_least=0, below=1)
     class_weights: tuple[str, ...] = setting(
@@ -38,3 +35,7 @@ class FinetuneConfig(OnAugmented, CheckpointChoice, TaskData, Training):
         default_means="none",
     )
     output_dir: str = setting("runs/finetune", FOLDER, RUN)
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self, "epochs", self.epochs >= 1 or self.max_steps >= 1, "1 or more, or --max_steps")

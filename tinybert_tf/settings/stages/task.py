@@ -7,6 +7,7 @@ from tinybert_tf.settings.distillation import Distillation
 from tinybert_tf.settings.fields import DISTILLATION, MODEL, RUN, TRAINING, require, setting, setting_like
 from tinybert_tf.settings.names import CLASSIFIER, FOLDER, SHAPES
 from tinybert_tf.settings.recipes import recipe_default
+from tinybert_tf.settings.stages.finetune import FinetuneConfig
 from tinybert_tf.settings.task_data import OnAugmented, OnUnlabelled, TaskData, TeacherPredictions
 from tinybert_tf.settings.training import CheckpointChoice, Training
 
@@ -82,6 +83,11 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
         "max_steps",
         help="Optimizer steps of phase 1 or joint, which also caps phase 2; alone, it replaces the passes.",
         default_means=recipe_default("max_steps"),
+    )
+    min_steps: int = setting_like(
+        FinetuneConfig,
+        "min_steps",
+        help="Optimizer steps of each phase, at least: few texts are passed over more often. Limits of steps win.",
     )
     learning_rate: float = setting_like(
         Training,

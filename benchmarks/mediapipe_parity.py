@@ -3,8 +3,8 @@
     pip install --no-deps --target=mediapipe mediapipe==1.2.2
     python benchmarks/mediapipe_parity.py --model=export/student_int8.tflite --mediapipe=mediapipe texts.csv
 
-Texts are the column `text` of CSV files. The last row counts texts with an ASCII capital and without one: MediaPipe
-lower-cases them for every model, so that a cased model reads other pieces.
+Texts are the column `text` of CSV files. Those with and those without ASCII capitals have a row each: MediaPipe
+lower-cases these capitals for every model, so that a cased model reads other pieces.
 """
 
 import argparse

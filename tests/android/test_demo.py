@@ -203,6 +203,7 @@ def test_text_to_probabilities(core, app_assets):
             texts = [row["text"] for row in csv.DictReader(stream)]
     else:
         texts = load_task("movie_reviews").splits["test"].texts
+        assert len(texts) == 2066
     run = Interpreter(str(app_assets / "student.tflite"), num_threads=1).get_signature_runner("serving_default")
 
     @jpype.JImplements("tinybert.core.InferenceEngine")

@@ -28,6 +28,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         general_steps=4,
         augment=True,
         num_variants=2,
+        layer_cache=str(tmp_path / "layers"),
         max_steps=2,
         batch_size=32,
         deterministic=False,
@@ -38,6 +39,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
     assert "kept" in text and "x less" in text and "GFLOP" in text
     made = {path.name for path in folder.path.iterdir() if path.is_dir()}
     assert made == {"teacher", "general", "masked_lm", "augment", "student", "evaluation"}
+    assert len([*(tmp_path / "layers").iterdir()]) == 1
     record = json.loads((folder.path / "student" / "run.json").read_text())
     assert record["settings"]["max_steps"] == 2 and record["settings"]["epochs"] == 10  # a cap on the recipe's passes
     for stage in ("general", "student"):
@@ -73,6 +75,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         ({"corpus": ("no/such/text.txt",)}, "corpus"),
         ({"sequence_length": 65}, "sequence_length"),
         ({"metric": "mae"}, "metric"),
+        ({"layer_cache": __file__}, "layer_cache"),
         ({"class_weights": ("splendid=2",)}, "class_weights"),
         ({"teacher_labels": ("good", "bad")}, "teacher_labels"),  # of a teacher that has no classes yet
     ],

@@ -23,6 +23,20 @@ _TYPE = np.float16
 _ROWS = 256  # whose tokens are hashed together
 
 
+def cache_folder(folder: str | Path) -> Path:
+    """Returns the folder of caches, which it makes.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    path = Path(folder).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(folder, error) from None
+    return path
+
+
 class LayerCache:
     """Rows of tokens, each with the teacher's side of all that a distiller matches between layers.
 
@@ -49,13 +63,13 @@ class LayerCache:
         sizes = np.array([sum(math.prod(self._shape(name, int(length))) for name in found) for length in known])
         self._starts = np.concatenate([[0], np.cumsum(sizes.astype(np.int64)[places])])
         self._bytes = int(self._starts[-1]) * _TYPE().itemsize
-        file = Path(folder).expanduser() / f"{self._key(distiller)}.f16"
+        file = cache_folder(folder) / f"{self._key(distiller)}.f16"
         try:
             if not (file.is_file() and file.stat().st_size == self._bytes):
                 self._write(distiller, file, batch_size)
             self._values = np.memmap(file, _TYPE, "r", shape=(int(self._starts[-1]),))
         except OSError as error:
-            raise InputError("layer_cache", f"{folder} ({error.strerror})", "a folder to write to") from None
+            raise _not_written(folder, error) from None
 
     def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the inputs at these places, and the teacher's features, float16 and padded with zeros."""
@@ -87,7 +101,6 @@ class LayerCache:
     def _write(self, distiller: TinyBertDistiller, file: Path, batch_size: int) -> None:
         matches, order = list(self._matches.values()), np.argsort(self.lengths, kind="stable")
         run = devices.Forward(lambda inputs: distiller.teachers_features(inputs, matches), INPUTS)
-        file.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(file, "wb") as stream:  # which sweeps away what a killed run has left
             self._check_room(file)
             with tqdm(total=len(order), desc="teacher's layers", unit="text", dynamic_ncols=True) as bar:
@@ -118,3 +131,7 @@ class LayerCache:
                 raise InputError("layer_cache", got, f"none beyond {np.finfo(_TYPE).max:.0f}, or no cache")
             parts.append(np.ascontiguousarray(part).tobytes())
         return b"".join(parts)
+
+
+def _not_written(folder: str | Path, error: OSError) -> InputError:
+    return InputError("layer_cache", f"{folder} ({error.strerror})", "a folder to write to")

@@ -19,6 +19,7 @@ from tinybert_tf.data.records import Records
 from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation.compatibility import check_pair
+from tinybert_tf.distillation.layer_cache import cache_folder
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.baselines import NAMES, TFIDF
 from tinybert_tf.files import write_text
@@ -105,6 +106,8 @@ class _Recipe:
         self._check_order()
         check_start(config, teacher, student)
         check_pair(teacher, student, config.layer_map, config.loss_weights, config.relation_heads)
+        if config.layer_cache:
+            cache_folder(config.layer_cache)
         if self.augments:
             read_stop_words(config.stop_words)
         if self.augments and config.vectors:
@@ -197,7 +200,7 @@ class _Recipe:
         """Returns the student of task distillation."""
         config = self.config
         options = {"teacher": teacher, "student": student, "augmented": augmented, "min_steps": config.min_steps}
-        options |= self.distillation | self.answers | self.data
+        options |= {"layer_cache": config.layer_cache} | self.distillation | self.answers | self.data
         if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}

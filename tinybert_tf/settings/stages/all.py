@@ -10,6 +10,7 @@ from tinybert_tf.settings.stages.augment import AugmentConfig
 from tinybert_tf.settings.stages.evaluate import EvaluateConfig
 from tinybert_tf.settings.stages.finetune import FinetuneConfig
 from tinybert_tf.settings.stages.masked_lm import MaskedLMConfig
+from tinybert_tf.settings.stages.task import TaskConfig
 from tinybert_tf.settings.task_data import OnUnlabelled, TaskData, TeacherPredictions
 from tinybert_tf.settings.training import CheckpointChoice, OnDevices, OnText, Training
 
@@ -31,6 +32,7 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     student: str = setting(
         "tinybert_4l_312", f"Shape of a new student ({SHAPES}), or a student of --stage=general.", MODEL, place=True
     )
+    layer_cache: str = setting_like(TaskConfig, "layer_cache")
     augment: bool | None = setting(
         None, "Whether the training texts are augmented.", AUGMENTATION, default_means=recipe_default("augment")
     )

@@ -33,22 +33,27 @@ class Text:
 
     Args:
         batches: Dicts of `token_ids`, `segment_ids` and `padding_mask`, each `[batch, length]`.
-        step: Function that is called after every batch of a pass.
+        step: Function that is called after every batch of a pass, with the cost of that batch.
 
     Attributes:
         batches: The batches, int32.
         rows: Number of tokens that are not padding.
     """
 
-    def __init__(self, batches: Iterable[dict], step: Callable[[], None]):
+    def __init__(self, batches: Iterable[dict], step: Callable[[int], None]):
         self.batches = [{name: np.asarray(batch[name], np.int32) for name in INPUTS} for batch in batches]
         self._valid = [batch["padding_mask"].astype(bool) for batch in self.batches]
         self._masks = [additive_mask(batch["padding_mask"], "float32") for batch in self.batches]
         self.rows = int(sum(valid.sum() for valid in self._valid))
         self._step = step
 
-    def each(self, *sources: Iterable) -> Iterator[tuple]:
-        """Yields (which tokens are none of the padding, additive attention mask, the sources' items) per batch."""
+    def each(self, *sources: Iterable, cost: int = 1) -> Iterator[tuple]:
+        """Yields (which tokens are none of the padding, additive attention mask, the sources' items) per batch.
+
+        Args:
+            *sources: One item per batch each; the pass ends where the shortest does.
+            cost: What a batch costs, in batches of a usual pass: the progress bar counts it.
+        """
         for items in zip(self._valid, self._masks, *sources):
             yield items
-            self._step()
+            self._step(cost)

@@ -3,14 +3,18 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.stages.conftest import files_only
+from tinybert_tf.data.tasks import load_task
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.stages import all as whole_recipe
+from tinybert_tf.stages.task import recipe_of
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -163,6 +167,22 @@ def test_settings_of_steps_that_have_not_begun_are_free(shallow_teacher, files, 
     for late in ({"augment": True}, {"general_steps": 1, "augment": False}):
         with pytest.raises(InputError, match=rf"^{next(iter(late))}: got .*student, which began without"):
             whole_recipe.run(dataclasses.replace(config, **late))
+
+
+@pytest.mark.parametrize(
+    ("flags", "steps"),
+    [({}, 900), ({"task_steps": 5000}, 5000), ({"max_steps": 40}, 40), ({"task_steps": 5000, "max_steps": 40}, 40)],
+)
+def test_steps_of_the_student_can_be_asked_for_and_capped(
+    shallow_teacher, files, student_shape, tmp_path, monkeypatch, flags, steps
+):
+    asked, teacher = [], SimpleNamespace(path=tmp_path / "teacher", was_finished=True)
+    monkeypatch.setattr(whole_recipe.finetune, "run", lambda config: teacher)
+    monkeypatch.setattr(whole_recipe.task, "run", lambda config: asked.append(config) or 1 / 0)
+    options = {"teacher": str(shallow_teacher), "student": student_shape, "output_dir": str(tmp_path / "all")}
+    with pytest.raises(ZeroDivisionError):
+        whole_recipe.run(configs.AllConfig(**options, **files, **flags))
+    assert recipe_of(asked[0], load_task(**files_only(files))).max_steps == steps
 
 
 @pytest.fixture

@@ -201,7 +201,9 @@ class _Recipe:
         config = self.config
         options = {"teacher": teacher, "student": student, "augmented": augmented, "min_steps": config.min_steps}
         options |= {"layer_cache": config.layer_cache} | self.distillation | self.answers | self.data
-        if config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
+        if config.task_steps:
+            options["max_steps"] = config.task_steps
+        elif config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length
             recipe = recipe_for(self.task.name)
             options |= {"epochs": recipe.epochs, "max_steps": recipe.max_steps}
         return str(self.training_step(task, configs.TaskConfig, "student", **options).path)

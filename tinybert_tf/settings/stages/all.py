@@ -49,6 +49,13 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
         default_means="none",
         at_least=1,
     )
+    task_steps: int = setting(
+        0,
+        "Steps of task distillation (phase 1 or joint); a large teacher or many texts are worth more of them.",
+        TRAINING,
+        default_means=recipe_default("max_steps"),
+        at_least=1,
+    )
     max_steps: int = setting(
         0, "Steps of every stage that trains, at most.", TRAINING, default_means="no limit", at_least=1
     )

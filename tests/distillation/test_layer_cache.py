@@ -9,11 +9,13 @@ from tests.distillation.conftest import evaluate, train, weights_of
 from tinybert_tf.configs import LossWeights
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
+from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.layer_cache import LayerCache
 from tinybert_tf.errors import InputError
+from tinybert_tf.models import BertQuestionAnswerer
 
 TEXTS = ["a good film", "film", "it was a dull story of a play", "fine"]
-WEIGHTS = LossWeights(1.0, (1.0, 0.5), (1.0, 2.0), 0.0, (0.0, 1.0))
+WEIGHTS = LossWeights(1.0, (1.0, 0.5), (1.0, 2.0), 1.0, (0.0, 1.0))
 HALF = 2.0**-10  # twice the rounding of half precision: 0.1 %
 
 
@@ -88,11 +90,28 @@ def test_a_second_run_reads_what_the_first_one_wrote(distiller, rows, tmp_path, 
 
 
 def test_other_weights_have_another_file(distiller, rows, tmp_path):
+    teacher = distiller.teacher
+    for weight in (teacher.encoder.embeddings.layer_norm.gamma, teacher.classifier.kernel):
+        LayerCache(distiller, rows, tmp_path)
+        weight.assign(2 * weight)
     LayerCache(distiller, rows, tmp_path)
-    gamma = distiller.teacher.encoder.embeddings.layer_norm.gamma
-    gamma.assign(2 * gamma)
-    LayerCache(distiller, rows, tmp_path)
-    assert len([*tmp_path.iterdir()]) == 2
+    assert len([*tmp_path.iterdir()]) == 3
+
+
+def test_answers_that_the_batches_have_are_not_kept(distiller, rows, tmp_path):
+    found = LayerCache(distiller, rows, tmp_path, given=["teacher_logits"]).rows(np.arange(2))
+    assert "teacher_logits" not in found and "teacher_hidden_states_3" in found
+
+
+def test_a_question_answerers_start_and_end_are_kept(make_encoder, rows, tmp_path, monkeypatch):
+    models = [BertQuestionAnswerer(make_encoder(seed=seed, dropout=0.0)) for seed in (1, 2)]
+    distiller = TinyBertDistiller(*models, loss_weights=LossWeights.joint())
+    distiller.compile("sgd")
+    expected = evaluate(distiller, rows.rows(np.array([2, 0])))
+    cached = LayerCache(distiller, rows, tmp_path)
+    without_teacher(distiller, monkeypatch)
+    found = evaluate(distiller, cached.rows(np.array([2, 0])))
+    assert found == pytest.approx(expected, rel=HALF)
 
 
 def test_what_cannot_be_kept_is_refused(distiller, rows, tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ import dataclasses
 
 from keras import ops
 
-from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.models import BertClassifier, BertEncoder, BertQuestionAnswerer
 from tinybert_tf.models.question_answerer import END, START
 
@@ -18,7 +17,7 @@ class Feature:
         argument: Argument of the model's `call` that asks for this output; None where a model with a head returns it
             anyway.
         first_layer: Number of the layer that comes first in the output; None where the output is the whole model's.
-        dims: What the axes of a layer's feature of one text are: see `shape`.
+        dims: What the axes of the feature of one text are: see `shape`.
     """
 
     output: str
@@ -36,10 +35,11 @@ class Feature:
         found = outputs[self.output]
         return found if layer is None else found[layer - self.first_layer]
 
-    def shape(self, config: EncoderConfig, length: int) -> tuple[int, ...]:
-        """Returns the shape of a layer's feature of one text with this many tokens."""
+    def shape(self, model, length: int) -> tuple[int, ...]:
+        """Returns the shape of the model's feature, of one layer if it has layers, of a text with this many tokens."""
+        config = encoder_of(model).config
         sizes = {"length": length, "num_heads": config.num_heads, "hidden_dim": config.hidden_dim}
-        sizes["3 hidden_dim"] = 3 * config.hidden_dim
+        sizes |= {"3 hidden_dim": 3 * config.hidden_dim, "classes": len(getattr(model, "labels", ())), "ends": 2}
         return tuple(sizes[dim] for dim in self.dims)
 
     def given_as(self, layer: int | None) -> str:
@@ -54,8 +54,8 @@ ATTENTION_SCORES = Feature(
     "attention_scores", "return_intermediates", first_layer=1, dims=("num_heads", "length", "length")
 )
 QUERY_KEY_VALUE = Feature("query_key_value", "return_query_key_value", first_layer=1, dims=("length", "3 hidden_dim"))
-LOGITS = Feature("logits")
-SPAN_LOGITS = Feature("span_logits")  # start and end: `[batch, 2, length]`
+LOGITS = Feature("logits", dims=("classes",))
+SPAN_LOGITS = Feature("span_logits", dims=("ends", "length"))  # start and end: `[batch, 2, length]`
 # The answer of each kind of model with a head that can be distilled.
 ANSWERS = {BertClassifier: LOGITS, BertQuestionAnswerer: SPAN_LOGITS}
 

@@ -1,8 +1,9 @@
-"""A teacher's layers on texts that are read again and again: computed once, and kept on disk in 16 bits."""
+"""A teacher's layers and answers on texts that are read again and again: computed once, kept on disk in 16 bits."""
 
 import hashlib
 import math
 import shutil
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,10 @@ def cache_folder(folder: str | Path) -> Path:
 
 
 class LayerCache:
-    """Rows of tokens, each with the teacher's side of all that a distiller matches between layers.
+    """Rows of tokens, each with the teacher's side of all that a distiller matches.
 
-    The distiller then computes no layer of the teacher. A row's features lie together in a file, without padding; half
-    precision keeps each number to 0.05 %. The file's name is a digest of the teacher's encoder, of what is matched and
+    The teacher then is in no step. A row's features lie together in a file, without padding; half
+    precision keeps each number to 0.05 %. The file's name is a digest of the teacher, of what is matched and
     of the tokens, so runs share it. It is written whole or not at all.
 
     Args:
@@ -49,16 +50,24 @@ class LayerCache:
         rows: The rows.
         folder: Folder of the file; it is made if it does not exist.
         batch_size: Rows that the teacher reads at a time.
+        given: Names of what batches have of the teacher in any case, such as `teacher_logits`.
 
     Raises:
         InputError: The folder has too little room, cannot be written, or half precision cannot hold the features.
     """
 
-    def __init__(self, distiller: TinyBertDistiller, rows: Rows, folder: str | Path, batch_size: int = 32):
+    def __init__(
+        self,
+        distiller: TinyBertDistiller,
+        rows: Rows,
+        folder: str | Path,
+        batch_size: int = 32,
+        given: Container[str] = (),
+    ):
         self._rows, self.lengths = rows, rows.lengths
-        found = {match.given_as: match for match in distiller.matches if not match.loss.feature.is_answer}
+        found = {match.given_as: match for match in distiller.matches if match.given_as not in given}
         self._matches: dict[str, Match] = found
-        self._config = distiller.teacher.config
+        self._teacher = distiller.teacher
         known, places = np.unique(self.lengths, return_inverse=True)
         sizes = np.array([sum(math.prod(self._shape(name, int(length))) for name in found) for length in known])
         self._starts = np.concatenate([[0], np.cumsum(sizes.astype(np.int64)[places])])
@@ -86,12 +95,14 @@ class LayerCache:
         return inputs | padded
 
     def _shape(self, name: str, length: int) -> tuple[int, ...]:
-        return self._matches[name].loss.feature.shape(self._config, length)
+        return self._matches[name].loss.feature.shape(self._teacher, length)
 
     def _key(self, distiller: TinyBertDistiller) -> str:
-        encoder = encoder_of(distiller.teacher)
+        encoder = encoder_of(self._teacher)
         policy = encoder.dtype_policy.name
-        says = f"{digest_of(encoder)} {encoder.config} {policy} {distiller.match_position_bias} {[*self._matches]}"
+        with_head = any(match.loss.feature.is_answer for match in self._matches.values())
+        weights = digest_of(self._teacher if with_head else encoder)
+        says = f"{weights} {encoder.config} {policy} {distiller.match_position_bias} {[*self._matches]}"
         digest = hashlib.sha256(says.encode())
         for begin in range(0, len(self.lengths), _ROWS):
             inputs = self._rows.rows(np.arange(begin, min(begin + _ROWS, len(self.lengths))))

@@ -33,9 +33,7 @@ class ModelAnswers:
         """Returns the examples that have an answer, without labels, and how often a pass shows each."""
         return self._kind.unlabelled(examples), repeats
 
-    def add_to(
-        self, data: Buckets, examples, length: int, phase: str, worthwhile: bool, layers_cached: bool = False
-    ) -> None:
+    def add_to(self, data: Buckets, examples, length: int, phase: str, worthwhile: bool) -> None:
         """Gives a phase's batches the answers to their examples.
 
         Args:
@@ -44,11 +42,9 @@ class ModelAnswers:
             length: Most tokens in a row.
             phase: "intermediate", "prediction" or "joint".
             worthwhile: Whether each example is shown more than once.
-            layers_cached: Whether a `LayerCache` gives the teacher's layers.
         """
-        kept = layers_cached and phase == "joint"
-        if phase == "prediction" or kept:  # else the teacher runs in any case, for its layers
-            self._kind.add_teacher_logits(data, examples, self._teacher, length, worthwhile or kept)
+        if phase == "prediction":  # else the teacher, or a `LayerCache`, gives them with its layers
+            self._kind.add_teacher_logits(data, examples, self._teacher, length, worthwhile)
 
 
 class FileAnswers:
@@ -74,9 +70,7 @@ class FileAnswers:
         found = Examples(*(values and [values[i] for i in places] for values in (examples.texts, examples.text_pairs)))
         return found, None if repeats is None else repeats[places]
 
-    def add_to(
-        self, data: Buckets, examples: Examples, length: int, phase: str, worthwhile: bool, layers_cached: bool = False
-    ) -> None:
+    def add_to(self, data: Buckets, examples: Examples, length: int, phase: str, worthwhile: bool) -> None:
         """Gives a phase's batches the logits of the answers: the student's softmax of them would be the answers."""
         if phase != "intermediate":
             data.extras = {"teacher_logits": self._logits(examples)}

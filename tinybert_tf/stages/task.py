@@ -181,7 +181,7 @@ class _TaskDistillation(Job):
         if not workers.from_chief(folder.has_checkpoint):
             self._initialize(phase, distiller, data)
         if config.layer_cache and phase != "prediction":
-            data.tokens = LayerCache(distiller, data.tokens, config.layer_cache, config.batch_size)
+            data.tokens = LayerCache(distiller, data.tokens, config.layer_cache, config.batch_size, data.extras)
         message = "%s: %d steps of %d examples, learning rate %g."
         logging.info(message, phase, max_steps, config.batch_size, learning_rate)
         on_dev = None if intermediate else self.kind.dev_evaluator(student, self.length)
@@ -228,7 +228,7 @@ class _TaskDistillation(Job):
         repeat = config.batch_size * steps >= 2 * len(data.tokens.lengths)
         if config.mixup:  # the teacher reads mixtures in each step
             return data, steps
-        self.answers.add_to(data, examples, self.length, phase, repeat, bool(config.layer_cache))
+        self.answers.add_to(data, examples, self.length, phase, repeat)
         if config.layer_cache and not alone and not repeat:
             logging.warning("--layer_cache does not pay: most of these texts are shown once.")
         return data, steps

@@ -65,7 +65,7 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
     )
     layer_cache: str = setting(
         "",
-        "Folder that keeps the teacher's layers on each training text, so that the teacher does not read every batch.",
+        "Folder that keeps the teacher's layers and logits on each training text, so that it reads no batch twice.",
         DISTILLATION,
         default_means="none",
         place=True,

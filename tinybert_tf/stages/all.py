@@ -106,8 +106,6 @@ class _Recipe:
         self._check_order()
         check_start(config, teacher, student)
         check_pair(teacher, student, config.layer_map, config.loss_weights, config.relation_heads)
-        if config.layer_cache:
-            cache_folder(config.layer_cache)
         if self.augments:
             read_stop_words(config.stop_words)
         if self.augments and config.vectors:
@@ -121,6 +119,8 @@ class _Recipe:
             if isinstance(corpus, Records):
                 expected = "text, of which this stage leaves out what it evaluates on"
                 raise InputError("corpus", f"{corpus.folder}, which holds records", expected)
+        if config.layer_cache:
+            cache_folder(config.layer_cache)
 
     def _check_answers(self) -> None:
         """Refuses texts without labels, and files of answers, that cannot be used."""

@@ -1,6 +1,7 @@
 """The order in which a student is solved: directions, embeddings, then layer by layer on its own states."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -78,8 +79,10 @@ def cut_from_teacher(
         got = f"a width of {student.config.hidden_dim}"
         raise InputError("student", got, f"at most the teacher's width, {teacher.config.hidden_dim}")
     before, per_layer = _PASSES
-    read = len(batches) + len(first_tokens(batches, _BASIS_TOKENS))
-    total = (before + per_layer * len(layer_map)) * len(batches) + _LAYER_COST * max(layer_map) * read
+    layers = sum(max(number - previous, 1) for previous, number in itertools.pairwise([0, *layer_map]))
+    total = (before + per_layer * len(layer_map) + _LAYER_COST * layers) * len(batches)
+    if student.config.hidden_dim < teacher.config.hidden_dim:  # else directions need no pass
+        total += _LAYER_COST * max(layer_map) * len(first_tokens(batches, _BASIS_TOKENS))
     solved = _in_float32(student)
     with tqdm(total=total, desc="closed form", bar_format=_BAR, smoothing=0, dynamic_ncols=True) as bar:
         fits = _Cut(_in_float32(teacher), solved, layer_map, Text(batches, bar.update)).run()

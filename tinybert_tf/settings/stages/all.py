@@ -51,7 +51,7 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     )
     task_steps: int = setting(
         0,
-        "Steps of task distillation (phase 1 or joint); a large teacher or many texts are worth more of them.",
+        "Steps of task distillation (phase 1 or joint) in place of the recipe's passes; they also cap phase 2.",
         TRAINING,
         default_means=recipe_default("max_steps"),
         at_least=1,

@@ -65,7 +65,7 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
     )
     layer_cache: str = setting(
         "",
-        "Folder that keeps the teacher's layers and logits on each training text, so that it reads no batch twice.",
+        "Folder that keeps the teacher's layers and logits, so that the teacher reads each training text once.",
         DISTILLATION,
         default_means="none",
         place=True,

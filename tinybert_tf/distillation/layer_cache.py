@@ -1,9 +1,7 @@
 """A teacher's layers and answers on texts that are read again and again: computed once, kept on disk in 16 bits."""
 
-import errno
 import hashlib
 import math
-import os
 import shutil
 from collections.abc import Container
 from pathlib import Path
@@ -30,15 +28,13 @@ def cache_folder(folder: str | Path) -> Path:
     """Returns the folder of caches, which it makes.
 
     Raises:
-        InputError: It cannot be made, or written to.
+        InputError: It cannot be made.
     """
     path = Path(folder).expanduser()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_written(folder, error.strerror) from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise _not_written(folder, os.strerror(errno.EACCES))
+        raise _not_written(folder, error) from None
     return path
 
 
@@ -82,7 +78,7 @@ class LayerCache:
                 self._write(distiller, file, batch_size)
             self._values = np.memmap(file, _TYPE, "r", shape=(int(self._starts[-1]),))
         except OSError as error:
-            raise _not_written(folder, error.strerror) from None
+            raise _not_written(folder, error) from None
 
     def rows(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the inputs at these places, and the teacher's features, float16 and padded with zeros."""
@@ -148,5 +144,5 @@ class LayerCache:
         return b"".join(parts)
 
 
-def _not_written(folder: str | Path, reason: str) -> InputError:
-    return InputError("layer_cache", f"{folder} ({reason})", "a folder to write to")
+def _not_written(folder: str | Path, error: OSError) -> InputError:
+    return InputError("layer_cache", f"{folder} ({error.strerror})", "a folder to write to")

@@ -10,7 +10,7 @@ from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.mixup import mix
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertQuestionAnswerer
-from tinybert_tf.settings.stages import TaskConfig
+from tinybert_tf.settings.stages import AllConfig, TaskConfig
 
 SHARE = 0.25  # of the first text in every mixture below: the square of sin(pi / 6)
 
@@ -116,12 +116,18 @@ def test_what_cannot_be_mixed_is_refused(make_distiller, make_encoder):
         ({"mixup": 2.0}, "mixup: got 2"),
         ({"teacher_predictions": ("answers.jsonl",)}, "mixup: got .*; expected 0 with --teacher_predictions"),
         ({"layer_cache": "layers"}, "layer_cache: got .*; expected none with --mixup"),
-        ({"batch_size": 8, "gradient_accumulation_steps": 8}, "mixup: got .*; expected 0 where texts are computed one"),
+        ({"batch_size": 1}, "mixup: got .*; expected 0 where texts are computed one"),
     ],
 )
-def test_settings_that_rule_mixtures_out(settings, words):
+@pytest.mark.parametrize("config", [TaskConfig, AllConfig])
+def test_settings_that_rule_mixtures_out(config, settings, words):
     with pytest.raises(InputError, match=f"^{words}"):
-        TaskConfig(**{"mixup": 0.5, "train_file": "mine.csv"} | settings)
+        config(**{"mixup": 0.5, "train_file": "mine.csv"} | settings)
+
+
+def test_rows_that_are_computed_one_by_one_rule_mixtures_out():
+    with pytest.raises(InputError, match=r"^mixup: got 0\.5; expected 0 where texts are computed one"):
+        TaskConfig(mixup=0.5, train_file="mine.csv", batch_size=8, gradient_accumulation_steps=8)
 
 
 def test_the_saved_distiller_mixes_too(make_distiller):

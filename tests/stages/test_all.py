@@ -171,9 +171,14 @@ def test_settings_of_steps_that_have_not_begun_are_free(shallow_teacher, files, 
 
 @pytest.mark.parametrize(
     ("flags", "steps"),
-    [({}, 900), ({"task_steps": 5000}, 5000), ({"max_steps": 40}, 40), ({"task_steps": 5000, "max_steps": 40}, 40)],
+    [
+        ({}, 900),
+        ({"task_steps": 5000, "mixup": 0.5}, 5000),
+        ({"max_steps": 40}, 40),
+        ({"task_steps": 5000, "max_steps": 40}, 40),
+    ],
 )
-def test_steps_of_the_student_can_be_asked_for_and_capped(
+def test_steps_of_the_student_can_be_asked_for_and_capped_and_its_texts_mixed(
     shallow_teacher, files, student_shape, tmp_path, monkeypatch, flags, steps
 ):
     asked, teacher = [], SimpleNamespace(path=tmp_path / "teacher", was_finished=True)
@@ -183,6 +188,7 @@ def test_steps_of_the_student_can_be_asked_for_and_capped(
     with pytest.raises(ZeroDivisionError):
         whole_recipe.run(configs.AllConfig(**options, **files, **flags))
     assert recipe_of(asked[0], load_task(**files_only(files))).max_steps == steps
+    assert asked[0].mixup == flags.get("mixup", 0)
 
 
 @pytest.fixture

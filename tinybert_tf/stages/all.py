@@ -200,7 +200,8 @@ class _Recipe:
         """Returns the student of task distillation."""
         config = self.config
         options = {"teacher": teacher, "student": student, "augmented": augmented, "min_steps": config.min_steps}
-        options |= {"layer_cache": config.layer_cache} | self.distillation | self.answers | self.data
+        options |= {name: getattr(config, name) for name in ("layer_cache", "mixup")}
+        options |= self.distillation | self.answers | self.data
         if config.task_steps:
             options["max_steps"] = config.task_steps
         elif config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length

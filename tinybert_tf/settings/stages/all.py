@@ -10,7 +10,7 @@ from tinybert_tf.settings.stages.augment import AugmentConfig
 from tinybert_tf.settings.stages.evaluate import EvaluateConfig
 from tinybert_tf.settings.stages.finetune import FinetuneConfig
 from tinybert_tf.settings.stages.masked_lm import MaskedLMConfig
-from tinybert_tf.settings.stages.task import TaskConfig
+from tinybert_tf.settings.stages.task import TaskConfig, check_mixup
 from tinybert_tf.settings.task_data import OnUnlabelled, TaskData, TeacherPredictions
 from tinybert_tf.settings.training import CheckpointChoice, OnDevices, OnText, Training
 
@@ -32,6 +32,7 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     student: str = setting(
         "tinybert_4l_312", f"Shape of a new student ({SHAPES}), or a student of --stage=general.", MODEL, place=True
     )
+    mixup: float = setting_like(TaskConfig, "mixup")
     layer_cache: str = setting_like(TaskConfig, "layer_cache")
     augment: bool | None = setting(
         None, "Whether the training texts are augmented.", AUGMENTATION, default_means=recipe_default("augment")
@@ -76,3 +77,4 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
         super().__post_init__()
         expected = "a weight above 0 for embeddings, hidden states, attention or relations"
         require(self, "attention_weight", self.matches_layers, expected)
+        check_mixup(self, self.batch_size)

@@ -141,12 +141,25 @@ class TaskConfig(OnUnlabelled, OnAugmented, TeacherPredictions, CheckpointChoice
             object.__setattr__(self, "teacher", "runs/finetune")
         reads_layers = bool(self.teacher) and self.phase != "prediction" and self.matches_layers
         require(self, "layer_cache", reads_layers or not self.layer_cache, "none where no layers are matched")
-        if self.mixup:
-            require(self, "layer_cache", not self.layer_cache, "none with --mixup: the teacher reads new mixtures")
-            expected = "0 with --teacher_predictions, which have no answers to mixtures"
-            require(self, "mixup", not self.teacher_predictions, expected)
-            require(self, "mixup", self.rows > 1, "0 where texts are computed one by one")
+        check_mixup(self, self.rows)
         learns = self.phase != "intermediate" or not self.teacher_predictions
         require(self, "phase", learns, "a phase that matches the answers of --teacher_predictions")
         without_layers = self.phase in ("", "prediction")
         require(self, "phase", bool(self.teacher) or without_layers, "prediction, or a --teacher that has layers")
+
+
+def check_mixup(settings, rows: int) -> None:
+    """Refuses mixtures of texts where nothing answers them, or where there is no second text.
+
+    Args:
+        settings: Settings of a stage, with `mixup`, `layer_cache` and `teacher_predictions`.
+        rows: Sequences that are computed at a time.
+
+    Raises:
+        InputError: Texts are to be mixed, and cannot.
+    """
+    if settings.mixup:
+        require(settings, "layer_cache", not settings.layer_cache, "none with --mixup: the teacher reads new mixtures")
+        expected = "0 with --teacher_predictions, which have no answers to mixtures"
+        require(settings, "mixup", not settings.teacher_predictions, expected)
+        require(settings, "mixup", rows > 1, "0 where texts are computed one by one")

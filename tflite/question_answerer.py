@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinybert_tf.data.questions import SURROGATE, Questions
+from tinybert_tf.data.files import SURROGATE
+from tinybert_tf.data.questions import Questions
 from tinybert_tf.data.spans import Span, spans_of
 from tinybert_tf.data.windows import windows_of
 from tinybert_tf.errors import InputError

@@ -17,6 +17,8 @@ from typing import IO
 
 from tinybert_tf.errors import InputError
 
+# What `json.loads` and reading raise: for bad syntax or bytes, numbers of thousands of digits, endless nesting.
+NOT_JSON = (ValueError, RecursionError)
 PARTIAL = ".partial"  # suffix of files and folders that are still being written
 
 
@@ -34,11 +36,20 @@ def read_json(path: Path, argument: str = "preset") -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(argument, f"no file {path}", "a folder that holds it") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise InputError(argument, f"{path}, which is not JSON ({error})", "a JSON object") from None
     if not isinstance(content, dict):
         raise InputError(argument, f"{path} with a {type(content).__name__}", "a JSON object")
     return content
+
+
+def json_row(line: str) -> dict | None:
+    """Returns the JSON object in a line, None if there is none."""
+    try:
+        row = json.loads(line)
+    except NOT_JSON:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def json_text(content: dict, ensure_ascii: bool = False) -> str:

@@ -180,3 +180,12 @@ def test_labels_that_some_rows_have_are_refused(write):
 def test_an_empty_text_is_a_row_and_an_empty_line_is_none(write):
     table = read_table(write("a.csv", 'text\nfine\n""\n\ndull\n'), Columns(labels_may_lack=True))
     assert table.texts == ["fine", "", "dull"]
+
+
+def test_blanks_around_a_column_name_are_no_part_of_it(write):
+    assert read_table(write("a.csv", "text, label\u00a0\nfine,pos\n"), DEFAULT).labels == ["pos"]
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 100_000])
+def test_json_that_python_cannot_read_is_one_line(write, value):
+    refused(write("a.jsonl", f'{{"text": "fine", "label": {value}}}'), r"a.jsonl, row 1 .*; expected one JSON object")

@@ -152,3 +152,8 @@ def test_combinations_are_pointed_out(write, said, names, suggestion):
 def test_texts_without_labels_have_none(write):
     table = read_table(write("a.csv", "text\nfine\ndull\n"), Columns(labels_may_lack=True))
     assert to_examples(table, ("x", "y")).labels is None
+
+
+def test_a_class_of_thousands_of_digits_is_a_name(write):
+    name = "7" * 5000
+    assert label_names(table_of(write, [name, "1"])) == ("1", name)

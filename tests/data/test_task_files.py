@@ -144,3 +144,31 @@ def test_a_task_or_files_but_not_both(train_file):
 
 def test_an_unknown_task_names_the_known_ones():
     refused("task: got 'sst3'; expected one of cola, .*movie_reviews, wiki_topics", "sst3")
+
+
+def test_a_text_that_stands_in_several_rows_is_in_one_part(write):
+    """With all of its rows; a second text makes it another one."""
+    rows = [(f"text {i % 100}", "pos" if i % 3 else "neg") for i in range(300)]
+    task = load_task(train_file=write("train.csv", rows))
+    parts = {name: set(examples.texts) for name, examples in task.splits.items()}
+    assert not parts["train"] & parts["dev"] and len(parts["dev"]) == 10 and len(task.splits["dev"]) == 30
+
+
+def test_a_test_file_without_labels_is_said_and_another_spelling_refused(train_file, write, tmp_path, caplog):
+    load_task(train_file=train_file, test_file=write("test.csv", ["fine", "dull"]))
+    assert "test.csv has no column 'label', so results are those of dev." in caplog.text
+    (tmp_path / "other.csv").write_text("text,Label\nfine,pos\n")
+    message = "label_column: got 'label', which .*other.csv writes otherwise; expected one of text, Label"
+    refused(message, train_file=train_file, test_file=str(tmp_path / "other.csv"))
+
+
+@pytest.mark.parametrize(
+    "numbers, message",
+    [
+        (["1", "1e39"], "row 3, with the label '1e39'; expected a number, of at most 38 digits"),
+        ([str(1_700_000_000 + i) for i in range(60)], "numbers from 1700000000 to 1700000059, which 32 bits round"),
+    ],
+)
+def test_numbers_that_32_bits_do_not_hold_are_refused(write, numbers, message):
+    rows = [(f"text {i}", number) for i, number in enumerate(numbers)]
+    refused(message, train_file=write("train.csv", rows), regression=True)

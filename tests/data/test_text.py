@@ -183,3 +183,8 @@ def test_evaluation_texts_stay_out(tmp_path):
     assert whole.fingerprint() != corpus.fingerprint()
     with pytest.raises(InputError, match=r"without: got 'no.txt', which is not a file"):
         Corpus([str(tmp_path / "corpus.txt")], without=["no.txt"])
+
+
+def test_a_file_may_have_brackets_in_its_name(tmp_path):
+    (tmp_path / "notes[1].txt").write_text("A line of text.")
+    assert [shard.name for shard in Corpus([str(tmp_path / "notes[1].txt")]).shards] == ["notes[1].txt"]

@@ -60,7 +60,7 @@ def test_pairs_are_known_by_both_texts(tmp_path):
         ),
         ("a.txt", "two\n", Columns(), False, "a.txt without a text that mine lacks; expected other texts"),
         ("a.csv", "review\nfive\n", Columns(), False, "'text', which .*a.csv, row 2 lacks; expected one of review"),
-        ("a.txt", b"\xff\n", Columns(), False, "a.txt .* expected a text file in UTF-8"),
+        ("a.txt", b"\xff\n", Columns(), False, "a.txt, line 1, .* expected UTF-8"),
     ],
 )
 def test_what_cannot_be_used(tmp_path, name, content, columns, pairs, message):

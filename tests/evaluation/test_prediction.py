@@ -5,7 +5,7 @@ import numpy as np
 from tests.tolerance import assert_close
 from tinybert_tf.data.batches import TokenizedExamples
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.evaluation.prediction import Predictor, cached_logits, has_cached_logits
+from tinybert_tf.evaluation.prediction import Predictor, cached_logits
 
 TEXTS = ["a fine film", "dull", "the story of a film is good and bad , and it is fine", "it is good", "bad"]
 
@@ -20,9 +20,7 @@ def test_logits_come_in_the_order_of_the_examples(make_classifier):
 def test_logits_are_kept_by_weights_and_texts(make_classifier, tmp_path, monkeypatch):
     monkeypatch.setenv("TINYBERT_HOME", str(tmp_path))
     model = make_classifier()
-    assert not has_cached_logits(model, Examples(TEXTS), 16)
     first = cached_logits(model, Examples(TEXTS), 16)
-    assert has_cached_logits(model, Examples(TEXTS), 16) and not has_cached_logits(model, Examples(TEXTS), 8)
     (file,) = (tmp_path / "logits").iterdir()
     written = file.stat().st_mtime_ns
     np.testing.assert_array_equal(cached_logits(model, Examples(TEXTS), 16), first)

@@ -80,6 +80,7 @@ def test_the_whole_recipe_skips_what_is_there(plain_teacher, reviews, files, stu
         ({"sequence_length": 65}, "sequence_length"),
         ({"metric": "mae"}, "metric"),
         ({"layer_cache": __file__}, "layer_cache"),
+        ({"num_variants": 3}, "num_variants"),  # without --augment
         ({"class_weights": ("splendid=2",)}, "class_weights"),
         ({"teacher_labels": ("good", "bad")}, "teacher_labels"),  # of a teacher that has no classes yet
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import PIECES
 from tests.stages.conftest import QUICK
+from tinybert_tf.data.splits import held_out
 from tinybert_tf.errors import InputError
 from tinybert_tf.models import BertClassifier, BertEncoder
 from tinybert_tf.settings import stages as configs
@@ -23,14 +24,18 @@ SETTINGS = QUICK | {"sequence_length": 16, "batch_size": 32, "dropout": 0.0, "le
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory):
     """A table with several tags in a field: each is one of the text's words."""
-    rng, lines = np.random.default_rng(0), ["text,tags"]
+    rng, rows, sets = np.random.default_rng(0), [], []
     for _ in range(300):
         tags = [tag for tag in TAGS if rng.random() < 0.4]
         words = [*(TAGS[tag] for tag in tags), *["film"] * (3 - len(tags))]
-        lines.append(f"{' '.join(rng.permutation(words))},{'|'.join(tags)}")
-    file = tmp_path_factory.mktemp("tagged") / "train.csv"
-    file.write_text("\n".join(lines))
-    return {"train_file": str(file), "label_column": "tags", "label_separator": "|"}
+        rows.append(f"{' '.join(rng.permutation(words))},{'|'.join(tags)}")
+        sets.append([tag in tags for tag in sorted(TAGS)])
+    dev, files = held_out(np.array(sets), 0.1, seed=0), {}
+    for name, places in (("train", np.setdiff1d(np.arange(300), dev)), ("dev", dev)):
+        file = tmp_path_factory.mktemp("tagged") / f"{name}.csv"
+        file.write_text("\n".join(["text,tags", *(rows[place] for place in places)]))
+        files[f"{name}_file"] = str(file)
+    return files | {"label_column": "tags", "label_separator": "|"}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 
 from tests.stages.conftest import files_only
 from tinybert_tf.data.tasks import load_task
+from tinybert_tf.errors import InputError
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.stages.finetune import _Finetune
@@ -33,8 +34,8 @@ def test_steps_of_a_teacher(plain_classifier, files, tmp_path, given, steps):
     [
         ({}, 300, 300),
         ({"min_steps": 1}, 57, 17),
-        ({"epochs": 2, "prediction_epochs": 1}, 300, 300),
-        ({"epochs": 2, "prediction_epochs": 1, "min_steps": 20}, 20, 20),
+        ({"phase": "two", "epochs": 2, "prediction_epochs": 1}, 300, 300),
+        ({"phase": "two", "epochs": 2, "prediction_epochs": 1, "min_steps": 20}, 20, 20),
         ({"max_steps": 9}, 9, 9),
     ],
 )
@@ -49,3 +50,23 @@ def test_questions_have_no_fewest_steps(files):
     assert recipe_for("squad").min_steps == recipe_for("squad_v2").min_steps == 0
     task = load_task(**files_only(files))
     assert recipe_of(configs.TaskConfig(**files), task).min_steps == recipe_for("mrpc").min_steps == 300
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (
+            {"phase": "prediction", "epochs": 5},
+            "epochs: got 5; .*: --phase=prediction has --prediction_epochs",
+        ),
+        ({"phase": "prediction", "learning_rate": 1e-3}, "learning_rate: got 0.001; expected none"),
+        (
+            {"phase": "joint", "prediction_epochs": 5},
+            "prediction_epochs: got 5; .*: --phase=joint has --epochs",
+        ),
+        ({"phase": "intermediate", "prediction_learning_rate": 1e-3}, "prediction_learning_rate: got 0.001"),
+    ],
+)
+def test_a_length_that_no_phase_has_is_refused(files, flags, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        recipe_of(configs.TaskConfig(**files, **flags), load_task(**files_only(files)))

@@ -57,7 +57,12 @@ def batches_seen(monkeypatch):
 def test_predictions_go_straight_in_without_a_teacher(
     runs, plain_teacher, answered, settings, batches_seen, tmp_path, eagerly, caplog
 ):
-    settings |= {"student": str(plain_teacher), "prediction_max_steps": 3, "prediction_learning_rate": 1e-2}
+    settings |= {
+        "student": str(plain_teacher),
+        "phase": "prediction",
+        "prediction_max_steps": 3,
+        "prediction_learning_rate": 1e-2,
+    }
     config = configs.TaskConfig(output_dir=str(tmp_path / "run"), **settings)
     with caplog.at_level("INFO", "absl"):
         folder = task.run(config)
@@ -80,6 +85,8 @@ def test_predictions_go_straight_in_without_a_teacher(
     moved.write_text("\n".join((answered / "llm.jsonl").read_text().splitlines()[:-1]))
     with pytest.raises(InputError, match=r"got content that has changed since .*run began"):
         task.run(again)
+    with pytest.raises(InputError, match=r"^teacher: got content that has changed since .*run began \(teacher='', now"):
+        task.run(dataclasses.replace(again, teacher=str(runs["finetune"].path), phase="prediction"))
 
 
 def test_layers_come_from_a_teacher_and_answers_from_the_file(

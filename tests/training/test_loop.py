@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import Schedule, _learning_rate, train
 from tinybert_tf.training.optimizer import bert_optimizer
@@ -106,3 +107,10 @@ def test_the_learning_rate_on_record_is_that_of_the_innermost_optimizer():
     inside = CompressingOptimizer(bert_optimizer(0.5, 10, 0.0), model, "int8", 0.0, 10)
     model.compile(keras.optimizers.LossScaleOptimizer(inside), "mse")
     assert _learning_rate(model, 1) == pytest.approx(0.5)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path, monkeypatch):
+    """The logarithms of 1.5, 0.5 and -0.5."""
+    monkeypatch.setattr(Remember, "train_step", lambda self, data: {"loss": keras.ops.log(2.5 - data[1][0, 0])})
+    with pytest.raises(InputError, match=r"^learning_rate: got a rate of .* in step 3, where the loss is no number"):
+        run(tmp_path, SCORES)

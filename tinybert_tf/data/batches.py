@@ -194,4 +194,5 @@ def _tokenize(texts: list[str], tokenizer: BertTokenizer) -> tuple[np.ndarray, n
     """Returns the ids of all texts, one after another, and where each text begins (and the last one ends)."""
     parts = [tokenizer.tokenize(texts[i : i + _CHUNK]) for i in range(0, len(texts), _CHUNK)]
     sizes = np.concatenate([[0], *(part.row_lengths().numpy() for part in parts)])
-    return np.concatenate([[], *(part.flat_values.numpy() for part in parts)]).astype(np.int32), np.cumsum(sizes)
+    values = [np.zeros(0, np.int32), *(part.flat_values.numpy() for part in parts)]
+    return np.concatenate(values).astype(np.int32, copy=False), np.cumsum(sizes)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from absl import logging
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import NOT_JSON, json_row
 
 MAX_DOCUMENT_CHARACTERS = 1 << 20  # a longer document is cut into several
 _MOST_BAD = 100  # more than this and more than good ones: not some damaged lines, but another kind of file
@@ -178,11 +179,7 @@ def _jsonl(file: Path, field: str) -> Iterator[tuple[int, str | Bad]]:
     for number, line in lines_of(file):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
-            row = None
-        yield number, _field_of(row, field, line)
+        yield number, _field_of(json_row(line), field, line)
 
 
 def _json(file: Path, field: str) -> Iterator[tuple[int, str | Bad]]:
@@ -194,10 +191,10 @@ def _json(file: Path, field: str) -> Iterator[tuple[int, str | Bad]]:
     try:
         with _open(file) as stream:
             rows = json.load(stream)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError("corpus", f"{file} ({error})", "a JSON list of objects, or one object per line") from None
     except _GZIP_ERRORS as error:
         raise InputError("corpus", f"{file} ({error})", "a whole gzip file") from None
+    except NOT_JSON as error:
+        raise InputError("corpus", f"{file} ({error})", "a JSON list of objects, or one object per line") from None
     for number, row in enumerate(rows, 1):
         yield number, _field_of(row, field, row)
 

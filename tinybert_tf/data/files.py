@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import NOT_JSON
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write half a pair, UTF-8 cannot
 _MISSING = {"nan", "-nan", "<na>", "#n/a"}  # what pandas and spreadsheets write for a missing value
 
 csv.field_size_limit(1 << 30)  # texts may be longer than the 128 KiB that Python expects
@@ -76,6 +77,13 @@ def read_table(path: str, columns: Columns, argument: str = "train_file", conten
     for number, row in read(content_of(path, argument) if content is None else content, path, argument):
         if has_labels is None:
             has_labels = bool(columns.label) and (columns.label in row or not columns.labels_may_lack)
+            if (
+                columns.label
+                and not has_labels
+                and columns.label.casefold() in {name.strip().casefold() for name in row}
+            ):
+                got = f"{columns.label!r}, which {path} writes otherwise"
+                raise InputError("label_column", got, f"one of {shown(row)}")
         texts.append(_text(row, columns.text, "text_column", path, number))
         if columns.text_pair:
             pairs.append(_text(row, columns.text_pair, "text_pair_column", path, number))
@@ -132,7 +140,7 @@ def _delimited(rows, path, argument: str, line) -> Iterator[tuple[int, dict]]:
         if not row:
             continue
         if header is None:
-            header = row
+            header = [name.strip() for name in row]
             if len(set(header)) < len(header):
                 raise InputError(argument, f"{path} with header {shown(header)}", "every column name once")
             continue
@@ -148,8 +156,9 @@ def _jsonl(text: str, path, argument: str) -> Iterator[tuple[int, dict]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(argument, f"{path}, row {number} ({error.msg})", "one JSON object per line") from None
+        except NOT_JSON as error:
+            reason = getattr(error, "msg", error)
+            raise InputError(argument, f"{path}, row {number} ({reason})", "one JSON object per line") from None
         if not isinstance(row, dict):
             raise InputError(argument, f"{path}, row {number}: {line[:40]!r}", "one JSON object per line")
         yield number, row
@@ -160,7 +169,7 @@ def _text(row: dict, column: str, argument: str, path, number: int) -> str:
         raise InputError(argument, f"{column!r}, which {path}, row {number} lacks", f"one of {shown(row)}")
     if not isinstance(row[column], str):
         raise InputError(argument, f"{path}, row {number}: {column!r} of {type(row[column]).__name__}", "a text")
-    if _SURROGATE.search(row[column]):  # JSON can write one, UTF-8 cannot
+    if SURROGATE.search(row[column]):
         raise InputError(argument, f"{path}, row {number}: {column!r} with half a surrogate pair", "Unicode")
     return row[column]
 
@@ -188,7 +197,7 @@ def _label_name(label, in_json: bool, path, number: int) -> str:
     no_number = isinstance(label, float) and not math.isfinite(label)  # JSON's bare NaN
     if not isinstance(label, str | int | float) or isinstance(label, bool) or no_number or not text:
         raise InputError("label_column", got, "a class or a number")
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         raise InputError("label_column", f"{path}, row {number}: a label with half a surrogate pair", "Unicode")
     return text
 

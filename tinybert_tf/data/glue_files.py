@@ -14,6 +14,7 @@ from absl import logging
 
 from tinybert_tf.data import glue
 from tinybert_tf.data.examples import Examples
+from tinybert_tf.data.files import content_of
 from tinybert_tf.data.glue_layouts import LAYOUTS
 from tinybert_tf.errors import InputError, naming
 
@@ -108,17 +109,7 @@ def _table_of(path: Path, header: Sequence[str] = ()) -> _Table | None:
     """Returns a file's table, None if there is no such file; its first line is the header unless one is given."""
     if not path.exists():
         return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError("glue_dir", f"{path} ({error.strerror})", "a file") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InputError(
-            "glue_dir", f"{path}, line {line}, with bytes {content[error.start :][:4]!r}", "UTF-8"
-        ) from None
+    text = content_of(str(path), "glue_dir")
     # Texts hold characters at which str.splitlines would cut too.
     lines = [(i, line.removesuffix("\r")) for i, line in enumerate(text.split("\n"), 1)]
     filled = [(i, line.split("\t")) for i, line in lines if line]

@@ -12,7 +12,9 @@ from tinybert_tf.data.files import Table, shown
 from tinybert_tf.errors import InputError
 
 _SEPARATORS = "|;,"  # what people put between several labels in one field
-_WHOLE = re.compile(r"(-?\d+)\.0*", re.ASCII)
+_LONGEST = 300  # digits of a whole number; beyond some thousands Python reads none
+_WHOLE = re.compile(rf"(-?\d{{1,{_LONGEST}}})\.0*", re.ASCII)
+_BLUR = 0.01  # of the numbers' deviation
 _UNNAMED = re.compile(r"LABEL_\d+", re.ASCII)
 
 
@@ -34,7 +36,7 @@ def label_names(table: Table) -> tuple[str, ...]:
         raise InputError(table.argument, f"{table.path} with the one label {', '.join(names)!r}", "two classes or more")
     if not table.has_label_sets:
         _suggest_separator(table, names)
-    whole = all(name.removeprefix("-").isdecimal() for name in names)
+    whole = all(name.removeprefix("-").isdecimal() and len(name) <= _LONGEST for name in names)
     return tuple(sorted(sorted(names), key=int if whole else None))
 
 
@@ -58,7 +60,7 @@ def to_examples(table: Table, labels: Sequence[str] | None, multi_label: bool = 
     if table.labels is None:
         return Examples(texts, table.text_pairs, None, ids)
     if labels is None:
-        numbers = np.array([_score(table, place) for place in ids], np.float32)
+        numbers = _in_32_bits(table, np.array([_score(table, place) for place in ids]))
     else:
         classes = {name: number for number, name in enumerate(labels)}
         sets = [_classes(table, place, classes) for place in ids]
@@ -111,9 +113,18 @@ def _suggest_separator(table: Table, names: Iterable[str]) -> None:
 def _score(table: Table, place: int) -> float:
     label = table.labels[place]
     number = None if isinstance(label, tuple) else _number(label)
-    if number is None:
-        raise InputError(table.argument, _where(table, place), "a number")
+    if number is None or abs(number) > float(np.finfo(np.float32).max):
+        raise InputError(table.argument, _where(table, place), "a number, of at most 38 digits")
     return number
+
+
+def _in_32_bits(table: Table, numbers: np.ndarray) -> np.ndarray:
+    """Returns numbers as float32, unless it blurs them: 1700000000 and 1700000060 are one number there."""
+    rounded = numbers.astype(np.float32)
+    if np.abs(rounded - numbers).max() > _BLUR * numbers.std():
+        got = f"{table.path} with numbers from {numbers.min():.10g} to {numbers.max():.10g}, which 32 bits round"
+        raise InputError(table.argument, got, f"numbers nearer to 0, for example less {numbers.mean():.4g}")
+    return rounded
 
 
 def _classes(table: Table, place: int, classes: dict[str, int]) -> list[int]:

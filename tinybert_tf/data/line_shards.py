@@ -1,14 +1,13 @@
 """Texts of one or many files, cut into shards at line ends: a worker reads the bytes of its shard alone."""
 
 import dataclasses
-import glob
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from tinybert_tf.data.files import Columns, read_table
-from tinybert_tf.data.text import ends_of
+from tinybert_tf.data.text import ends_of, files_named
 from tinybert_tf.errors import InputError
 
 _TABLES = (".csv", ".tsv", ".json")  # whose rows may span lines, or that are one value
@@ -33,8 +32,7 @@ class LineShards:
     def __init__(self, pattern: str, columns: Columns, num_shards: int, argument: str = "input_file"):
         self.argument, self.num_shards = argument, num_shards
         self._columns = dataclasses.replace(columns, label="", labels_may_lack=True)
-        found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))
-        self.files = [path for path in (Path(file).absolute() for file in found) if path.is_file()]
+        self.files = [file.absolute() for file in files_named(pattern)]
         if not self.files:
             raise InputError(argument, f"{pattern!r}, which is not a file", ".jsonl or .txt files")
         kinds = {file.suffix.lower() for file in self.files}

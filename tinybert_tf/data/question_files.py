@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from tinybert_tf.data.files import content_of
 from tinybert_tf.data.question_reader import QuestionReader
 from tinybert_tf.data.questions import Questions
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import write_text
+from tinybert_tf.files import NOT_JSON, json_row, write_text
 
 _SQUAD = 'SQuAD\'s JSON: {"data": [{"paragraphs": [{"context", "qas": [{"id", "question", "answers"}]}]}]}'
 _LINES = '{"question", "context"} per line, and "id" and "answers" if there are any'
@@ -38,15 +39,8 @@ def read_questions(
     Raises:
         InputError: The file or a question in it cannot be used; the message names both.
     """
-    file = Path(path).expanduser()
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(argument, f"{path} ({error.strerror})", "a file of questions, .json or .jsonl") from None
-    except UnicodeDecodeError as error:
-        raise InputError(argument, f"{path}, not UTF-8 at byte {error.start}", "UTF-8") from None
     reader = QuestionReader(path, argument, unanswerable, answers_may_lack, bad_lines)
-    for row, context in _rows(text, path, argument):
+    for row, context in _rows(content_of(str(path), argument), path, argument):
         reader.add(row, context)
     return reader.questions()
 
@@ -73,7 +67,7 @@ def _rows(text: str, path, argument: str) -> Iterator[tuple[dict, object]]:
     """Yields each question's object, and its context."""
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         if not text.lstrip().startswith("{") or "\n" not in text.strip():
             raise InputError(argument, f"{path}, which is not JSON ({error})", _SQUAD) from None
         yield from _lines(text, path, argument)
@@ -100,10 +94,7 @@ def _lines(text: str, path, argument: str) -> Iterator[tuple[dict, object]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
+        row = json_row(line)
+        if row is None:
             raise InputError(argument, f"{path}, line {number}: {line[:40]!r}", _LINES)
         yield row, row.get("context")

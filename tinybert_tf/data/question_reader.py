@@ -2,7 +2,8 @@
 
 from absl import logging
 
-from tinybert_tf.data.questions import SURROGATE, Answers, Questions
+from tinybert_tf.data.files import SURROGATE
+from tinybert_tf.data.questions import Answers, Questions
 from tinybert_tf.errors import InputError
 
 
@@ -34,8 +35,8 @@ class QuestionReader:
         Raises:
             InputError: It cannot be one, or is bad and bad ones are refused.
         """
-        key = row.get("id", len(self._rows) + len(self._left_out))
-        key = str(key)
+        key = row.get("id")
+        key = str(len(self._rows) + len(self._left_out) if key is None else key)
         question = self._text(row.get("question"), "question", key)
         context = self._text(context, "context", key)
         if key in self._rows:

@@ -3,10 +3,7 @@
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Sequence
-
-SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write half a pair, UTF-8 cannot
 
 Answers = tuple[tuple[str, int], ...]  # text and its first character's place in the context
 

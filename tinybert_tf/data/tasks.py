@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from absl import logging
 
 from tinybert_tf.data import glue, glue_files, packaged
 from tinybert_tf.data.examples import Examples
@@ -249,17 +250,30 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may
     splits = {split: to_examples(table, classes, multi_label) for split, table in tables.items()}
     if "train" in splits and "dev" not in splits:
         splits["train"], splits["dev"] = _cut(splits["train"], seed, own.train_file)
+    if "test" in tables.keys() - labelled.keys() and labelled:
+        logging.warning("%s has no column %r, so results are those of dev.", own.test_file, own.label_column)
     metrics = ("micro_f1", "macro_f1") if multi_label else ("accuracy", "macro_f1")
     task = Task(OWN_FILES, tuple(labels), metrics, splits, multi_label=multi_label, choose_by=metrics[:1])
     return dataclasses.replace(task, metrics=("pearson", "spearman"), choose_by=()) if regression else task
 
 
 def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:
-    dev = held_out(examples.labels, DEV_SHARE, seed)
+    """Returns a training and a dev part. A text that stands in several rows is in one part with all of them."""
+    texts = zip(examples.texts, examples.text_pairs or examples.texts)
+    _, first, group = np.unique([_digest(row) for row in texts], return_index=True, return_inverse=True)
+    order = np.sort(first)  # the first row of each text, in the order of the file
+    chosen = order[held_out(examples.labels[order], DEV_SHARE, seed)]
+    dev = np.flatnonzero(np.isin(first[group], chosen))
+    if not len(dev):  # too few texts for a tenth of them
+        dev = held_out(examples.labels, DEV_SHARE, seed)
     if not len(dev) or len(dev) == len(examples):
         expected = "more rows, or a --dev_file: without one, a tenth is held out, of classes with two rows or more"
         raise InputError("train_file", f"{path} with {len(examples)} rows", expected)
     return examples.take(np.setdiff1d(np.arange(len(examples)), dev)), examples.take(dev)
+
+
+def _digest(row: tuple[str, str]) -> str:
+    return hashlib.sha256(json.dumps(row).encode()).hexdigest()
 
 
 def _lower(labels: Sequence[str]) -> list[str]:

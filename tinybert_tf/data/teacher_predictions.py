@@ -1,7 +1,6 @@
 """A teacher's answers as files: JSON lines that name a text or a training row; several files are an ensemble."""
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +13,7 @@ from tinybert_tf.data.shard_files import files_of
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.teacher_answers import AnswerReader
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import json_row
 
 _FLAG = "teacher_predictions"
 SHARDS = "predictions"  # what the names of shards begin with
@@ -157,11 +157,8 @@ class _File:
 
     def _row(self, line: str) -> tuple[str | None, np.ndarray | None]:
         """Returns a row's key and answer; None and None for a text that needs no answer."""
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):  # ValueError: a number of thousands of digits
-            row = None
-        if not isinstance(row, dict):
+        row = json_row(line)
+        if row is None:
             raise InputError(_FLAG, f"{line[:40]!r}", "one JSON object per line")
         key = self.places.key_of(row)
         if key not in self.places.wanted:

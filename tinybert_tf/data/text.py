@@ -104,12 +104,18 @@ class Corpus:
     def _shards(self, source: str) -> list[Path | str]:
         if source in packaged.READERS or source.startswith("tfds:"):
             return [source]
-        files = sorted(Path(file) for file in glob.glob(str(Path(source).expanduser()), recursive=True))
-        files = [file for file in files if file.is_file()]
+        files = files_named(source)
         if not files:
             expected = f"files of text or tables, tfds:NAME, or {', '.join(packaged.READERS)}"
             raise InputError("corpus", f"{source!r}, which is not a file", expected)
         return files
+
+
+def files_named(pattern: str) -> list[Path]:
+    """Returns the file of this name, which may have brackets in it, or else the files that a glob finds; sorted."""
+    path = Path(pattern).expanduser()
+    found = [path] if path.is_file() else map(Path, glob.glob(str(path), recursive=True))
+    return sorted(file for file in found if file.is_file())
 
 
 def key_of(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinybert_tf.data.examples import Examples
-from tinybert_tf.data.files import Columns, read_table
+from tinybert_tf.data.files import Columns, content_of, read_table
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.data.text import key_of
 from tinybert_tf.errors import InputError
@@ -28,10 +28,7 @@ def read_texts(path: str, columns: Columns, argument: str) -> tuple[list[str], l
         columns = dataclasses.replace(columns, label="", labels_may_lack=True)
         table = read_table(path, columns, argument)
         return table.texts, table.text_pairs
-    try:
-        content = Path(path).expanduser().read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(argument, f"{path} ({error})", "a text file in UTF-8") from None
+    content = content_of(path, argument).replace("\r\n", "\n").replace("\r", "\n")
     return content.removesuffix("\n").split("\n") if content else [], None
 
 

@@ -56,11 +56,6 @@ def predict_logits(model: BertClassifier, tokens: TokenizedExamples, title: str 
     return Predictor(model).logits(tokens, title)
 
 
-def has_cached_logits(model: BertClassifier, examples: Examples, sequence_length: int) -> bool:
-    """Returns whether `cached_logits` would find its logits in the cache."""
-    return _logits_file(model, examples, sequence_length).is_file()
-
-
 def cached_logits(
     model: BertClassifier, examples: Examples, sequence_length: int, batch_size: int = 64, title: str = "teacher"
 ) -> np.ndarray:

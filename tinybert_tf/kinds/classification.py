@@ -17,7 +17,7 @@ from tinybert_tf.data.teacher_predictions import read_teacher_predictions, text_
 from tinybert_tf.data.unlabelled import read_unlabelled
 from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.dev import DevEvaluator
-from tinybert_tf.evaluation.prediction import cached_logits, has_cached_logits
+from tinybert_tf.evaluation.prediction import cached_logits
 from tinybert_tf.kinds.answer_sources import FileAnswers, ModelAnswers
 from tinybert_tf.kinds.base import Kind
 from tinybert_tf.models import BertClassifier
@@ -157,7 +157,7 @@ class Classification(Kind):
         return FileAnswers(found, self.task, like.labels)
 
     def add_teacher_logits(self, data, examples, teacher, length, worthwhile) -> None:
-        if worthwhile or has_cached_logits(teacher, examples, length):
+        if worthwhile:
             data.extras = {"teacher_logits": cached_logits(teacher, examples, length)}
 
     def losses(self, examples, repeats, class_weights) -> dict:

@@ -66,7 +66,21 @@ class TaskData(Settings):
         for name, default in dataclasses.asdict(Files()).items():
             if of_questions and not name.endswith("_file"):
                 require(self, name, getattr(self, name) == default, f"none: {self.task} has questions and contexts")
+        self._refuse_unread_columns()
         glue_files.check_task(self.glue_dir, self.task)
+
+    def _refuse_unread_columns(self) -> None:
+        """Refuses columns and the like where no file has them: who forgets --train_file gets another task."""
+        more = getattr(self, "unlabeled_file", ()) or getattr(self, "teacher_predictions", ())
+        names = [
+            "label_column",
+            "label_separator",
+            "regression",
+            *([] if more else ["text_column", "text_pair_column"]),
+        ]
+        for name in names if not self.files and self.task not in QUESTION_TASKS else ():
+            fits = getattr(self, name) == getattr(Files, name)
+            require(self, name, fits, "a --train_file, --dev_file or --test_file that it is said of")
 
     @property
     def files(self) -> Files:
@@ -143,3 +157,7 @@ class OnAugmented(Settings):
         at_least=0,
         below=1,
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self, "original_share", bool(self.augmented) or not self.original_share, "none without --augmented")

@@ -5,6 +5,7 @@ import dataclasses
 from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import DATA, RUN, TRAINING, Settings, require, setting, setting_like
 
+MOST_SEED = 2**32 - 1  # of NumPy's generator
 CORPUS = (
     "Unlabelled text, comma-separated: globs of text files (an empty line ends a document) or of .csv, .tsv, .json, "
     ".jsonl or .parquet files (a row is a document), all but .parquet also as .gz; tfds:NAME; or the packaged "
@@ -46,7 +47,7 @@ class Training(OnDevices):
     save_steps: int = setting(100, "Steps between checkpoints.", RUN, at_least=1)
     log_steps: int = setting(10, "Steps between lines of metrics.jsonl.", RUN, at_least=1)
     eval_steps: int = setting(100, "Steps between evaluations on held-out data.", RUN, at_least=1)
-    seed: int = setting(42, "Seed of weights, order and dropout.", RUN, at_least=0)
+    seed: int = setting(42, "Seed of weights, order and dropout.", RUN, at_least=0, at_most=MOST_SEED)
     dtype_policy: str = setting(
         "float32", "Number format of the computation.", RUN, choices=("float32", "mixed_bfloat16", "mixed_float16")
     )

@@ -96,6 +96,7 @@ class _Recipe:
         """
         config, teacher = self.config, self.teacher
         devices.chosen(config.devices, config.batch_size)
+        self._check_settings()
         student = shape_of(config.student, teacher.tokenizer, teacher.config)
         if student is None:
             with naming("student"):
@@ -121,6 +122,16 @@ class _Recipe:
                 raise InputError("corpus", f"{corpus.folder}, which holds records", expected)
         if config.layer_cache:
             cache_folder(config.layer_cache)
+
+    def _check_settings(self) -> None:
+        """Refuses settings of steps that this recipe does not have."""
+        config = self.config
+        if config.general_steps and not self.has_general:
+            expected = "none: a fine-tuned --teacher, or a --student that has learned, has no such step"
+            raise InputError("general_steps", config.general_steps, expected)
+        for name in () if self.augments else ("num_variants", "masked_lm", "stop_words"):
+            if getattr(config, name) != getattr(configs.AllConfig, name):
+                raise InputError(name, getattr(config, name), "--augment beside it: this recipe has no variants")
 
     def _check_answers(self) -> None:
         """Refuses texts without labels, and files of answers, that cannot be used."""

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 
+from tinybert_tf.data.files import SURROGATE
 from tinybert_tf.data.question_files import read_questions
 from tinybert_tf.data.questions import Questions
 from tinybert_tf.errors import InputError
 from tinybert_tf.evaluation.span_prediction import SpanPredictor, window_rows
+from tinybert_tf.files import json_row
 from tinybert_tf.kinds import QuestionAnswering
 from tinybert_tf.settings.stages import PredictConfig
 from tinybert_tf.stages.common import saved_length
@@ -63,12 +65,9 @@ def _questions(config: PredictConfig) -> Iterator[Questions]:
 
 def _row(line: str, number: int) -> tuple[str, str, str]:
     """Returns id, question and context of a line."""
-    try:
-        row = json.loads(line)
-        question, context = row["question"], row["context"]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        question = context = None
-    if not all(isinstance(text, str) and text.strip() for text in (question, context)):
+    row = json_row(line) or {}
+    question, context = row.get("question"), row.get("context")
+    if not all(isinstance(text, str) and text.strip() and not SURROGATE.search(text) for text in (question, context)):
         got = f"line {number + 1} of standard input: {line[:40].strip()!r}"
         raise InputError("input_file", got, 'JSON objects, one per line, with "question" and "context"')
     return str(row.get("id", number)), question, context

@@ -20,7 +20,7 @@ from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation import TinyBertDistiller
 from tinybert_tf.distillation.initialization import initialize_head_from_teacher
 from tinybert_tf.distillation.layer_cache import LayerCache
-from tinybert_tf.errors import naming
+from tinybert_tf.errors import InputError, naming
 from tinybert_tf.evaluation.dev import in_one_line
 from tinybert_tf.kinds import kind_of
 from tinybert_tf.models import BertEncoder
@@ -77,6 +77,7 @@ class _TaskDistillation(Job):
         self.teacher = kind.load(config.teacher, "teacher", dtype=config.dtype_policy) if config.teacher else None
         self.kind = kind(config)
         self.task = self.kind.task
+        self.task.split("dev")  # by which checkpoints are chosen
         if self.teacher:
             self.kind.adopt(self.teacher, "teacher")
         self.answering = self.teacher or self.task  # whose classes the student has, in their order
@@ -89,13 +90,11 @@ class _TaskDistillation(Job):
         # Refuses models that cannot be compared, before anything is written.
         self._distiller(PHASES.get(self.recipe.phase, (self.recipe.phase,))[0])
         student = self.student if config.keeps_head else self.student.encoder
-        teacher = {"teacher": self.teacher} if self.teacher else {}
-        return {
-            **digests_of(**teacher, student=student),
-            "task": self.task.fingerprint(),
-            "examples": self.examples.fingerprint(),
-            **self.answers.digests,
-        }
+        # Each input by its name, "" where there is none: one that comes or goes is a change, too.
+        inputs = {"teacher": "", "teacher's settings": "", "teacher_predictions": ""}
+        inputs |= digests_of(**{"teacher": self.teacher} if self.teacher else {}, student=student)
+        inputs |= {"task": self.task.fingerprint(), "examples": self.examples.fingerprint()}
+        return inputs | self.answers.digests
 
     def _read_examples(self) -> None:
         """Reads the texts that the student learns from, and where the answers to them come from."""
@@ -273,4 +272,13 @@ def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
     for name in ("phase", "min_steps", "learning_rate", "prediction_learning_rate", "original_share"):
         if getattr(config, name):
             changes[name] = getattr(config, name)
-    return dataclasses.replace(recipe, **changes)
+    recipe = dataclasses.replace(recipe, **changes)
+    alone, other = (
+        ("epochs", "learning_rate"),
+        ("prediction_epochs", "prediction_max_steps", "prediction_learning_rate"),
+    )
+    for name in {"two": ()}.get(recipe.phase, alone if recipe.phase == "prediction" else other):
+        if getattr(config, name):
+            instead = f"prediction_{name}" if name in alone else name.removeprefix("prediction_")
+            raise InputError(name, getattr(config, name), f"none: --phase={recipe.phase} has --{instead}")
+    return recipe

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from tinybert_tf.errors import InputError
 from tinybert_tf.training import devices, workers
 from tinybert_tf.training.prefetch import Prefetched
 from tinybert_tf.training.run_directory import RunDirectory
@@ -125,12 +126,20 @@ class _Loop:
     def after_step(self, bar: tqdm) -> None:
         """Logs, evaluates and saves when each is due."""
         if self.due(self.schedule.log_steps):
+            self.check_loss()
             values = self.meter.flush() | {"learning_rate": _learning_rate(self.model, self.step)}
             bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
             self.report(values)
         improved = self.due(self.schedule.eval_steps) and self.look()
         if improved or self.due(self.schedule.save_steps):
             self.save()
+
+    def check_loss(self) -> None:
+        """Refuses to go on where no loss since the last line of metrics is a finite number."""
+        if not any(np.isfinite(log["loss"]) for log in self.meter.logs):
+            rate = _learning_rate(self.model, self.step)
+            got = f"a rate of {rate:.1e} in step {self.step}, where the loss is no number any more"
+            raise InputError("learning_rate", got, "a lower one, in another --output_dir")
 
     def due(self, every: int) -> bool:
         """Returns whether something is due that is done every `every` steps, and after the last step."""

@@ -49,9 +49,10 @@ def test_answers_are_predicted(student, teacher, data, capsys, monkeypatch, eage
     )
     predict.run(configs.PredictConfig(model=str(teacher.path)))
     assert json.loads(capsys.readouterr().out) == row
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a film\n")))
-    with pytest.raises(InputError, match="input_file: got line 1 of standard input: 'a film'; expected JSON objects"):
-        predict.run(configs.PredictConfig(model=str(teacher.path)))
+    for line in ("a film", '{"question": "film", "context": "\\ud800"}', '{"question": 1' + "0" * 5000 + "}"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line.encode())))
+        with pytest.raises(InputError, match=r"input_file: got line 1 of standard input: .*; expected JSON objects"):
+            predict.run(configs.PredictConfig(model=str(teacher.path)))
 
 
 def test_exported_files_give_the_same_answers(data, student, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from tinybert_tf.settings.stages.finetune import FinetuneConfig
 from tinybert_tf.settings.stages.masked_lm import MaskedLMConfig
 from tinybert_tf.settings.stages.task import TaskConfig, check_mixup
 from tinybert_tf.settings.task_data import OnUnlabelled, TaskData, TeacherPredictions
-from tinybert_tf.settings.training import CheckpointChoice, OnDevices, OnText, Training
+from tinybert_tf.settings.training import MOST_SEED, CheckpointChoice, OnDevices, OnText, Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,7 @@ class AllConfig(OnUnlabelled, TeacherPredictions, CheckpointChoice, TaskData, Di
     batch_size: int = setting_like(Training, "batch_size")
     class_weights: tuple[str, ...] = setting_like(FinetuneConfig, "class_weights")
     litert: bool = setting_like(EvaluateConfig, "litert")
-    seed: int = setting(42, "Seed of every stage.", RUN, at_least=0)
+    seed: int = setting(42, "Seed of every stage.", RUN, at_least=0, at_most=MOST_SEED)
     dtype_policy: str = setting_like(Training, "dtype_policy")
     deterministic: bool = setting_like(Training, "deterministic")
     output_dir: str = setting("runs/all", "Folder of the runs; repeat the command to resume.", RUN)

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from tinybert_tf.data.files import SURROGATE
+from tinybert_tf.errors import InputError
 from tinybert_tf.settings.fields import DATA, MODEL, RUN, require, setting, setting_like
 from tinybert_tf.settings.names import CLASSIFIER
 from tinybert_tf.settings.scale import OnRunner
@@ -52,6 +54,9 @@ class PredictConfig(OnRunner, OnDevices):
 
     def __post_init__(self):
         super().__post_init__()
+        for name in ("text", "text_pair", "question", "context"):
+            if SURROGATE.search(getattr(self, name) or ""):
+                raise InputError(name, ascii(getattr(self, name)), "text in UTF-8")
         require(self, "input_file", self.text is None or not self.input_file, "one of the two: --text or --input_file")
         require(self, "text_pair", self.text is not None or not self.text_pair, "a --text that it belongs to")
         require(

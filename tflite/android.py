@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import write_folder
+from tinybert_tf.files import path_of, write_folder
 from tinybert_tf.tflite.archive import LABELS, SETTINGS, VOCABULARY
 
 ASSETS = ("student.tflite", VOCABULARY, LABELS, SETTINGS)
@@ -24,7 +24,7 @@ def copy_to_assets(export: Path, folder: str | os.PathLike) -> None:
     Raises:
         InputError: The folder cannot be written.
     """
-    folder = Path(folder).expanduser()
+    folder = path_of(folder)
     try:
         with write_folder(folder, last=SETTINGS) as partial:
             for name in ASSETS:

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from tinybert_tf.data.files import SURROGATE
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 from tinybert_tf.tflite.archive import read_files
 from tinybert_tf.tflite.runner import open_runner
 from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
@@ -36,7 +37,7 @@ class TextClassifier:
     """
 
     def __init__(self, model: str | os.PathLike, num_threads: int = 1, threshold: float = 0.5):
-        model = Path(model).expanduser()
+        model = path_of(model)
         vocabulary, self.info = read_files(model)
         self.labels, self.threshold = self.info["labels"], threshold
         self.multi_label = self.info.get("multi_label", False)  # older files have no such setting
@@ -60,21 +61,19 @@ class TextClassifier:
             "probabilities": …}` where a text may have any number of labels; `{"score": …}` for regression.
 
         Raises:
-            InputError: There are not as many second texts as texts, or the model takes no pairs.
+            InputError: There are not as many second texts as texts, the model reads pairs and there are none or the
+                reverse, or something is no text.
         """
         several = not isinstance(texts, str)
         if not several:
-            texts, text_pairs = [texts], None if text_pairs is None else [text_pairs]
+            texts, text_pairs = [texts], [text_pairs] if isinstance(text_pairs, str) else text_pairs
         options = self.multi_label, self.threshold, self.abstain_below
         answers = [answer(self.labels, row, *options) for row in self.predict(texts, text_pairs)]
         return answers if several else answers[0]
 
     def predict(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None) -> np.ndarray:
         """Returns float32 probabilities `[texts, classes]`, or scores `[texts, 1]`; takes what a call takes."""
-        if text_pairs is not None and not self.info.get("takes_pairs", True):
-            raise InputError("text_pairs", "second texts", "one text per row: the model has one segment")
-        if text_pairs is not None and len(text_pairs) != len(texts):
-            raise InputError("text_pairs", f"{len(text_pairs)} texts", f"{len(texts)}, as many as texts")
+        self._check(texts, text_pairs)
         rows = list(texts) if text_pairs is None else list(zip(texts, text_pairs))
         rows = self._tokenizer.encode_batch(rows)
         answers = np.zeros((len(rows), len(self.labels)), np.float32)
@@ -84,6 +83,23 @@ class TextClassifier:
             output = self._run(**{name: np.array([values], np.int32) for name, values in inputs.items()})
             answers[place] = output[self.info["output"]][0]
         return answers
+
+    def _check(self, texts: Sequence[str], text_pairs: Sequence[str] | None) -> None:
+        are_pairs = text_pairs is not None
+        if are_pairs and not self.info.get("takes_pairs", True):
+            raise InputError("text_pairs", "second texts", "one text per row: the model has one segment")
+        if are_pairs != self.info.get("text_pairs", are_pairs):  # older files do not say
+            got, expected = ("second texts", "none: the model reads single texts") if are_pairs else ("none", "pairs")
+            raise InputError("text_pairs", got, expected)
+        if isinstance(text_pairs, str) or (are_pairs and len(text_pairs) != len(texts)):
+            got = "one text" if isinstance(text_pairs, str) else f"{len(text_pairs)} texts"
+            raise InputError("text_pairs", got, f"{len(texts)}, as many as texts")
+        for name, several in (("texts", texts), ("text_pairs", text_pairs or ())):
+            for text in several:
+                if not isinstance(text, str):
+                    raise InputError(name, repr(text), "a text")
+                if SURROGATE.search(text):
+                    raise InputError(name, ascii(text), "Unicode, without half of a surrogate pair")
 
 
 def answer(

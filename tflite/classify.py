@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import signal
 import sys
 import time
 
@@ -23,6 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threshold", type=float, default=0.5, help="least probability of one of several labels (0.5)")
     parser.add_argument("--latency", action="store_true", help="also say how many milliseconds each answer took")
     options = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # characters that a terminal lacks are escaped
+        stream.reconfigure(errors="backslashreplace")
     try:
         classifier = TextClassifier(options.model, options.num_threads, options.threshold)
         for text in options.texts or _lines():
@@ -35,6 +39,11 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who read the output has enough: | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from tinybert_tf.data.questions import Questions
 from tinybert_tf.data.spans import Span, spans_of
 from tinybert_tf.data.windows import windows_of
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 from tinybert_tf.tflite.archive import QUESTION_ANSWERING, read_files
 from tinybert_tf.tflite.runner import open_runner
 from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
@@ -41,7 +41,7 @@ class QuestionAnswerer:
     """
 
     def __init__(self, model: str | os.PathLike, num_threads: int = 1, null_threshold: float | None = None):
-        model = Path(model).expanduser()
+        model = path_of(model)
         vocabulary, self.info = read_files(model, QUESTION_ANSWERING)
         if null_threshold is not None and self.info["null_threshold"] is None:
             raise InputError("null_threshold", null_threshold, "none: the model gives every question an answer")

@@ -22,6 +22,11 @@ NOT_JSON = (ValueError, RecursionError)
 PARTIAL = ".partial"  # suffix of files and folders that are still being written
 
 
+def path_of(name: str | os.PathLike) -> Path:
+    """Returns a path with ~ for the home folder; that of a user who does not exist stays as it is."""
+    return Path(os.path.expanduser(name))
+
+
 def read_json(path: Path, argument: str = "preset") -> dict:
     """Reads a JSON object.
 

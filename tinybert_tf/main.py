@@ -11,11 +11,11 @@ import os
 import signal
 import sys
 import typing
-from pathlib import Path
 
 from absl import flags, logging
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 from tinybert_tf.screen import stderr_held_back
 from tinybert_tf.settings.fields import about
 from tinybert_tf.settings.stages import STAGES
@@ -118,7 +118,7 @@ def _log_devices() -> None:
 
 def _resumable(config) -> str:
     """Returns what is added to the message of a run that ends early."""
-    begun = getattr(config, "output_dir", "") and Path(config.output_dir).expanduser().joinpath("run.json").exists()
+    begun = getattr(config, "output_dir", "") and path_of(config.output_dir).joinpath("run.json").exists()
     where = " on all workers" if cluster.cluster() else ""
     return f"; repeat the command{where} to resume" if begun else ""
 

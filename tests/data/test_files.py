@@ -186,6 +186,10 @@ def test_blanks_around_a_column_name_are_no_part_of_it(write):
     assert read_table(write("a.csv", "text, label\u00a0\nfine,pos\n"), DEFAULT).labels == ["pos"]
 
 
+def test_a_label_is_a_line(write):
+    refused(write("a.csv", 'text,label\nfine,"a\nb"\n'), "row 3, with the label 'a.nb'; expected a class in one line")
+
+
 @pytest.mark.parametrize("value", ["1" * 5000, "[" * 100_000])
 def test_json_that_python_cannot_read_is_one_line(write, value):
     refused(write("a.jsonl", f'{{"text": "fine", "label": {value}}}'), r"a.jsonl, row 1 .*; expected one JSON object")

@@ -231,3 +231,9 @@ def test_the_training_step_is_traced_once(make_classifier, batch, monkeypatch):
     classifier.compile("adamw", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
     classifier.fit(batch, np.array([0, 1, 0]), batch_size=3, verbose=0)
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("label", ["", " ", "two\nlines"])
+def test_a_label_is_a_line(make_classifier, label):
+    with pytest.raises(InputError, match=r"^labels: got .*; expected names of one line"):
+        make_classifier(labels=["good", label])

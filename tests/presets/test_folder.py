@@ -202,3 +202,15 @@ def test_several_labels_per_text_go_in_and_out(classifier_folder, tmp_path):
     assert BertClassifier.from_preset(tmp_path / "again").multi_label
     assert not BertClassifier.from_preset(classifier_folder, labels=["a", "b"]).multi_label
     assert BertClassifier.from_preset(classifier_folder, labels=["a", "b"], multi_label=True).multi_label
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"classifier_dropout": 1.5}, {"classifier_dropout": "x"}, {"architectures": 5}, {"architectures": "BertModel"}],
+)
+def test_a_setting_of_a_folder_that_is_none_is_one_line(make_classifier, tmp_path, change):
+    make_classifier().save_to_preset(tmp_path)
+    change_json(tmp_path / "config.json", **change)
+    ((key, value),) = change.items()
+    with pytest.raises(InputError, match=f"^preset: got .*config.json with {key} {value!r}; expected a"):
+        BertClassifier.from_preset(tmp_path)

@@ -100,6 +100,11 @@ def test_data_that_are_gone_do_not_hinder(student, tmp_path, caplog):
     record["settings"]["train_file"] = "gone.csv"
     (student / "run.json").write_text(json.dumps(record))
     assert export.run(config(student, tmp_path)).record["results"]["texts"] == 500
+    record["settings"]["text_pair_column"] = "reply"
+    (student / "run.json").write_text(json.dumps(record))
+    run = export.run(config(student, tmp_path / "pairs", variants=("float32",)))
+    assert json.loads((run.path / "model_info.json").read_text())["text_pairs"]
+    assert set(TextClassifier(run.path / "student.tflite")("a film", "a play")) == {"label", "probabilities"}
 
 
 def test_another_file_in_the_place_of_the_data_is_not_measured(student, tmp_path, caplog):
@@ -227,3 +232,10 @@ def test_the_erf_form_of_gelu_in_onnx(make_classifier, tmp_path):
     make_classifier(activation="gelu", num_layers=1).save_to_preset(tmp_path / "model")
     run = export.run(config(tmp_path / "model", tmp_path, export_formats=("onnx",)))
     assert run.record["results"]["files"]["onnx/model.onnx"]["max_difference"] < 1e-5
+
+
+def test_texts_have_no_threshold_of_no_answer(student, tmp_path):
+    with pytest.raises(InputError, match=r"^null_threshold: got 3\.0; expected none: it is for models that answer"):
+        export.run(config(student, tmp_path, null_threshold=3.0))
+    with pytest.raises(InputError, match=r"^null_threshold: got inf; expected a finite number"):
+        config(student, tmp_path, null_threshold=float("inf"))

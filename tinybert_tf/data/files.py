@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import NOT_JSON
+from tinybert_tf.files import NOT_JSON, path_of
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write half a pair, UTF-8 cannot
 _MISSING = {"nan", "-nan", "<na>", "#n/a"}  # what pandas and spreadsheets write for a missing value
@@ -69,7 +69,7 @@ def read_table(path: str, columns: Columns, argument: str = "train_file", conten
     Raises:
         InputError: The file, a column or a row cannot be used; the message names file and row.
     """
-    file = Path(path).expanduser()
+    file = path_of(path)
     read = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".json": _jsonl}.get(file.suffix.lower())
     if read is None:
         raise InputError(argument, str(path), "a file named .csv, .tsv or .jsonl")
@@ -104,7 +104,7 @@ def read_table(path: str, columns: Columns, argument: str = "train_file", conten
 def content_of(path: str, argument: str) -> str:
     """Returns the text of a file in UTF-8, of which a byte order mark is no part; errors blame `argument`."""
     try:
-        content = Path(path).expanduser().read_bytes()
+        content = path_of(path).read_bytes()
     except OSError as error:
         raise InputError(argument, f"{path} ({error.strerror})", "a file") from None
     try:
@@ -197,6 +197,8 @@ def _label_name(label, in_json: bool, path, number: int) -> str:
     no_number = isinstance(label, float) and not math.isfinite(label)  # JSON's bare NaN
     if not isinstance(label, str | int | float) or isinstance(label, bool) or no_number or not text:
         raise InputError("label_column", got, "a class or a number")
+    if len(text.splitlines()) > 1:
+        raise InputError("label_column", got, "a class in one line")
     if SURROGATE.search(text):
         raise InputError("label_column", f"{path}, row {number}: a label with half a surrogate pair", "Unicode")
     return text

@@ -17,6 +17,7 @@ from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.files import content_of
 from tinybert_tf.data.glue_layouts import LAYOUTS
 from tinybert_tf.errors import InputError, naming
+from tinybert_tf.files import path_of
 
 ENVIRONMENT = "TINYBERT_GLUE"  # variable that names the folder where no flag does
 
@@ -72,7 +73,7 @@ def _load_files(name: str, glue_dir: str) -> Loaded:
 
 
 def _folder_of(name: str, glue_dir: str) -> Path:
-    base, official = Path(glue_dir).expanduser(), LAYOUTS[name].folder
+    base, official = path_of(glue_dir), LAYOUTS[name].folder
     if not base.is_dir():
         raise InputError("glue_dir", f"{glue_dir!r}, which is not a folder", f"a folder that holds {official}")
     for folder in (base / official, base / name):

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinybert_tf.data.documents import BadLines
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import json_text, read_json
+from tinybert_tf.files import json_text, path_of, read_json
 from tinybert_tf.tokenizer import BertTokenizer
 
 RECORDS_FILE, SHARDS = "records.json", "shards"
@@ -193,7 +193,7 @@ def records_folder(sources) -> Path | None:
     Raises:
         InputError: The folder is unfinished, or stands beside other sources.
     """
-    folders = [path for path in (Path(source).expanduser() for source in sources) if path.is_dir()]
+    folders = [path for path in (path_of(source) for source in sources) if path.is_dir()]
     records = [folder for folder in folders if (folder / RECORDS_FILE).exists()]
     if not records:
         unfinished = next((folder for folder in folders if (folder / SHARDS).is_dir()), None)

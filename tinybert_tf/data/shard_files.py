@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 
 _NAME = re.compile(r"(.+)-(\d+)-of-(\d+)\.jsonl")
 
@@ -24,7 +25,7 @@ def files_of(path: str, title: str, argument: str) -> list[str]:
     Raises:
         InputError: The folder lacks a shard, or has none, or those of several runs.
     """
-    folder = Path(path).expanduser()
+    folder = path_of(path)
     if not folder.is_dir():
         return [path]
     found = [_NAME.fullmatch(file.name) for file in folder.iterdir()]

@@ -13,6 +13,7 @@ from tinybert_tf.data import packaged
 from tinybert_tf.data.documents import MAX_DOCUMENT_CHARACTERS, Bad, BadLines, checked, documents_of, lines_of
 from tinybert_tf.data.splits import bucket
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 
 HELD_OUT_BUCKETS = range(2)  # buckets of a hundred: 2 % of the documents, by their text
 
@@ -113,7 +114,7 @@ class Corpus:
 
 def files_named(pattern: str) -> list[Path]:
     """Returns the file of this name, which may have brackets in it, or else the files that a glob finds; sorted."""
-    path = Path(pattern).expanduser()
+    path = path_of(pattern)
     found = [path] if path.is_file() else map(Path, glob.glob(str(path), recursive=True))
     return sorted(file for file in found if file.is_file())
 
@@ -124,7 +125,7 @@ def key_of(text: str) -> str:
 
 
 def _existing(file: str) -> Path:
-    path = Path(file).expanduser()
+    path = path_of(file)
     if not path.is_file():
         raise InputError("without", f"{file!r}, which is not a file", "text files, one text per line")
     return path

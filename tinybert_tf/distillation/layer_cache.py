@@ -16,7 +16,7 @@ from tinybert_tf.distillation.distiller import TinyBertDistiller
 from tinybert_tf.distillation.features import encoder_of
 from tinybert_tf.distillation.matches import Match
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import write_whole
+from tinybert_tf.files import path_of, write_whole
 from tinybert_tf.training import devices
 from tinybert_tf.training.run_directory import digest_of
 
@@ -30,7 +30,7 @@ def cache_folder(folder: str | Path) -> Path:
     Raises:
         InputError: It cannot be made.
     """
-    path = Path(folder).expanduser()
+    path = path_of(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,10 +1,8 @@
 """How far a file's answers are from those of the Keras model that it was made from."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from tinybert_tf.configs import NUMBER_FORMATS
@@ -20,7 +18,6 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.tflite import TextClassifier
 from tinybert_tf.tflite.graph import output_name
 
-_BATCH = 64  # texts that are compared at a time
 _MOST_TEXTS = 5000  # a file is compared on these many at most
 
 
@@ -72,13 +69,6 @@ class Reference:
         return len(self.student.labels) == 1
 
     @property
-    def activation(self) -> str:
-        """Keras's name of the function from the model's logits to its answers."""
-        if self.is_regression:
-            return "linear"
-        return "sigmoid" if self.student.multi_label else "softmax"
-
-    @property
     def labels(self) -> list[str]:
         """The classes, in the order of the answers."""
         return self.student.labels
@@ -93,11 +83,6 @@ class Reference:
             **self.calibration.settings(),
         }
 
-    def outputs(self, inputs: dict) -> dict:
-        """Returns the answers to symbolic inputs, by the output's name."""
-        name = output_name(self.student)
-        return {name: keras.layers.Activation(self.activation, name=name)(self.student(inputs))}
-
     def measured(self, file: Path, variant: str) -> dict:
         """Returns how far a LiteRT file's answers are from the model's, and how long they take from text."""
         classifier = TextClassifier(file)
@@ -105,14 +90,6 @@ class Reference:
         answers = classifier.predict(self.examples.texts, self.examples.text_pairs)
         seconds = time.perf_counter() - start
         return {"milliseconds_a_text": 1e3 * seconds / len(answers)} | self.compare(answers, file.name, variant)
-
-    def measured_by(self, run: Callable[[dict], dict[str, np.ndarray]], name: str) -> dict:
-        """Returns how far the answers of a function from inputs to outputs, in float32, are from the model's."""
-        output, answers = output_name(self.student), []
-        for begin in range(0, len(self.examples), _BATCH):
-            places = np.arange(begin, min(begin + _BATCH, len(self.examples)))
-            answers.append(run(self.tokens.rows(places))[output])
-        return self.compare(np.concatenate(answers), name, "float32")
 
     def metrics_of(self, answers: np.ndarray) -> dict[str, float]:
         """Returns the task's metrics; none without labels."""
@@ -195,11 +172,12 @@ def checked(distances: np.ndarray, tolerance: float | None, variant: str, far: s
     return {f"{key}_difference": float(value) for key, value in values.items()}
 
 
-def examples_for(task: Task | None, student: BertClassifier) -> Examples:
-    """Returns texts to compare files on: the task's, or else random words of the vocabulary."""
+def examples_for(task: Task | None, student: BertClassifier, pairs: bool = False) -> Examples:
+    """Returns texts to compare files on: the task's, or else random words of the vocabulary, in pairs if asked for."""
     if task is not None:
         examples = task.split(task.report_split)
         return examples.take(np.arange(min(len(examples), _MOST_TEXTS)))
     rng = np.random.default_rng(0)
     words = [piece for piece in student.tokenizer.vocabulary if piece and piece[0] not in "[#"]
-    return Examples([" ".join(rng.choice(words, size=1 + i % 100)) for i in range(500)])
+    texts = [" ".join(rng.choice(words, size=1 + i % 100)) for i in range(500)]
+    return Examples(texts, texts[::-1] if pairs else None)

@@ -61,10 +61,6 @@ class SpanReference:
             "outputs": [START, END],
         }
 
-    def outputs(self, inputs: dict) -> dict:
-        """Returns the logits of symbolic inputs, by the outputs' names."""
-        return self.student(inputs)
-
     def metrics_of(self, spans: Sequence[Span]) -> dict[str, float]:
         """Returns SQuAD's metrics; none without right answers."""
         if self.examples.answers is None:

@@ -23,7 +23,7 @@ class BertClassifier(ModelWithHead):
         multi_label: Whether a text may have any number of the labels: probabilities are then sigmoids of the logits.
 
     Raises:
-        InputError: There are no labels, or one occurs twice, or there is only one to have any number of.
+        InputError: There are no labels, one occurs twice or is not a line, or there is only one to have any number of.
 
     Example:
 
@@ -42,6 +42,8 @@ class BertClassifier(ModelWithHead):
         labels = [str(label) for label in labels]
         if not labels or len(set(labels)) < len(labels):
             raise InputError("labels", labels or "none", "one name per class, each once")
+        if unfit := [label for label in labels if not label.strip() or len(label.splitlines()) > 1]:
+            raise InputError("labels", repr(unfit[0]), "names of one line: a file of labels has one per line")
         if multi_label and len(labels) < 2:
             raise InputError("labels", labels[0], "two or more, where a text may have any number of them")
         # === Layers ===

@@ -15,7 +15,7 @@ from absl import logging
 
 from tinybert_tf.configs import EncoderConfig
 from tinybert_tf.errors import InputError, naming
-from tinybert_tf.files import json_text, read_json, write_folder
+from tinybert_tf.files import json_text, path_of, read_json, write_folder
 from tinybert_tf.presets.content import (
     CONFIG_FILE,
     TOKENIZER_CONFIG_FILE,
@@ -60,6 +60,9 @@ class FolderPretrained(Pretrained):
         self._family = family_of(self._content, self._file)
         self.heads = tuple(self._family.architectures)
         self.head_dropout = self._content.get(self._family.head_dropout_key)
+        if self.head_dropout is not None and not (_is_number(self.head_dropout) and 0 <= self.head_dropout < 1):
+            got = f"{self._file} with {self._family.head_dropout_key} {self.head_dropout!r}"
+            raise InputError("preset", got, "a rate from 0 to below 1")
         self.multi_label = self._content.get("problem_type") == "multi_label_classification"
 
     @functools.cached_property
@@ -107,7 +110,10 @@ class FolderPretrained(Pretrained):
     def _architectures(self) -> list[str]:
         """The kinds of model that `config.json` names, in BERT's names."""
         ours = {theirs: ours for ours, theirs in self._family.architectures.items()}
-        return [ours.get(name, name) for name in self._content.get("architectures") or ()]
+        names = self._content.get("architectures") or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError("preset", f"{self._file} with architectures {names!r}", "a list of names")
+        return [ours.get(name, name) for name in names]
 
     @property
     def is_classifier(self) -> bool:
@@ -118,7 +124,7 @@ class FolderPretrained(Pretrained):
     @property
     def null_threshold(self) -> float | None:
         threshold = self._content.get("null_threshold")
-        if threshold is not None and not (type(threshold) in (int, float) and math.isfinite(threshold)):
+        if threshold is not None and not _is_number(threshold):
             raise InputError("preset", f"{self._file} with null_threshold {threshold!r}", "a number")
         return threshold
 
@@ -173,6 +179,10 @@ class FolderPretrained(Pretrained):
         return tensor.T if transposed else tensor
 
 
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
 def save_folder(model, folder: str | Path, card: str | None = None) -> None:
     """Writes a model folder, whole or not at all.
 
@@ -188,7 +198,7 @@ def save_folder(model, folder: str | Path, card: str | None = None) -> None:
         InputError: `folder` is a file, or the model has no tokenizer, or its family has no such models.
         OSError: The folder cannot be written.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = path_of(folder).resolve()
     if model.tokenizer is None:
         raise InputError("tokenizer", "a model without one", "a BertTokenizer as the encoder's tokenizer, to be saved")
     if folder.exists() and not folder.is_dir():

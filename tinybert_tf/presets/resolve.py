@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tinybert_tf import assets
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import read_json
+from tinybert_tf.files import path_of, read_json
 from tinybert_tf.presets.content import CONFIG_FILE, GOOGLE_CONFIG_FILE, config_file
 from tinybert_tf.presets.folder import FolderPretrained
 from tinybert_tf.presets.keras_hub import KerasHubPretrained, preset_names
@@ -58,7 +58,7 @@ def _is_keras_hub(folder: Path) -> bool:
 
 def _local_folder(preset: str) -> Path | None:
     """Returns the folder of this name that has a configuration; None if keras-hub knows the name."""
-    folder = Path(preset).expanduser()
+    folder = path_of(preset)
     for place in (folder / "model", folder):
         if config_file(place):
             return place

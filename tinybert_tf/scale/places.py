@@ -1,10 +1,10 @@
 """Names of files and models for workers, whose current folder may be another one."""
 
 import dataclasses
-from pathlib import Path
 from typing import TypeVar
 
 from tinybert_tf import assets
+from tinybert_tf.files import path_of
 from tinybert_tf.settings.fields import Settings, about
 
 _WORDS = ("", "english", *assets.ASSETS)  # which name no file, whatever files there are
@@ -13,7 +13,7 @@ _Config = TypeVar("_Config", bound=Settings)
 
 def absolute(name: str) -> str:
     """Returns the absolute path of a file or folder that exists; any other name as it is."""
-    path = Path(name).expanduser()
+    path = path_of(name)
     return str(path.absolute()) if name not in _WORDS and path.exists() else name
 
 

@@ -43,6 +43,8 @@ class About:
 
     def fits(self, value) -> bool:
         """Returns whether a value other than the default is within the bounds, or among the choices."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
         if self.choices and isinstance(value, tuple):
             return bool(value) and set(value) <= set(self.choices) and len(set(value)) == len(value)
         if self.choices:
@@ -50,8 +52,7 @@ class About:
         if self._has_bounds and isinstance(value, tuple):
             return bool(value) and all(map(self.fits, value))
         return not self._has_bounds or (
-            math.isfinite(value)
-            and (self.at_least is None or value >= self.at_least)
+            (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
             and (self.at_most is None or value <= self.at_most)
             and (self.below is None or value < self.below)
@@ -128,7 +129,8 @@ class Settings:
         for field in dataclasses.fields(self):
             value, known = getattr(self, field.name), about(field)
             if not (known.default_means and value == field.default):
-                require(self, field.name, known.fits(value), known.expected(isinstance(value, tuple)))
+                expected = known.expected(isinstance(value, tuple)) or "a finite number"
+                require(self, field.name, known.fits(value), expected)
 
     @classmethod
     def grouped(cls) -> Iterator[tuple[str, list[dataclasses.Field]]]:

@@ -37,6 +37,12 @@ def check_threshold(threshold: float, model: BertClassifier) -> None:
         raise InputError("threshold", threshold, "none: the model gives each text one answer")
 
 
+def check_null_threshold(threshold: float | None) -> None:
+    """Refuses the threshold of "no answer" for a classifier."""
+    if threshold is not None:
+        raise InputError("null_threshold", threshold, "none: it is for models that answer questions")
+
+
 def is_shape(name: str) -> bool:
     """Returns whether a name stands for a shape, to train from scratch, and not for a model."""
     return name in STUDENT_PRESETS

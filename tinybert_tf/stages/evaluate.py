@@ -24,7 +24,7 @@ from tinybert_tf.report.findings import Findings
 from tinybert_tf.report.page import REPORT, write_report
 from tinybert_tf.report.verdict import worth_it
 from tinybert_tf.settings.stages import EvaluateConfig
-from tinybert_tf.stages.common import check_threshold, command, task_length
+from tinybert_tf.stages.common import check_null_threshold, check_threshold, command, task_length
 from tinybert_tf.stages.evaluate_answers import EvaluateAnswers
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.training.run_directory import RunDirectory
@@ -95,6 +95,7 @@ class _Evaluate(Job):
                 own = name == "model" and self.teacher is not None and self.task.has_classes(classifier.labels)
                 name_classes(classifier, self.task, name, () if own else config.teacher_labels)
         check_threshold(config.threshold, self.model)
+        check_null_threshold(config.null_threshold)
         self.length = task_length(config, self.task, *filter(None, (self.model, self.teacher)))
         split = config.split or self.task.report_split
         self.splits = [name for name in self.task.splits if name == split or name.startswith(f"{split}_")]

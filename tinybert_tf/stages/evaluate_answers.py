@@ -28,6 +28,8 @@ class EvaluateAnswers(Job):
         self.task = QuestionAnswering(config).task
         if config.threshold != 0.5:
             raise InputError("threshold", config.threshold, "none: --null_threshold is that of questions")
+        if config.null_threshold is not None and not self.task.unanswerable:
+            raise InputError("null_threshold", config.null_threshold, f"none: {self.task.name} answers each question")
         for model in filter(None, (self.model, self.teacher)):
             if config.null_threshold is not None or self.task.unanswerable:
                 own = 0.0 if model.null_threshold is None else model.null_threshold

@@ -22,7 +22,7 @@ from tinybert_tf.exporters import abstaining, claims, require_extras
 from tinybert_tf.exporters.hub_card import hub_card, uploaded_files
 from tinybert_tf.exporters.parity import Reference, examples_for
 from tinybert_tf.exporters.span_parity import SpanReference, questions_for
-from tinybert_tf.files import json_text, read_json, write_folder
+from tinybert_tf.files import json_text, path_of, read_json, write_folder
 from tinybert_tf.kinds import Classification, QuestionAnswering, kind_of_model
 from tinybert_tf.kinds.classification import classifier_of, name_classes, task_of
 from tinybert_tf.models import BertClassifier
@@ -30,9 +30,9 @@ from tinybert_tf.presets import hub
 from tinybert_tf.presets.folder import CARD_FILE
 from tinybert_tf.settings.stages import ExportConfig
 from tinybert_tf.settings.stages.export import EXPORT_FORMATS
-from tinybert_tf.stages.common import saved_length
+from tinybert_tf.stages.common import check_null_threshold, saved_length
 from tinybert_tf.stages.job import Job, digests_of
-from tinybert_tf.stages.learned import learned_data, learned_texts
+from tinybert_tf.stages.learned import learned_data, learned_pairs, learned_texts
 from tinybert_tf.tflite.android import copy_to_assets
 from tinybert_tf.tflite.archive import QUESTION_ANSWERING, SETTINGS
 from tinybert_tf.tflite.convert import has_codes
@@ -109,6 +109,7 @@ class _Export(Job):
         """Loads the model."""
         self.model = classifier_of(self.config.model, "model")
         abstaining.check_kind(self.config, self.model.problem_type)
+        check_null_threshold(self.config.null_threshold)
 
     def given_task(self) -> Task:
         """Returns the task that the settings name."""
@@ -118,7 +119,7 @@ class _Export(Job):
         self.length = saved_length(self.config.sequence_length, self.model)
         self.task = _task_of(self.config, self.model)
         self.calibration = abstaining.calibrate(self.config, self.model, self.task, self.length)
-        self.examples = examples_for(self.task, self.model)
+        self.examples = examples_for(self.task, self.model, self.task is None and _reads_pairs(self.config.model))
 
     def reference(self) -> Reference:
         """Returns the model's answers, with which files are compared."""
@@ -202,7 +203,7 @@ class _ExportAnswers(_Export):
 
 def _card_of(model: str) -> str | None:
     """Returns the model card in a model's folder; None if there is none."""
-    folder = Path(model).expanduser()
+    folder = path_of(model)
     cards = [place / CARD_FILE for place in (folder / "model", folder)]
     return next((card.read_text(encoding="utf-8", errors="replace") for card in cards if card.is_file()), None)
 
@@ -228,6 +229,17 @@ def _task_of(config: ExportConfig, model: BertClassifier) -> Task | None:
             raise abstaining.unread(config, error) from None
         logging.warning(_NOT_MEASURED, error)
         return None
+
+
+def _reads_pairs(model: str) -> bool:
+    """Returns whether a model reads pairs, which its run says even where the run's data are gone."""
+    try:
+        found = learned_pairs(model)
+    except InputError:  # which `_task_of` has told
+        found = None
+    if found is None:
+        logging.info("The files take single texts; for a model of pairs give --task, or files and --text_pair_column.")
+    return bool(found)
 
 
 def summary(folder: RunDirectory) -> str:

@@ -1,11 +1,11 @@
 """What the run that made a model has learned from, which its `run.json` says."""
 
 import dataclasses
-from pathlib import Path
 
 from tinybert_tf.data.glue import GLUE_TASKS
 from tinybert_tf.data.own_files import Files
 from tinybert_tf.errors import InputError
+from tinybert_tf.files import path_of
 from tinybert_tf.kinds import kind_of
 from tinybert_tf.settings.stages import TaskConfig
 from tinybert_tf.settings.task_data import TaskData
@@ -22,7 +22,7 @@ def learned_data(model: str) -> dict:
     Raises:
         InputError: The record is damaged.
     """
-    folder = Path(model).expanduser()
+    folder = path_of(model)
     if not (folder / RECORD_FILE).is_file():
         return {}
     record = read_record(folder, "model")
@@ -49,7 +49,7 @@ def learned_texts(model: str, argument: str) -> list[str]:
     if not data:
         raise InputError(argument, "nothing", f"texts, because {model} is no run that has learned a task")
     try:
-        answers = tuple(read_record(Path(model).expanduser(), "model")["settings"].get("teacher_predictions", ()))
+        answers = tuple(read_record(path_of(model), "model")["settings"].get("teacher_predictions", ()))
         settings = TaskConfig(**data, teacher_predictions=answers) if answers else TaskData(**data)
         kind = kind_of(settings)(settings)
         columns = kind.columns(kind.task.split("train"))

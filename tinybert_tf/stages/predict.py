@@ -16,7 +16,7 @@ from tinybert_tf.models import BertClassifier
 from tinybert_tf.scale.beam import Engine
 from tinybert_tf.scale.predictions import Predictions
 from tinybert_tf.settings.stages import PredictConfig
-from tinybert_tf.stages.common import check_threshold, command, saved_length
+from tinybert_tf.stages.common import check_null_threshold, check_threshold, command, saved_length
 from tinybert_tf.stages.job import Job, digests_of
 from tinybert_tf.stages.learned import learned_pairs
 from tinybert_tf.stages.predict_answers import predict_answers
@@ -72,6 +72,7 @@ def _model_and_options(config: PredictConfig) -> tuple[BertClassifier, dict]:
         raise InputError("question", repr(config.question), "--text, for a model of texts")
     model = classifier_of(config.model, "model")
     check_threshold(config.threshold, model)
+    check_null_threshold(config.null_threshold)
     if config.abstain_below is not None and model.problem_type != "single_label_classification":
         raise InputError("abstain_below", config.abstain_below, "none: it is for models that give a text one label")
     options = {"threshold": config.threshold, "abstain_below": config.abstain_below, "batch_size": config.batch_size}

@@ -11,7 +11,7 @@ import filelock
 import numpy as np
 
 from tinybert_tf.errors import InputError
-from tinybert_tf.files import PARTIAL, json_text, read_json, write_text
+from tinybert_tf.files import PARTIAL, json_text, path_of, read_json, write_text
 
 RECORD_FILE = "run.json"
 _PACKAGES = ("tinybert-tf", "tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
@@ -48,7 +48,7 @@ class RunDirectory:
         renamed: dict[str, str] | None = None,
         free: Collection[str] = (),
     ):
-        self.path = Path(path).expanduser()
+        self.path = path_of(path)
         self.stage = stage
         self._renamed, self.free = renamed or {}, free
         self.settings = json.loads(json.dumps(settings))  # as they will be read back

@@ -61,7 +61,11 @@ class ModelSession(
     fun start() {
         show(State.Loading)
         inBackground(
-            work = { open().also { model = it }.also(TextModel::warmUp) }, // the first answer takes longer
+            work = {
+                model?.close() // one that has failed
+                model = null
+                open().also { model = it }.also(TextModel::warmUp) // the first answer takes longer
+            },
             done = { loaded ->
                 show(State.Ready(loaded.info))
                 lastTexts?.let { (text, textPair) -> reply(text, textPair) }

@@ -21,7 +21,13 @@ import tinybert.core.model
 fun loadModel(assets: AssetManager, folder: String = ""): TextModel {
     val description = ModelFiles.read { assets.open(inFolder(folder, it)) }
     val model = mapModel(assets, folder, description.info.sizeBytes)
-    return description.model(LiteRtEngine(model, description.info, threadsOfDevice()))
+    val engine = LiteRtEngine(model, description.info, threadsOfDevice())
+    try {
+        return description.model(engine)
+    } catch (error: ModelException) {
+        engine.close()
+        throw error
+    }
 }
 
 /** Maps the model into memory, where it lies in the APK: it is stored there uncompressed. */

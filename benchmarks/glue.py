@@ -50,7 +50,7 @@ def train(task: str, options: argparse.Namespace) -> list[Path]:
     for seed in options.seeds.split(","):
         students.append(options.runs / f"{task}_{seed}")
         given = (f"--teacher={teacher}", "--student=tinybert_4l_312", "--phase=joint", f"--seed={seed}")
-        given += f"--learning_rate={options.learning_rate}"
+        given += (f"--learning_rate={options.learning_rate}",)
         run_stage("task", students[-1], *common, *given, *length, log=log)
         evaluation = options.runs / f"{task}_{seed}_evaluation"
         given = (f"--model={students[-1]}", f"--teacher={teacher}", "--split=dev", "--litert=false")

@@ -16,27 +16,26 @@ from tinybert_tf.augmentation.word_vectors import WordVectors
 from tinybert_tf.data.packed_records import open_corpus
 from tinybert_tf.data.question_task import QuestionTask
 from tinybert_tf.data.records import Records
-from tinybert_tf.data.squad import TASKS as QUESTION_TASKS
 from tinybert_tf.data.tasks import Task
 from tinybert_tf.distillation.compatibility import check_pair
 from tinybert_tf.distillation.layer_cache import cache_folder
 from tinybert_tf.errors import InputError, naming
-from tinybert_tf.evaluation.baselines import NAMES, TFIDF
 from tinybert_tf.files import write_text
 from tinybert_tf.kinds import Kind, kind_of
 from tinybert_tf.models import BertMaskedLM
 from tinybert_tf.presets.resolve import open_preset
-from tinybert_tf.report.page import REPORT
-from tinybert_tf.report.verdict import worth_it
 from tinybert_tf.settings import stages as configs
 from tinybert_tf.settings.distillation import Distillation
 from tinybert_tf.settings.recipes import recipe_for
 from tinybert_tf.settings.task_data import TaskData
 from tinybert_tf.stages import augment, evaluate, finetune, general, masked_lm, task
-from tinybert_tf.stages.common import check_start, command, is_shape, shape_of, task_length
+from tinybert_tf.stages.all_summary import summary
+from tinybert_tf.stages.common import check_start, is_shape, shape_of, task_length
 from tinybert_tf.stages.job import run_directory_of
 from tinybert_tf.training import cluster, devices
 from tinybert_tf.training.run_directory import RECORD_FILE, RunDirectory, read_record
+
+__all__ = ["run", "summary"]
 
 
 def run(config: configs.AllConfig) -> RunDirectory:
@@ -245,58 +244,3 @@ def evaluation_texts(data: Task | QuestionTask) -> Iterator[str]:
     for name in data.splits:
         if name != "train":
             yield from (" ".join(text.split()) for text in data.texts(name))
-
-
-def summary(folder: RunDirectory) -> str:
-    """Returns a table of teacher and student: results, the share that is kept, sizes and operations."""
-    results = folder.record["results"]
-    lines = []
-    split, values = next(iter(results["splits"].items()))
-    ours, theirs = results["model"], results["teacher"]
-    lines.append(
-        f"{split + ', ' + format(values['examples'], ',') + ' examples':32}{'teacher':>12}{'student':>12}{'':>4}ratio"
-    )
-    for name, value in values.get("metrics", {}).items():
-        other = values["teacher_metrics"][name]
-        lines.append(
-            _row(name, f"{100 * other:.2f}", f"{100 * value:.2f}", f"{100 * value / other:.2f} % kept" if other else "")
-        )
-    for name, value in values.get("errors", {}).items():
-        lines.append(_row(name, f"{values['teacher_errors'][name]:.4g}", f"{value:.4g}", ""))
-    rows = (
-        ("parameters", "parameters", 1e6, "M"),
-        ("float32", "size_bytes", 1e6, "MB"),
-        ("operations", "flops", 1e9, "GFLOP"),
-    )
-    for title, key, unit, suffix in rows:
-        name = f"{title}, {ours['length']} tokens" if key == "flops" else title
-        ratio = f"{theirs[key] / ours[key]:.1f} x less"
-        lines.append(_row(name, f"{theirs[key] / unit:.2f} {suffix}", f"{ours[key] / unit:.2f} {suffix}", ratio))
-    linear = values.get("baselines", {}).get(TFIDF, {"metrics": {}})
-    for name, value in linear["metrics"].items():
-        lines.append(f"{NAMES[TFIDF] + ', ' + name:44}{100 * value:>12.2f}    trained in seconds")
-    if "agreement" in values:
-        lines.append(_row("same answer", "", f"{100 * values['agreement']:.2f} %", ""))
-    lines += ["", *worth_it(values)] if linear["metrics"] else []
-    times = ", ".join(f"{name} {_minutes(value)}" for name, value in results["seconds"].items())
-    lines += ["", f"Time     {times}"] if times else [""]
-    report = folder.path / "evaluation" / REPORT
-    lines += [
-        f"Student  {folder.path / 'student' / 'model'}",
-        f"Report   {report}" if report.is_file() else f"Details  {report.parent}",
-        f"Next     {command('predict', model=folder.path / 'student')} {_asked(folder)}",
-    ]
-    return "\n".join(lines)
-
-
-def _asked(folder: RunDirectory) -> str:
-    of_questions = folder.record["settings"].get("task") in QUESTION_TASKS
-    return "--question='…' --context='…'" if of_questions else "--text='…'"
-
-
-def _row(name: str, teacher: str, student: str, ratio: str) -> str:
-    return f"{name:32}{teacher:>12}{student:>12}    {ratio}".rstrip()
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"

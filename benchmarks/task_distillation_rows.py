@@ -41,7 +41,9 @@ ABLATIONS = {
     "no_transformer": Row("no hidden, no attention loss", "task", (*_TWO, "--hidden_weight=0", "--attention_weight=0")),
     "no_prediction": Row("no prediction loss (closed-form head)", "task", (*_TWO, "--prediction_max_steps=1")),
     "no_intermediate": Row(
-        "no phase 1 (phase 2 longer)", "task", (*_TWO, "--phase=prediction", "--prediction_max_steps={steps}")
+        "no phase 1 (phase 2 longer)",
+        "task",
+        ("--phase=prediction", "--prediction_max_steps={steps}", "--teacher={teacher}", *_OFTEN, _GENERAL, _AUGMENTED),
     ),
     "random_head": Row("random pooler and head before phase 2", "task", (*_TWO, "--head_init=own")),
     "top": Row("top layers", "task", (*_TWO, "--layer_map=top")),

@@ -88,13 +88,12 @@ class TextClassifier:
         are_pairs = text_pairs is not None
         if are_pairs and not self.info.get("takes_pairs", True):
             raise InputError("text_pairs", "second texts", "one text per row: the model has one segment")
-        if are_pairs != self.info.get("text_pairs", are_pairs):  # older files do not say
-            got, expected = ("second texts", "none: the model reads single texts") if are_pairs else ("none", "pairs")
-            raise InputError("text_pairs", got, expected)
+        if self.info.get("text_pairs") and not are_pairs:
+            raise InputError("text_pairs", "none", "second texts: the model has learned from pairs")
         if isinstance(text_pairs, str) or (are_pairs and len(text_pairs) != len(texts)):
             got = "one text" if isinstance(text_pairs, str) else f"{len(text_pairs)} texts"
             raise InputError("text_pairs", got, f"{len(texts)}, as many as texts")
-        for name, several in (("texts", texts), ("text_pairs", text_pairs or ())):
+        for name, several in (("texts", texts), ("text_pairs", text_pairs if are_pairs else ())):
             for text in several:
                 if not isinstance(text, str):
                     raise InputError(name, repr(text), "a text")

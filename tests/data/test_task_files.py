@@ -172,3 +172,20 @@ def test_a_test_file_without_labels_is_said_and_another_spelling_refused(train_f
 def test_numbers_that_32_bits_do_not_hold_are_refused(write, numbers, message):
     rows = [(f"text {i}", number) for i, number in enumerate(numbers)]
     refused(message, train_file=write("train.csv", rows), regression=True)
+
+
+def test_what_would_fill_dev_or_rob_a_class_stays_in_training(write, caplog):
+    """A text in half of the rows, and one whose second row is the only one of its class."""
+    rows = [(f"text {i}", "pos" if i % 3 else "neg") for i in range(200)]
+    path = write("train.csv", [*rows, *[("ok", "pos")] * 200, ("odd", "pos"), ("odd", "rare")])
+    for seed in range(30):
+        task = load_task(train_file=path, seed=seed)
+        assert len(task.splits["dev"]) == 20 and not {"ok", "odd"} & set(task.splits["dev"].texts)
+    assert not caplog.text
+    load_task(train_file=write("few.csv", [(f"text {i % 4}", "pos" if i % 3 else "neg") for i in range(200)]))
+    assert "few.csv has 4 different texts in 200 rows, too few for a tenth: some are in both train" in caplog.text
+
+
+def test_equal_numbers_are_numbers(write):
+    task = load_task(test_file=write("test.csv", [("a", "0.1"), ("b", "0.1")]), regression=True)
+    assert task.splits["test"].labels.tolist() == pytest.approx([0.1, 0.1])

@@ -192,6 +192,18 @@ def test_steps_of_the_student_can_be_asked_for_and_capped_and_its_texts_mixed(
     assert asked[0].mixup == flags.get("mixup", 0)
 
 
+def test_columns_of_further_texts_are_those_of_the_student_alone(shallow_teacher, student_shape, tmp_path, monkeypatch):
+    (tmp_path / "more.csv").write_text("review\na fine film\n")
+    asked = []
+    for stage in (whole_recipe.finetune, whole_recipe.task, whole_recipe.evaluate):
+        done = SimpleNamespace(path=tmp_path, was_finished=True, record={"results": {}})
+        monkeypatch.setattr(stage, "run", lambda config, done=done: asked.append(config) or done)
+    options = {"teacher": str(shallow_teacher), "student": student_shape, "output_dir": str(tmp_path / "all")}
+    more = {"unlabeled_file": (str(tmp_path / "more.csv"),), "text_column": "review", "sequence_length": 16}
+    whole_recipe.run(configs.AllConfig(task="movie_reviews", **options, **more))
+    assert [config.text_column for config in asked] == ["text", "review", "text"]
+
+
 @pytest.fixture
 def models_of_other_heads(tmp_path):
     from tests.conftest import PIECES

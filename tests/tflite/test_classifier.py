@@ -180,11 +180,12 @@ def test_what_is_no_text_is_one_line(make_classifier, export, texts, pairs, mess
 def test_the_file_says_whether_it_reads_pairs(make_classifier, export):
     classifier = TextClassifier(export(make_classifier()))
     classifier.info["text_pairs"] = True
-    with pytest.raises(InputError, match="text_pairs: got none; expected pairs"):
+    with pytest.raises(InputError, match="text_pairs: got none; expected second texts: the model has learned from"):
         classifier("a")
-    classifier.info["text_pairs"] = False
-    with pytest.raises(InputError, match="text_pairs: got second texts; expected none: the model reads single texts"):
-        classifier("a", "b")
+    expected = [classifier("a", "b"), classifier("b", "a")]
+    assert classifier(np.array(["a", "b"]), np.array(["b", "a"])) == expected
+    classifier.info["text_pairs"] = False  # of a folder that says nothing
+    assert classifier("a", "b") == expected[0]
 
 
 def test_a_file_may_have_a_name_that_is_not_unicode(make_classifier, export, tmp_path):

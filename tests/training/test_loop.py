@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tinybert_tf.errors import InputError
+from tinybert_tf.training import loop
 from tinybert_tf.training.compression import CompressingOptimizer
 from tinybert_tf.training.loop import Schedule, _learning_rate, train
 from tinybert_tf.training.optimizer import bert_optimizer
@@ -110,7 +111,9 @@ def test_the_learning_rate_on_record_is_that_of_the_innermost_optimizer():
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, monkeypatch):
-    """The logarithms of 1.5, 0.5 and -0.5."""
+    """Logarithms of falling numbers. One loss alone may be an overflow, of which half precision has some."""
+    monkeypatch.setattr(loop, "_MOST_LOST", 2)
     monkeypatch.setattr(Remember, "train_step", lambda self, data: {"loss": keras.ops.log(2.5 - data[1][0, 0])})
-    with pytest.raises(InputError, match=r"^learning_rate: got a rate of .* in step 3, where the loss is no number"):
-        run(tmp_path, SCORES)
+    with pytest.raises(InputError, match=r"^loss: got nan in 2 steps in a row, up to step 4; expected numbers: try a"):
+        run(tmp_path / "lost", [*SCORES, 0.1], steps=5)
+    run(tmp_path / "overflow", SCORES[:4], steps=3)

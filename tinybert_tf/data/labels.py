@@ -121,7 +121,7 @@ def _score(table: Table, place: int) -> float:
 def _in_32_bits(table: Table, numbers: np.ndarray) -> np.ndarray:
     """Returns numbers as float32, unless it blurs them: 1700000000 and 1700000060 are one number there."""
     rounded = numbers.astype(np.float32)
-    if np.abs(rounded - numbers).max() > _BLUR * numbers.std():
+    if np.ptp(numbers) and np.abs(rounded - numbers).max() > _BLUR * numbers.std():
         got = f"{table.path} with numbers from {numbers.min():.10g} to {numbers.max():.10g}, which 32 bits round"
         raise InputError(table.argument, got, f"numbers nearer to 0, for example less {numbers.mean():.4g}")
     return rounded

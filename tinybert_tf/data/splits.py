@@ -1,11 +1,13 @@
 """Splits by a document's own key, so that no text ever changes its split; and a seeded share of each class."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 # The buckets, of a hundred, that the packaged tasks evaluate on.
 _DEV, _TEST = range(0, 10), range(10, 30)
+_MOST_COPIES = 5  # of a text that is held out; more in files of more than 500 rows
 
 
 def bucket(key: str, buckets: int = 100) -> int:
@@ -40,6 +42,28 @@ def held_out(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     count = min(count, len(order) // 2)
     places = ((np.arange(count) + rng.random()) * len(order) / max(1, count)).astype(int)
     return np.sort(order[places])
+
+
+def held_out_texts(texts: Sequence[str], labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Returns the places of a seeded share of the texts, with all rows of each; sorted. Without copies see `held_out`.
+
+    A text stays if it stands in many rows, which would make the share a large one, or in the only row of a class.
+
+    Args:
+        texts: Text or pair of texts of each row, equal where they are the same.
+        labels: As for `held_out`.
+        share: Share of the texts, below a half.
+        seed: Seed of the draw.
+    """
+    _, first, group, counts = np.unique(texts, return_index=True, return_inverse=True, return_counts=True)
+    stays = counts > max(_MOST_COPIES, len(texts) // 100)
+    if labels.ndim == 2 or labels.dtype.kind != "f":
+        classes = _rarest(labels) if labels.ndim == 2 else labels
+        only = np.bincount(classes)[classes] == 1
+        stays |= (np.bincount(group, only) > 0) & (counts > 1)
+    order = np.sort(first[~stays])
+    chosen = order[held_out(labels[order], share, seed)]
+    return np.flatnonzero(np.isin(first[group], chosen))
 
 
 def _rarest(labels: np.ndarray) -> np.ndarray:

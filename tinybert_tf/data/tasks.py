@@ -12,7 +12,7 @@ from tinybert_tf.data import glue, glue_files, packaged
 from tinybert_tf.data.examples import Examples
 from tinybert_tf.data.labels import are_unnamed, label_names, names_in, to_examples
 from tinybert_tf.data.own_files import Files
-from tinybert_tf.data.splits import held_out, split_of
+from tinybert_tf.data.splits import held_out, held_out_texts, split_of
 from tinybert_tf.errors import InputError
 
 OWN_FILES = "files"  # name of the task that a user's own files are
@@ -259,13 +259,13 @@ def _from_files(own: Files, labels: Sequence[str] | None, multi_label: bool, may
 
 def _cut(examples: Examples, seed: int, path: str) -> tuple[Examples, Examples]:
     """Returns a training and a dev part. A text that stands in several rows is in one part with all of them."""
-    texts = zip(examples.texts, examples.text_pairs or examples.texts)
-    _, first, group = np.unique([_digest(row) for row in texts], return_index=True, return_inverse=True)
-    order = np.sort(first)  # the first row of each text, in the order of the file
-    chosen = order[held_out(examples.labels[order], DEV_SHARE, seed)]
-    dev = np.flatnonzero(np.isin(first[group], chosen))
-    if not len(dev):  # too few texts for a tenth of them
+    texts = [_digest(row) for row in zip(examples.texts, examples.text_pairs or examples.texts)]
+    dev = held_out_texts(texts, examples.labels, DEV_SHARE, seed)
+    if not len(dev):
         dev = held_out(examples.labels, DEV_SHARE, seed)
+        if len(dev):
+            told = "%s has %d different texts in %d rows, too few for a tenth: some are in both train and dev."
+            logging.warning(told, path, len(set(texts)), len(texts))
     if not len(dev) or len(dev) == len(examples):
         expected = "more rows, or a --dev_file: without one, a tenth is held out, of classes with two rows or more"
         raise InputError("train_file", f"{path} with {len(examples)} rows", expected)

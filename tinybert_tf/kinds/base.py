@@ -165,7 +165,7 @@ class Kind(abc.ABC):
 
     @abc.abstractmethod
     def add_teacher_logits(self, data: Buckets, examples, teacher: ModelWithHead, length: int, worthwhile: bool):
-        """Gives batches the teacher's logits, if that is worthwhile or they are known already.
+        """Gives batches the teacher's logits, if that is worthwhile.
 
         Args:
             data: Batches of the examples.

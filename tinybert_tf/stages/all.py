@@ -76,6 +76,9 @@ class _Recipe:
             {field.name: getattr(config, field.name) for field in dataclasses.fields(settings)}
             for settings in (TaskData, Distillation)
         )
+        self.columns = {name: self.data[name] for name in ("text_column", "text_pair_column")}
+        if not config.files:  # they are then of further texts alone, which only a student reads
+            self.data |= {name: getattr(TaskData, name) for name in self.columns}
         names = ("teacher_predictions", "label_weight", "teacher_labels", "unlabeled_file", "metric")
         self.answers = {name: getattr(config, name) for name in names}
         self.without = folder.path / "evaluation_texts.txt"
@@ -130,7 +133,7 @@ class _Recipe:
             raise InputError("general_steps", config.general_steps, expected)
         for name in () if self.augments else ("num_variants", "masked_lm", "stop_words"):
             if getattr(config, name) != getattr(configs.AllConfig, name):
-                raise InputError(name, getattr(config, name), "--augment beside it: this recipe has no variants")
+                raise InputError(name, getattr(config, name), "none without --augment")
 
     def _check_answers(self) -> None:
         """Refuses texts without labels, and files of answers, that cannot be used."""
@@ -177,7 +180,7 @@ class _Recipe:
             options = {f"prediction_{name}": value for name, value in options.items()}
             options |= {"dropout": configs.FinetuneConfig.dropout, "prediction_max_steps": config.max_steps}
             options["min_steps"] = config.min_steps
-            options |= {"student": config.teacher, **self.answers, **self.data}
+            options |= {"student": config.teacher, **self.answers, **self.data, **self.columns}
             return str(self.training_step(task, configs.TaskConfig, "teacher", **options).path)
         options = {"metric": config.metric, "class_weights": config.class_weights, "min_steps": config.min_steps}
         options |= {"model": config.teacher, **self.data}
@@ -211,7 +214,7 @@ class _Recipe:
         config = self.config
         options = {"teacher": teacher, "student": student, "augmented": augmented, "min_steps": config.min_steps}
         options |= {name: getattr(config, name) for name in ("layer_cache", "mixup")}
-        options |= self.distillation | self.answers | self.data
+        options |= self.distillation | self.answers | self.data | self.columns
         if config.task_steps:
             options["max_steps"] = config.task_steps
         elif config.max_steps:  # a cap; given to --stage=task alone, it would replace the recipe's length

@@ -248,10 +248,12 @@ def summary(folder: RunDirectory) -> str:
     files = sorted(entry.name for entry in folder.path.iterdir() if entry.name[0] != ".")
     lines += ["", f"Files    {folder.path}: {', '.join(files)}"]
     model = folder.path / "student.tflite"
-    if model.name in files and read_json(folder.path / SETTINGS).get("kind") == QUESTION_ANSWERING:
+    info = read_json(folder.path / SETTINGS) if model.name in files else {}
+    if info.get("kind") == QUESTION_ANSWERING:
         lines.append(f"Next     tinybert_tf.tflite.QuestionAnswerer({str(model)!r}): docs/question_answering.md")
     elif model.name in files:
-        lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={quote(str(model))} "A fine film."')
+        pair = " --text_pair='…'" if info.get("text_pairs") else ""
+        lines.append(f'Next     python -m tinybert_tf.tflite.classify --model={quote(str(model))}{pair} "A fine film."')
     elif "saved_model" in files:
         lines.append(f"Next     serve {folder.path / 'saved_model'} with TF Serving: docs/serving.md")
     elif "web" in files:

@@ -32,6 +32,8 @@ def learned_data(model: str) -> dict:
     for name, value in found.items():
         if not isinstance(value, kinds[name]):
             raise InputError("model", f"{folder / RECORD_FILE} with {name}={value!r}", "the record of a run")
+    if not any(found.get(f"{split}_file") for split in ("train", "dev", "test")):
+        found = {name: found[name] for name in ("task", "glue_dir") if name in found}  # columns of further texts
     return found
 
 

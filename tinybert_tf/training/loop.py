@@ -68,6 +68,9 @@ def train(
     _Loop(model, variables, run, schedule, evaluate, best_by).run(stream, start_counts)
 
 
+_MOST_LOST = 10  # steps in a row without a loss that is a number
+
+
 class _Loop:
     """The state of `train`; takes its arguments."""
 
@@ -79,6 +82,7 @@ class _Loop:
         # None on a worker that writes nothing.
         self.writer = tf.summary.create_file_writer(str(run.tensorboard)) if workers.is_chief() else None
         self.step, self.position, self.best, self.meter = 0, [], None, _Meter([])
+        self.lost = 0  # steps in a row whose loss is no number
 
     def run(self, stream, start_counts: bool) -> None:
         if not self.restore():
@@ -91,9 +95,11 @@ class _Loop:
         with Prefetched(wanted) as batches, tqdm(total=total, initial=self.step, **progress) as bar:
             while self.step < total:
                 batch, self.position = next(batches)
-                self.meter.add(update(batch), batch, batches.seconds_waited)
+                logs = update(batch)
+                self.meter.add(logs, batch, batches.seconds_waited)
                 self.step += 1
                 bar.update()
+                self.check_loss(logs["loss"])
                 self.after_step(bar)
         if self.writer:
             self.writer.close()
@@ -126,7 +132,6 @@ class _Loop:
     def after_step(self, bar: tqdm) -> None:
         """Logs, evaluates and saves when each is due."""
         if self.due(self.schedule.log_steps):
-            self.check_loss()
             values = self.meter.flush() | {"learning_rate": _learning_rate(self.model, self.step)}
             bar.set_postfix_str(", ".join(f"{k} {v:.3g}" for k, v in values.items() if k.endswith("loss")))
             self.report(values)
@@ -134,12 +139,12 @@ class _Loop:
         if improved or self.due(self.schedule.save_steps):
             self.save()
 
-    def check_loss(self) -> None:
-        """Refuses to go on where no loss since the last line of metrics is a finite number."""
-        if not any(np.isfinite(log["loss"]) for log in self.meter.logs):
-            rate = _learning_rate(self.model, self.step)
-            got = f"a rate of {rate:.1e} in step {self.step}, where the loss is no number any more"
-            raise InputError("learning_rate", got, "a lower one, in another --output_dir")
+    def check_loss(self, loss: float) -> None:
+        """Refuses to go on where several losses in a row are no finite numbers; a single one may be an overflow."""
+        self.lost = 0 if np.isfinite(loss) else self.lost + 1
+        if self.lost >= min(_MOST_LOST, self.schedule.max_steps):
+            expected = "numbers: try a lower learning rate, or --dtype_policy=float32, in another --output_dir"
+            raise InputError("loss", f"{loss} in {self.lost} steps in a row, up to step {self.step}", expected)
 
     def due(self, every: int) -> bool:
         """Returns whether something is due that is done every `every` steps, and after the last step."""

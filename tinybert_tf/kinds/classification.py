@@ -190,7 +190,8 @@ class Classification(Kind):
         return {"labels": list(model.labels)}
 
     def card(self, record, started_from, teacher="") -> str:
-        return classifier_card(record, self.task.name, started_from, teacher, self.task.asset)
+        pairs = self.task.split("dev").text_pairs is not None
+        return classifier_card(record, self.task.name, started_from, teacher, self.task.asset, pairs)
 
 
 def task_of(config: TaskData, model: BertClassifier | None = None, given: Sequence[str] = ()) -> Task:

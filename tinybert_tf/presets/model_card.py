@@ -1,5 +1,6 @@
 """Model cards: the README.md of a model folder, from the templates in `cards/`."""
 
+import json
 from pathlib import Path
 
 from tinybert_tf import assets
@@ -66,7 +67,9 @@ def general_card(record: dict) -> str:
     )
 
 
-def classifier_card(record: dict, task: str, started_from: str, teacher: str = "", asset: str = "") -> str:
+def classifier_card(
+    record: dict, task: str, started_from: str, teacher: str = "", asset: str = "", pairs: bool = False
+) -> str:
     """Returns the card of a classifier.
 
     Args:
@@ -75,9 +78,15 @@ def classifier_card(record: dict, task: str, started_from: str, teacher: str = "
         started_from: Name of the model that the run began with.
         teacher: Name of the model that it was distilled from; empty if it learned from labels.
         asset: Packaged asset that the task is read from, if any.
+        pairs: Whether the classifier has learned from pairs of texts.
     """
+    row = {"text": "A fine film.", "text_pair": "I liked it."}
+    texts = [json.dumps(text) for text in row.values()][: 1 + pairs]
     return _filled(
         "classifier.md",
+        texts=", ".join(texts),
+        batch=", ".join(f"[{text}]" for text in texts),
+        row=json.dumps(row) if pairs else texts[0],
         **_learned(record, task, started_from, teacher),
         labels=", ".join(record["results"]["labels"]),
         task_licence=_licence(asset),

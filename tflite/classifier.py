@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinybert_tf.data.files import SURROGATE
 from tinybert_tf.errors import InputError
 from tinybert_tf.files import path_of
 from tinybert_tf.tflite.archive import read_files
 from tinybert_tf.tflite.runner import open_runner
+from tinybert_tf.tflite.texts import check_texts
 from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
 
 
@@ -93,12 +93,8 @@ class TextClassifier:
         if isinstance(text_pairs, str) or (are_pairs and len(text_pairs) != len(texts)):
             got = "one text" if isinstance(text_pairs, str) else f"{len(text_pairs)} texts"
             raise InputError("text_pairs", got, f"{len(texts)}, as many as texts")
-        for name, several in (("texts", texts), ("text_pairs", text_pairs if are_pairs else ())):
-            for text in several:
-                if not isinstance(text, str):
-                    raise InputError(name, repr(text), "a text")
-                if SURROGATE.search(text):
-                    raise InputError(name, ascii(text), "Unicode, without half of a surrogate pair")
+        check_texts("texts", texts)
+        check_texts("text_pairs", text_pairs if are_pairs else ())
 
 
 def answer(

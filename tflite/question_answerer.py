@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinybert_tf.data.files import SURROGATE
 from tinybert_tf.data.questions import Questions
 from tinybert_tf.data.spans import Span, spans_of
 from tinybert_tf.data.windows import windows_of
@@ -13,6 +12,7 @@ from tinybert_tf.errors import InputError
 from tinybert_tf.files import path_of
 from tinybert_tf.tflite.archive import QUESTION_ANSWERING, read_files
 from tinybert_tf.tflite.runner import open_runner
+from tinybert_tf.tflite.texts import check_texts
 from tinybert_tf.tflite.tokenizer import bert_tokenizer, tokenizer_rules
 
 START_LOGITS, END_LOGITS = "start_logits", "end_logits"  # names of the outputs, `[1, length or more]`
@@ -65,11 +65,9 @@ class QuestionAnswerer:
         if len(questions) != len(contexts):
             raise InputError("contexts", f"{len(contexts)} texts", f"{len(questions)}, as many as questions")
         for name, texts in (("question", questions), ("context", contexts)):
-            for text in texts:
-                if not isinstance(text, str) or not text.strip():
-                    raise InputError(name, repr(text), "a text")
-                if SURROGATE.search(text):
-                    raise InputError(name, "half a surrogate pair", "Unicode")
+            check_texts(name, texts)
+            if blank := [text for text in texts if not text.strip()]:
+                raise InputError(name, repr(blank[0]), "a text")
         asked = Questions(list(questions), list(contexts))
         sizes = {name: self.info[name] for name in ("sequence_length", "stride", "max_question")}
         windows = windows_of(asked, self._tokenizer, bad_lines="refuse", **sizes)

@@ -168,7 +168,7 @@ def test_command_line(make_classifier, export, capsys, monkeypatch):
         (["a", "b", "c"], "xyz", "text_pairs: got one text; expected 3, as many as texts"),
         ("a", ["b", "c"], "text_pairs: got 2 texts; expected 1"),
         (["a", None], None, "texts: got None; expected a text"),
-        ("half \ud800", None, r"texts: got .*ud800'; expected Unicode"),
+        ("half \ud800", None, "texts: got half a surrogate pair; expected Unicode"),
         (["a"], [5], "text_pairs: got 5; expected a text"),
     ],
 )

@@ -277,7 +277,7 @@ def recipe_of(config: TaskConfig, task: Task | QuestionTask) -> Recipe:
         ("epochs", "learning_rate"),
         ("prediction_epochs", "prediction_max_steps", "prediction_learning_rate"),
     )
-    for name in {"two": ()}.get(recipe.phase, alone if recipe.phase == "prediction" else other):
+    for name in {"two": (), "prediction": alone}.get(recipe.phase, other):  # of a phase that is not run
         if getattr(config, name):
             instead = f"prediction_{name}" if name in alone else name.removeprefix("prediction_")
             raise InputError(name, getattr(config, name), f"none: --phase={recipe.phase} has --{instead}")
